@@ -62,7 +62,8 @@ VALUES ($1, $2, $3, $4, $5, true, now())
 
 
 def _payments(payments: int, tenants: int) -> list[tuple[str, UUID, datetime]]:
-    owners = [BIG] * payments + [f"tenant-{n % tenants}" for n in range(payments)]
+    others = min(payments, _OTHERS_MAX)
+    owners = [BIG] * payments + [f"tenant-{n % tenants}" for n in range(others)]
     random.Random(1).shuffle(owners)
     made = [_BEGAN + timedelta(milliseconds=100 * n) for n in range(len(owners))]
     return [(owner, new_id(at), at) for owner, at in zip(owners, made, strict=True)]
@@ -85,6 +86,8 @@ _MOVEMENT = (
     "status raw seen_at updated_at"
 )
 _AMOUNT, _FEE = 15050, 450
+_OTHERS_MAX = 100_000
+"""Payments of all other tenants together at most: with more of them it takes longer to load, and nothing else."""
 _LOADED_TOGETHER = 20_000
 """Payments that are made and copied at once: what they come to is held in memory."""
 
@@ -96,7 +99,7 @@ async def load(
 
     Args:
         database: where.
-        payments: how many of one tenant, and of all others together.
+        payments: how many of one tenant, and of all others together, of these 100,000 at most.
         tenants: how many others.
         has_refunds: whether a twentieth is refunded in part.
         moved_but: where given, a charge of each payment of the one tenant is loaded as well, but not of so many, the first.
