@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import (
+    collection,
     compatibility,
     compose,
     definitions,
@@ -69,7 +70,8 @@ DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST
 
 def files() -> set[Path]:
     """Return every generated file, but for those that only a server can tell."""
-    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *compatibility.known_files(), route_page.FILE}
+    made = {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *collection.FILES, route_page.FILE}
+    return made | {*compatibility.known_files()}
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
@@ -84,7 +86,7 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
     if (openapi := found.get(API / "openapi.json")) is not None:
         document = json.loads(openapi)
-        found |= python_client.texts(openapi) | compatibility.files(document)
+        found |= python_client.texts(openapi) | collection.texts(document) | compatibility.files(document)
         found[route_page.FILE] = route_page.text(document)
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 

@@ -157,12 +157,7 @@ class Document:
         return name, self.type_of(members[name]["items"], "models.")
 
     def _resolved(self, described: Json) -> Json:
-        while "$ref" in described:
-            where: Json = self._document
-            for part in described["$ref"].split("/")[1:]:
-                where = where[part.replace("~1", "/").replace("~0", "~")]
-            described = where
-        return described
+        return resolved(self._document, described)
 
     def refusals(self) -> Iterator[tuple[int, Json]]:
         """Yield every answer that is not a success, with its status."""
@@ -190,6 +185,16 @@ class Document:
                 elif kind != "schemas":
                     waiting.append(self._resolved({"$ref": reference}))
         return found
+
+
+def resolved(document: Json, described: Json) -> Json:
+    """Return what is described, which may stand elsewhere in the document."""
+    while "$ref" in described:
+        where = document
+        for part in described["$ref"].split("/")[1:]:
+            where = where[part.replace("~1", "/").replace("~0", "~")]
+        described = where
+    return described
 
 
 def _references(part: Json) -> Iterator[str]:
