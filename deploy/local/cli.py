@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     command("docs", _docs, "write every generated file that is stale").add_argument(
         "below", nargs="?", metavar="FOLDER", default=".", help="those below this folder only"
     )
+    command("definitions", _definitions, "print RabbitMQ's definitions for another virtual host").add_argument(
+        "vhost", metavar="VHOST", help="its name, for example /"
+    )
     pair = command("make-key", _make_key, "make a key pair that signs tokens")
     pair.add_argument("file", metavar="FILE", help="where the private key goes; the public one goes to FILE.pub")
     pair.add_argument("--algorithm", choices=("ES256", "RS256"), default="ES256", help="(default: %(default)s)")
@@ -191,6 +194,13 @@ def _docs(chosen: argparse.Namespace) -> int:
 
     for path in write((ROOT / chosen.below).resolve()):
         print(path.relative_to(ROOT))
+    return 0
+
+
+def _definitions(chosen: argparse.Namespace) -> int:
+    from deploy.local.definitions import text
+
+    print(text(vhost=chosen.vhost), end="")
     return 0
 
 

@@ -80,9 +80,9 @@ def definitions(*, vhost: str = VHOST, prefix: str = "", passwords: Mapping[str,
     }
 
 
-def text() -> str:
-    """Return the document as it stands in its file."""
-    return json.dumps(definitions(), indent=2) + "\n"
+def text(*, vhost: str = VHOST) -> str:
+    """Return the document as it stands in its file, or for another virtual host."""
+    return json.dumps(definitions(vhost=vhost), indent=2) + "\n"
 
 
 def page() -> str:

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from deploy.local.bootstrap import SERVICES
+from deploy.local.cli import main
 from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
 from deploy.local.environment import REDRIVE, TEAMS
 from deploy.local.rights import USERS, pattern, rights
@@ -36,6 +37,15 @@ def test_every_partner_has_a_user_and_no_more_than_its_own_names() -> None:
             assert not {
                 name for name in (*ours, "amq.default", "amq.topic", "ordersx", "saas") if re.search(right, name)
             }
+
+
+def test_the_command_prints_them_for_another_virtual_host(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["definitions", "/"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("vhosts") == [{"name": "/"}]
+    assert {each["vhost"] for name, kind in printed.items() if name != "users" for each in kind} == {"/"}
+    ours = json.loads(FILE.read_text())
+    assert {name: len(kind) for name, kind in printed.items()} == {name: len(ours[name]) for name in printed}
 
 
 @pytest.mark.parametrize("service", SERVICES)
