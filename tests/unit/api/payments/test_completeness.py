@@ -189,6 +189,7 @@ def test_each_filter_has_its_clause() -> None:
 SET: dict[str, str | list[str]] = {
     "status": "SETTLED",
     "customer_ref": "c",
+    "customer_ref_prefix": "c",
     "currency": "BRL",
     "order_id": "o",
     "from": "2026-04-01",
