@@ -4,11 +4,16 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
+from deploy.fake_stripe import running_fake_stripe
 from deploy.local.environment import placeholder_environment
+from deploy.local.servers import Servers
 from tests.e2e.bookkeeping import new_tenant, person
-from tests.support.platform import ADMIN, ROOT, Platform
+from tests.support.platform import ADMIN, ROOT, Platform, running_platform
 
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "2"))
 """Test cases of one operation and phase; `just conformance` takes more."""
@@ -19,6 +24,16 @@ Those that must be refused are three quarters of the requests. The short form se
 `test_malformed.py` garbage on every route; `just conformance` sends them all.
 """
 SECONDS = 1800
+
+
+@pytest.fixture(scope="module")
+async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """A platform of its own: an operator may change the policies, roles, users and tenants of all, and here does so at random."""
+    async with (
+        running_fake_stripe() as stripe,
+        running_platform(servers, tmp_path_factory.mktemp("logs"), environ={"STRIPE_API_BASE": stripe.url}) as running,
+    ):
+        yield running
 
 
 async def test_the_running_api_conforms_to_its_document(platform: Platform, tmp_path: Path) -> None:
