@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.contracts.gateway_matching import MatchingRule
 from libs.common.db import Database
+from libs.common.ids import new_id
 from services.gateway.reconciliation.matching.commands import evaluating, looking, places
 from services.gateway.reconciliation.matching.domain import Around, Line, Paired, paired
 from tests.support.bank_histories import NOW, BankHistory
@@ -140,6 +141,31 @@ async def test_each_damage_is_found_under_its_name(database: Database, tenant_id
     again = await bank.run()
     assert (again.new, again.agreed, again.lines_matched) == (0, 0, 0)
     assert await bank.matched() == matched and await bank.found() == found
+
+
+async def test_lines_of_two_sources_that_name_one_payout_end_no_run(database: Database, tenant_id: str) -> None:
+    """Imported lately and booked before the window, lines of all sources are in one step; two of one movement are so always."""
+    bank = BankHistory(database, tenant_id)
+    await bank.source()
+    await bank.payout("named", 31_000, day(10))
+    for file_format in ("mt940", "camt053"):
+        bank.source_id, key = new_id(), new_id(NOW - timedelta(hours=1))
+        await bank.source(file_format)
+        await bank.line(file_format, 31_000, day(10), ref="named", id=key)
+        bank.names[str(key)] = file_format
+    await bank.run(since=NOW - timedelta(days=2))
+    (pair,) = await bank.matched()
+    assert pair[0] == "reference" and pair[1] in {"camt053 named", "mt940 named"}
+    assert {kind for kind, _ in await bank.found()} == {"DUPLICATE"}
+
+    bank.source_id = new_id()
+    await bank.source("stripe_balance_change")
+    await bank.movement("moved", 1_000, 950)
+    for name, gross, fee in (("first", 1_000, 50), ("second", 1_000, 50), ("third", 950, 0)):
+        await bank.line(name, gross, day(3), bank_id=f"txn_{tenant_id}_moved", fee_minor=fee)
+    await bank.run()
+    assert len(await bank.matches()) == 2
+    assert [kind for kind, name in await bank.found() if name in {"first", "second", "third"}] == ["DUPLICATE"] * 2
 
 
 @pytest.mark.parametrize("remembered", [10, 0])

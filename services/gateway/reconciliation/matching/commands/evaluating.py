@@ -60,11 +60,13 @@ class Evaluating:
         rules: Sequence[MatchingRule],
         *,
         banks: Sequence[UUID],
+        used: set[UUID],
         is_last: bool,
     ) -> Evaluated:
         """Try rules of a source on lines of it; `banks` are all sources whose lines are compared with payouts.
 
-        Which payouts lines name is not returned but in the last turn.
+        `used` are lines and payouts of matches that are not written yet, those of other sources among them: it is added to. Which
+        payouts lines name is not returned but in the last turn.
         """
         parted = await sql.parted(self._database, tenant_id, [line.id for line in lines])
         if source.compared_with == MOVEMENTS:
@@ -76,8 +78,7 @@ class Evaluating:
             named = await sql.named(self._database, tenant_id, words, days, limit=_NAMED_MAX) if words else []
         pairs: list[tuple[MatchingRule, Pair]] = []
         ambiguous: dict[UUID, tuple[str, ...]] = {}
-        used: set[UUID] = set()
-        left = list(lines)
+        left = [line for line in lines if line.id not in used]
         for rule in rules:
             if not left:
                 break
@@ -130,7 +131,15 @@ class Evaluating:
             found = pair_movements(rule, left, moved, parted)
             pairs += [(rule, pair) for pair in found.pairs]
             used = {line.id for pair in found.pairs for line in pair.lines}
+            taken = {each.movement_id for pair in found.pairs for each in pair.moved}
             left = [line for line in left if line.id not in used]
+            moved = {
+                line.id: [
+                    msgspec.structs.replace(each, is_matched=True) if each.movement_id in taken else each
+                    for each in moved[line.id]
+                ]
+                for line in left
+            }
         return Evaluated(pairs=tuple(pairs), left=tuple(left), moved=moved)
 
     async def _around(

@@ -83,6 +83,8 @@ class Matching:
         findings: list[Finding] = []
         lines_seen: list[UUID] = [line.id for line in page] if is_last else []
         payouts_seen: dict[UUID, Payout] = {}
+        # Lines of several sources can name the same payout, and nothing of a step is written before its end.
+        used: set[UUID] = set()
         for source in sources:
             own = [line for line in page if line.source_id == source.id and line.id in free]
             if not own or (place.turn is not None and place.turn >= len(source.rules)):
@@ -93,7 +95,9 @@ class Matching:
                 own, rules = [line for line in own if line.id not in ambiguous], rules[-1:]
                 if not own:
                     continue
-            found = await self._evaluating.evaluate(look.tenant_id, source, own, rules, banks=banks, is_last=is_last)
+            found = await self._evaluating.evaluate(
+                look.tenant_id, source, own, rules, banks=banks, used=used, is_last=is_last
+            )
             if ambiguous is not None:
                 ambiguous |= found.ambiguous.keys()
             matches += [self._match(source, rule, pair) for rule, pair in found.pairs]
@@ -102,7 +106,8 @@ class Matching:
                 payouts_seen |= {
                     payout.payout_id: payout for of in found.named.values() for payout in of if not payout.is_matched
                 }
-        findings += await self._of_named(look, [*payouts_seen.values()], banks)
+        seen = [payout for payout in payouts_seen.values() if payout.payout_id not in used]
+        findings += await self._of_named(look, seen, banks)
         lines_seen += [part for match in matches for part in match.of("line")]
         arrived = [part for match in matches for part in match.of("payout")]
         return Looked(
@@ -266,11 +271,12 @@ class Matching:
         around = (*near.values(), *of_amount.values(), *after_fee.values(), *naming.values())
         lines = {line.id: line for of in around for line in of}
         found: set[UUID] = set()
+        used: set[UUID] = set()
         for source in banks:
             own = sorted((line for line in lines.values() if line.source_id == source.id), key=lambda line: line.order)
             if own:
                 evaluated = await self._evaluating.evaluate(
-                    look.tenant_id, source, own, source.rules, banks=ids, is_last=False
+                    look.tenant_id, source, own, source.rules, banks=ids, used=used, is_last=False
                 )
                 found |= {payout.payout_id for _, pair in evaluated.pairs for payout in pair.payouts}
         return found

@@ -208,8 +208,8 @@ def _refs(payouts: Iterable[Payout]) -> tuple[str, ...]:
 def pair_movements(
     rule: MatchingRule, lines: Sequence[Line], moved: Mapping[UUID, Sequence[Moved]], parted: Parted
 ) -> Paired:
-    """Put lines of a processor together with the movement that they name."""
-    pairs = []
+    """Put lines of a processor together with the movement that they name: of several lines of one the first is it."""
+    pairs, taken = [], set[UUID]()
     for line in lines:
         for each in moved.get(line.id, ()):
             net = line.amount_minor - line.fee_minor
@@ -223,8 +223,10 @@ def pair_movements(
                 agrees
                 and each.currency == line.currency
                 and not each.is_matched
+                and each.movement_id not in taken
                 and (line.id, each.movement_id) not in parted
             ):
+                taken.add(each.movement_id)
                 pairs.append(Pair(lines=(line,), moved=(each,)))
                 break
     return Paired(pairs=tuple(pairs))
