@@ -63,10 +63,13 @@ _TENANTS = Statement(
 # Whatever its status.
 _TENANT = Statement("SELECT {columns} FROM tenants WHERE id = :tenant_id", columns=columns_of(Tenant))
 
-# What an operator states counts as much as what a seed does; what the suite states afterwards counts again.
+# What an operator states counts as much as what a seed does; what the suite states afterwards counts again, and an event of
+# before that comes late, or again, does not: it would let in whom the operator has suspended.
 _CHANGE_TENANT = Statement("""
 UPDATE tenants SET name = :tenant.name, plan = :tenant.plan, region = :tenant.region, status = :tenant.status,
-                   origin = CASE origin WHEN 'token' THEN 'seed' ELSE origin END, updated_at = :at
+                   origin = CASE origin WHEN 'token' THEN 'seed' ELSE origin END, updated_at = :at,
+                   name_stated_at = greatest(name_stated_at, :at), plan_stated_at = greatest(plan_stated_at, :at),
+                   region_stated_at = greatest(region_stated_at, :at), status_stated_at = greatest(status_stated_at, :at)
  WHERE id = :tenant.id
 """)
 

@@ -9,7 +9,7 @@ from services.api.access import TenantOrigin, TenantStatus
 from services.api.tenants.domain import PLAN, REGION, TenantStatement
 
 _NEWER = "excluded.{0}_stated_at >= coalesce(t.{0}_stated_at, '-infinity')"
-"""Whether an event states a member, and nothing later has stated it; what only a token or a seed says was never stated."""
+"""Whether an event states a member, and nothing later has stated it, no operator either; what only a token or a seed says was never stated."""
 _DELETES = "excluded.status = 'DELETED'"
 
 # One statement, so that of two events that are handled at the same time each finds what the other has stated. A tenant that

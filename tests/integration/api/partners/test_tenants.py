@@ -99,6 +99,22 @@ async def test_events_in_any_order_lead_to_the_same_tenant(partnered: tuple[Api,
     await until(api, undated, ("Kept", "free", "region-a", "ACTIVE", "sync"))
 
 
+async def test_late_event_undoes_nothing_that_an_operator_states(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    named, now = str(uuid4()), datetime.now(UTC)
+    await partners.suite("tenant.created", named, {"name": "A", "status": "ACTIVE"}, at=now - timedelta(hours=2))
+    await until(api, named, ("A", "pro", "region-a", "ACTIVE", "sync"))
+    root = api.client(PLATFORM_TENANT, sub="root@platform", tid="*", roles=["admin"], perms=[])
+    body = {"name": "B", "plan": "free", "region": "global", "status": "SUSPENDED"}
+    assert (await root.call("PUT", f"/v1/tenants/{named}", body)).status == 200
+    late = {"name": "Late", "plan": "enterprise", "region": "eu-west-1", "status": "ACTIVE"}
+    await partners.suite("tenant.updated", named, late, at=now - timedelta(hours=1))
+    await partners.suite("tenant.updated", named, {"name": "C"}, at=now + timedelta(hours=1))
+    await until(api, named, ("C", "free", "global", "SUSPENDED", "sync"))
+    await partners.suite("tenant.reactivated", named, {}, at=now + timedelta(hours=2))
+    await until(api, named, ("C", "free", "global", "ACTIVE", "sync"))
+
+
 GOOD = {
     "aggregateId": "t1",
     "eventType": "tenant.created",
