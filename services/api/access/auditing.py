@@ -1,13 +1,29 @@
 """What other services are requested to change on a caller's behalf is written down before and after."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from libs.common.contracts import Message
 from libs.common.errors import BrokenInvariant, PlatformError, Rejected
 from libs.common.web.errors import HttpProblem
+from services.api import metrics
 from services.api.http.callers import Admission, Caller
 from services.api.http.controllers import Change, at_hand
 from services.api.http.requests import Ask
+from services.api.identity_errors import ScopeExceedsCaller
+
+
+@asynccontextmanager
+async def attempts(access: Admission, caller: Caller, target: str) -> AsyncIterator[None]:
+    """Write down where a caller is refused to give, or take over, more than they have."""
+    try:
+        yield
+    except ScopeExceedsCaller as no:
+        metrics.DENIALS.labels(no.reason).inc()
+        detail = {"reason": no.reason, "detail": no.detail}
+        await access.remember(caller, "authz.denied", target, outcome="denied", detail=detail)
+        raise
 
 
 def audited(access: Admission, ask: Ask) -> Ask:

@@ -9,6 +9,8 @@ from libs.common.observability.correlation import Correlation
 from services.api.access.domain import Tenant
 from services.api.access.sql import flags, identity
 from services.api.audit import AuditRecord
+from services.api.http.callers import Caller
+from services.api.identity_errors import ScopeExceedsCaller
 from services.api.outbox import tenant_provisioned
 
 
@@ -23,6 +25,16 @@ async def provision_within(tx: Connection, tenant: Tenant, *, at: datetime, corr
     """Do the same inside the caller's transaction."""
     publication = tenant_provisioned(tenant.id, tenant.name, at=at, correlation=correlation)
     await identity.add_tenant_within(tx, tenant, publications=[publication], at=at)
+
+
+async def require_enabled(tx: Connection, caller: Caller) -> None:
+    """Let only who may still log in make what outlives their token: it is valid until it expires, whoever is disabled.
+
+    Raises:
+        ScopeExceedsCaller: when the caller is disabled.
+    """
+    if await identity.is_disabled(tx, email=caller.actor, tid=caller.principal.tid):
+        raise ScopeExceedsCaller("you may not log in any more yourself")
 
 
 async def switch_feature(

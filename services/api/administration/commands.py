@@ -13,7 +13,16 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from services.api.access import Account, Directory, Passwords, Policy, Tenant, TenantStatus, provision_within
+from services.api.access import (
+    Account,
+    Directory,
+    Passwords,
+    Policy,
+    Tenant,
+    TenantStatus,
+    provision_within,
+    require_enabled,
+)
 from services.api.administration import sql
 from services.api.administration.sql import Role, User
 from services.api.audit import AuditRecord, write_line
@@ -59,7 +68,7 @@ class Administration:
 
         Raises:
             Invalid: when a role is unknown.
-            ScopeExceedsCaller: when the roles allow what the caller may not.
+            ScopeExceedsCaller: when the roles allow what the caller may not, or they are disabled.
             OperatorRequired: when it is a user of the platform, and the caller none of its operators.
             LoginNameTaken: when another user has the login name.
         """
@@ -76,6 +85,7 @@ class Administration:
             permissions=(),
         )
         async with self._database.transaction() as tx:
+            await require_enabled(tx, caller)
             if not await sql.add_user(tx, account, at=now):
                 raise LoginNameTaken
             await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
@@ -103,13 +113,14 @@ class Administration:
         Raises:
             Invalid: when a role is unknown.
             UserNotFound: when the tenant has no such user.
-            ScopeExceedsCaller: when the user may do, or would be able to do, what the caller may not.
+            ScopeExceedsCaller: when the user may do, or would be able to do, what the caller may not, or they are disabled.
             OperatorRequired: when it is a user of the platform, and the caller none of its operators.
             OwnAccount: when the caller disables themselves or changes their own roles.
         """
         _require_home(caller)
         password_hash = "" if password is None else await self._passwords.hashed(password)
         async with self._database.transaction() as tx:
+            await require_enabled(tx, caller)
             before = await sql.lock_user(tx, caller.tenant_id, user_id)
             if before is None:
                 raise UserNotFound
@@ -168,6 +179,7 @@ class Administration:
                 effect=policy.effect,
                 plans=",".join(policy.allowed_plans),
                 regions=",".join(policy.allowed_regions),
+                admits_home_region=str(policy.admits_home_region).lower(),
             )
         self._directory.forget("")
 

@@ -10,6 +10,7 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
+from services.api.access import require_enabled
 from services.api.api_keys import sql
 from services.api.api_keys.domain import (
     EXPIRES_AFTER_MAX,
@@ -51,7 +52,7 @@ class ApiKeys:
 
         Raises:
             Invalid: when a scope is no permission, or none for keys, or the key would expire in the past.
-            ScopeExceedsCaller: when a scope is a permission that the caller does not have.
+            ScopeExceedsCaller: when a scope is a permission that the caller does not have, or they are disabled.
             TooManyApiKeys: when the tenant has as many active keys as it may.
         """
         now = self._clock.now()
@@ -59,6 +60,7 @@ class ApiKeys:
         await self._require_scopes(caller, scopes)
         made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at, at=now)
         async with self._database.transaction() as tx:
+            await require_enabled(tx, caller)
             await self._insert(tx, made)
             await self._record(tx, caller, action, made.key.id, scopes=" ".join(made.key.scopes))
         return made
@@ -73,11 +75,12 @@ class ApiKeys:
         Raises:
             ApiKeyNotFound: when the tenant has no such key.
             ApiKeyNotActive: when it is revoked, expired or rotated already.
-            ScopeExceedsCaller: when it may do more than the caller.
+            ScopeExceedsCaller: when it may do more than the caller, or they are disabled.
         """
         now = self._clock.now()
         _require_end(expires_at, now)
         async with self._database.transaction() as tx:
+            await require_enabled(tx, caller)
             before = await sql.lock(tx, caller.tenant_id, key_id)
             if before is None:
                 raise ApiKeyNotFound

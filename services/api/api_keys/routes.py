@@ -3,6 +3,7 @@
 from litestar import Response
 
 from libs.common.db import Database
+from services.api.access.auditing import attempts
 from services.api.api_keys import queries
 from services.api.api_keys.commands import ApiKeys, MadeKey
 from services.api.api_keys.schemas import (
@@ -64,15 +65,15 @@ class ApiKeyRoutes(Resource):
         requested = await self.bodies.take(await request.body())
         require_one_line({"/name": requested.name})
         refuse_key(request.headers)
-        return self._shown(
-            await self.api_keys.create(
+        async with attempts(self.access, caller, "api_keys"):
+            made = await self.api_keys.create(
                 caller,
                 name=requested.name,
                 scopes=requested.scopes,
                 expires_at=requested.expires_at,
                 action=audit_action(),
             )
-        )
+        return self._shown(made)
 
     @operation(
         "GET",
@@ -132,15 +133,15 @@ class ApiKeyRoutes(Resource):
         named = path_id(key_id, "key_id")
         requested = await self.rotations.take(await request.body() or b"{}")
         refuse_key(request.headers)
-        return self._shown(
-            await self.api_keys.rotate(
+        async with attempts(self.access, caller, str(named)):
+            made = await self.api_keys.rotate(
                 caller,
                 named,
                 overlap_seconds=requested.overlap_seconds,
                 expires_at=requested.expires_at,
                 action=audit_action(),
             )
-        )
+        return self._shown(made)
 
     @operation(
         "DELETE",

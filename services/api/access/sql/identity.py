@@ -9,6 +9,7 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.messaging import INSERT_OUTBOX, Publication
 from services.api.access.domain import Account, Policy, Tenant
+from services.api.http.callers import ANY_TENANT
 
 _tenant_of = reader_of(Tenant)
 _policy_of = reader_of(Policy)
@@ -28,6 +29,12 @@ SELECT {columns}, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE r
 """,
     columns=columns_of(Account, without=("permissions",)),
 )
+
+# By the unique index on `email`; who is no user of ours, a key for example, has no row. Of the tenant that the token proves:
+# an identity provider's subject may be called like a user of another one.
+_DISABLED = Statement("""
+SELECT 1 FROM users WHERE email = :email AND coalesce(tenant_id, :any_tenant) = :tid AND disabled_at IS NOT NULL
+""")
 
 # The tenant's message goes out only where the row is new: many requests may meet an unknown tenant at once.
 _ADD_TENANT = Statement(
@@ -102,6 +109,11 @@ async def policies(database: Database) -> dict[str, Policy]:
 async def account(database: Database, email: str) -> Account | None:
     """Read the user with this login name."""
     return _read(_account_of, await _ACCOUNT.fetchrow(database, email=email))
+
+
+async def is_disabled(source: Database | Connection, *, email: str, tid: str) -> bool:
+    """Tell whether this is the login name of somebody of a tenant, or of none, `*`, who may not log in any more."""
+    return await _DISABLED.fetchrow(source, email=email, tid=tid, any_tenant=ANY_TENANT) is not None
 
 
 async def add_account(database: Database, account: Account, *, at: datetime) -> None:

@@ -4,6 +4,7 @@ from litestar import Response
 from msgspec import UNSET
 
 from libs.common.db import Database
+from services.api.access.auditing import attempts
 from services.api.administration import queries
 from services.api.administration.commands import Administration
 from services.api.administration.schemas import ChangeUser, CreateUser, UserBody, UserList, user_body
@@ -60,9 +61,10 @@ class Users(Resource):
         require_one_line({"/email": body.email})
         require_storable({"/password": body.password})
         refuse_key(request.headers)
-        user = await self.administration.add_user(
-            caller, email=body.email, password=body.password, roles=body.roles, action=audit_action()
-        )
+        async with attempts(self.access, caller, "users"):
+            user = await self.administration.add_user(
+                caller, email=body.email, password=body.password, roles=body.roles, action=audit_action()
+            )
         return json_answer(user_body(user), status=201)
 
     @operation(
@@ -110,14 +112,15 @@ class Users(Resource):
         body = await self.changes.take(await request.body())
         require_storable({"/password": None if body.password is UNSET else body.password})
         refuse_key(request.headers)
-        user = await self.administration.change_user(
-            caller,
-            named,
-            roles=None if body.roles is UNSET else body.roles,
-            password=None if body.password is UNSET else body.password,
-            is_disabled=None if body.is_disabled is UNSET else body.is_disabled,
-            action=audit_action(),
-        )
+        async with attempts(self.access, caller, str(named)):
+            user = await self.administration.change_user(
+                caller,
+                named,
+                roles=None if body.roles is UNSET else body.roles,
+                password=None if body.password is UNSET else body.password,
+                is_disabled=None if body.is_disabled is UNSET else body.is_disabled,
+                action=audit_action(),
+            )
         return json_answer(user_body(user))
 
     async def _require_home(self, caller: Caller) -> None:

@@ -149,6 +149,29 @@ async def test_nobody_gives_or_takes_over_more_than_they_have(api: Api, tenant_i
     assert (await own.call("PATCH", f"/v1/users/{strong['id']}", {"password": PASSWORD})).status == 200
 
 
+async def test_who_is_disabled_leaves_no_key_and_no_user_behind(api: Api, tenant_id: str) -> None:
+    root = admin(api, tenant_id)
+    user, weak = await added(root, "admin"), await added(root, "sales")
+    gone = admin(api, tenant_id, sub=user["email"])
+    key = (await gone.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["payments:read"]})).json
+    assert (await root.call("PATCH", f"/v1/users/{user['id']}", {"is_disabled": True})).status == 200
+    for method, path, body in (
+        ("POST", "/v1/users", {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "roles": []}),
+        ("PATCH", f"/v1/users/{weak['id']}", {"password": PASSWORD}),
+        ("POST", "/v1/api-keys", {"name": "k", "scopes": ["payments:read"]}),
+        ("POST", f"/v1/api-keys/{key['id']}/rotate", None),
+    ):
+        assert code(await gone.call(method, path, body)) == (403, "scope_exceeds_caller")
+    # Nor does it concern somebody of another tenant whom an identity provider calls alike.
+    other = admin(api, f"{tenant_id}-other", sub=user["email"])
+    assert (await other.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["payments:read"]})).status == 201
+    lines = (await root.call("GET", "/v1/audit?action=authz.denied")).json["data"]
+    assert [(line["actor"], line["target"], line["detail"]["reason"]) for line in lines] == [
+        (user["email"], target, "scope_exceeds_caller") for target in (key["id"], "api_keys", weak["id"], "users")
+    ]
+    assert len((await root.call("GET", "/v1/api-keys")).json["data"]) == 1
+
+
 async def test_operator_adds_another_one(api: Api) -> None:
     root = operator(api, PLATFORM_TENANT)
     assert any(user["is_operator"] for user in (await root.call("GET", "/v1/users")).json["data"])
@@ -203,5 +226,7 @@ async def test_policy_restricts_also_the_region_of_a_tenant_where_it_says_so(api
             assert (await tenant_admin(api, tenant_id).call("GET", flags)).status == status
     finally:
         assert (await root.call("PUT", path, kept)).json == before
+    lines = (await root.call("GET", "/v1/audit?action=policy.put")).json["data"]
+    assert [line["detail"]["admits_home_region"] for line in lines[1:3]] == ["true", "false"]
     unknown = await root.call("PUT", "/v1/policies/payments:steal", kept)
     assert code(unknown) == (404, "permission_unknown")
