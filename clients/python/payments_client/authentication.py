@@ -1,10 +1,13 @@
 """As whom a client asks."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
+
+_KEY = re.compile(r"[!-~]+(?!\n)$")
 
 
 class Authentication(Protocol):
@@ -21,6 +24,15 @@ class ApiKey:
     """A key of the tenant, or a token that was made elsewhere: sent as it is."""
 
     def __init__(self, key: str) -> None:
+        """Take the key, without the spaces and line breaks around it that a file has.
+
+        Raises:
+            ValueError: when no header can hold it; the key itself is not repeated.
+        """
+        key = key.strip()
+        if not _KEY.match(key):
+            # What sends the request would refuse it in a sentence that has the whole header.
+            raise ValueError("a key has visible ASCII characters only, and at least one")
         self._authorization = f"Bearer {key}"
 
     def authorization(self) -> str:

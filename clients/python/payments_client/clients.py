@@ -14,7 +14,9 @@ from payments_client.generated.operations import AsyncOperations, Operations
 from payments_client.models import TokenResponse
 from payments_client.problems import PaymentsError
 
-_LOGIN = Operation[TokenResponse](name="createToken", method="POST", path="/v1/auth/token", reads=TokenResponse)
+_LOGIN = Operation[TokenResponse](
+    name="createToken", method="POST", path="/v1/auth/token", reads=TokenResponse, is_harmless=True
+)
 _SECONDS = 30.0
 """For which a request is waited for."""
 
@@ -72,7 +74,7 @@ class _Shared:
         return made
 
 
-def _was_sent(error: httpx.TransportError) -> bool:
+def _was_sent(error: httpx.RequestError) -> bool:
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
@@ -139,9 +141,14 @@ class Client(_Shared, Operations):
             request = exchange.request(header)
             try:
                 answer = self._http.request(
-                    request.method, request.url, headers=request.headers, content=request.content
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    content=request.content,
+                    # Also where the client that was given follows them: a log-in would be sent on with its password.
+                    follow_redirects=False,
                 )
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause: float | None = exchange.failed(error, now=time.monotonic(), was_sent=_was_sent(error))
             else:
                 may_log_in = answer.status_code == 401 and header is not None and self.authentication.refused(header)
@@ -227,9 +234,14 @@ class AsyncClient(_Shared, AsyncOperations):
             request = exchange.request(header)
             try:
                 answer = await self._http.request(
-                    request.method, request.url, headers=request.headers, content=request.content
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    content=request.content,
+                    # Also where the client that was given follows them: a log-in would be sent on with its password.
+                    follow_redirects=False,
                 )
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause: float | None = exchange.failed(error, now=time.monotonic(), was_sent=_was_sent(error))
             else:
                 may_log_in = answer.status_code == 401 and header is not None and self.authentication.refused(header)

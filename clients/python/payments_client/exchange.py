@@ -22,6 +22,10 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _IN_PROGRESS = "idempotency_in_progress"
 _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Methods that come to the same when they are sent twice."""
+_OVERLOADED = "overloaded"
+"""The code of a 503 that came before anything was done; any other may have come after, and a proxy's too."""
+_NO_SEGMENT = frozenset({"", ".", ".."})
+"""What is no part of a path by itself: clients and proxies leave it out, with the part before it."""
 USER_AGENT = "payments-client-python/0.2.0"
 
 
@@ -36,6 +40,8 @@ class Operation[T](msgspec.Struct, frozen=True, kw_only=True):
     """The type of the answer; None: it has no body."""
     has_key: bool = False
     """Whether it takes an `Idempotency-Key`."""
+    is_harmless: bool = False
+    """Whether it comes to the same when it is sent twice, whatever its method."""
     content_type: str = "application/json"
     items: str = ""
     """Of a list: the member of the answer that holds its items; empty: the answer is the list."""
@@ -106,12 +112,18 @@ class Exchange[T]:
 
         Raises:
             TypeError: when a parameter or the body cannot be sent.
+            ValueError: when a parameter of the path would name another path.
         """
         self.operation = operation
-        self.key = (call.idempotency_key or str(uuid.uuid4())) if operation.has_key else None
+        # An empty key is sent as it is, and refused: one of our own in its place would not hold over processes.
+        given = str(uuid.uuid4()) if call.idempotency_key is None else call.idempotency_key
+        self.key = given if operation.has_key else None
         path = operation.path
         for name, value in call.path.items():
-            path = path.replace(f"{{{name}}}", quote(as_text(value), safe=""))
+            text = as_text(value)
+            if text in _NO_SEGMENT:
+                raise ValueError(f"{name} is {text!r}, which names another path")
+            path = path.replace(f"{{{name}}}", quote(text, safe=""))
         query = query_of(call.query)
         self._url = base_url.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         self._origin = urlsplit(base_url)[:2]
@@ -167,8 +179,7 @@ class Exchange[T]:
             self._has_logged_in_again = True
             return 0.0
         is_passing = answer.status_code in _AGAIN or error.problem.code == _IN_PROGRESS
-        # 429 and 503 come before anything is done.
-        was_taken = answer.status_code not in (429, 503)
+        was_taken = answer.status_code != 429 and (answer.status_code, error.problem.code) != (503, _OVERLOADED)
         pause = (
             self._pause(error.retry_after, now=now) if is_passing and (self._is_repeatable or not was_taken) else None
         )
@@ -213,7 +224,7 @@ class Exchange[T]:
 
     @property
     def _is_repeatable(self) -> bool:
-        return self.key is not None or self.operation.method in _SAFE
+        return self.key is not None or self.operation.is_harmless or self.operation.method in _SAFE
 
     def _pause(self, wanted: float | None, *, now: float) -> float | None:
         if self._sent > self._retries.max:
@@ -245,7 +256,8 @@ def seconds_of(retry_after: str, date: str) -> float | None:
         return float(retry_after)
     try:
         return max(0.0, (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds())
-    except ValueError:
+    except (TypeError, ValueError):
+        # `TypeError`: one of the two does not say its zone.
         return None
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 
@@ -104,6 +105,8 @@ async def test_a_person_logs_in_before_the_first_request_and_when_the_token_ends
     logged_in: list[Any] = []
 
     async def answer(request: web.Request, number: int) -> web.StreamResponse:
+        if number == 1:
+            return refusal(503, "unavailable")
         if request.path == "/v1/auth/token":
             assert "Authorization" not in request.headers
             logged_in.append(json.loads(await request.read()))
@@ -117,7 +120,7 @@ async def test_a_person_logs_in_before_the_first_request_and_when_the_token_ends
         found = await run(url, lambda c: c.list_feature_flags(), authentication=login, tenant_id="t")
     assert [flag.name for flag in found] == ["f"]
     assert logged_in == [{"email": "ops@demo.example.com", "password": "secret"}] * 2
-    assert [request.path for request in received] == ["/v1/auth/token", "/v1/feature-flags"] * 2
+    assert [request.path for request in received[1:]] == ["/v1/auth/token", "/v1/feature-flags"] * 2
     assert received[-1].headers["X-Tenant-Id"] == "t"
 
 
@@ -130,6 +133,40 @@ async def test_a_wrong_password_is_refused_once(run: Any) -> None:
         with pytest.raises(errors.Unauthenticated):
             await run(url, lambda c: c.list_feature_flags(), authentication=Login("a", "b"))
     assert len(received) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"), [(httpx.Client, _waiting), (httpx.AsyncClient, _awaiting)], ids=["waiting", "awaiting"]
+)
+async def test_a_log_in_is_never_sent_on_to_another_host(kind: Any, sent: Any) -> None:
+    async def keep(request: web.Request, number: int) -> web.StreamResponse:
+        return web.json_response({"access_token": "t", "expires_in": 60})
+
+    async with serving(keep) as (elsewhere, taken):
+
+        async def redirect(request: web.Request, number: int) -> web.StreamResponse:
+            return web.Response(status=307, headers={"Location": f"{elsewhere}{request.path}"})
+
+        async with serving(redirect) as (url, _):
+            with pytest.raises(errors.ApiError, match="307"):
+                await sent(
+                    url,
+                    lambda c: c.list_feature_flags(),
+                    authentication=Login("a", "b"),
+                    http=kind(follow_redirects=True),
+                )
+    assert taken == []
+
+
+@BOTH
+async def test_what_cannot_be_unpacked_is_no_answer(run: Any) -> None:
+    async def answer(request: web.Request, number: int) -> web.StreamResponse:
+        return web.Response(body=b"no gzip", headers={"Content-Encoding": "gzip"})
+
+    async with serving(answer) as (url, received):
+        with pytest.raises(errors.NoAnswer) as lost:
+            await run(url, lambda c: c.create_customer(models.CreateCustomer(reference="r")), authentication="key")
+    assert {request.headers["Idempotency-Key"] for request in received} == {lost.value.idempotency_key}
 
 
 @BOTH

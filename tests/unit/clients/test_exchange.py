@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from payments_client import errors, models
+from payments_client import ApiKey, errors, models
 from payments_client.exchange import Call, Exchange, Operation, Retries, next_link, seconds_of
 from payments_client.generated import operations
 from payments_client.values import as_text, query_of
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.unit
 
 CREATE = Operation[models.Liveness](name="create", method="POST", path="/v1/things", reads=dict, has_key=True)
 SEND = Operation[models.Liveness](name="send", method="POST", path="/v1/things/{id}/send", reads=dict)
+LOGIN = Operation[models.Liveness](name="login", method="POST", path="/v1/login", reads=dict, is_harmless=True)
 READ = Operation[list[str]](name="read", method="GET", path="/v1/things", reads=list[str])
 THREE = Retries(max=3, base_seconds=1.0, max_seconds=2.0, total_seconds=10.0)
 
@@ -64,6 +65,7 @@ def test_each_time_the_same_request_is_sent() -> None:
 def test_a_key_that_is_given_is_sent_and_carried_by_every_error() -> None:
     exchanged = exchange(idempotency_key="mine")
     assert exchanged.request(None).headers["Idempotency-Key"] == "mine"
+    assert exchange(idempotency_key="").key == ""
     with pytest.raises(errors.ApiError) as refused:
         exchanged.refused(problem(409, "idempotency_key_reused"), may_log_in=False, now=0.0)
     assert refused.value.idempotency_key == "mine"
@@ -84,7 +86,11 @@ def test_a_key_that_is_given_is_sent_and_carried_by_every_error() -> None:
         (CREATE, problem(409, "idempotency_key_reused"), False),
         (CREATE, problem(422, "invalid_request"), False),
         (CREATE, problem(401), False),
-        (SEND, problem(503), True),
+        (SEND, problem(503), False),
+        (SEND, problem(503, "unavailable"), False),
+        (SEND, problem(503, "outcome_unknown"), False),
+        (SEND, problem(503, "overloaded"), True),
+        (LOGIN, problem(503, "unavailable"), True),
         (SEND, problem(429), True),
         (SEND, problem(500), False),
         (SEND, problem(504), False),
@@ -206,6 +212,7 @@ def test_the_next_page_is_read_from_a_link(link: str, target: str) -> None:
         ("Wed, 21 Oct 2026 07:28:05 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 5.0),
         ("Wed, 21 Oct 2026 07:27:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
         ("soon", "", None),
+        ("Wed, 21 Oct 2026 07:28:05 -0000", "Wed, 21 Oct 2026 07:28:00 GMT", None),
         ("٣", "", None),
         ("", "", None),
     ],
@@ -229,6 +236,20 @@ def test_parameters_are_written_exactly() -> None:
     for wrong in wrongs:
         with pytest.raises(TypeError):
             as_text(wrong)
+
+
+@pytest.mark.parametrize("given", ["", ".", ".."])
+def test_no_parameter_leads_to_another_path(given: str) -> None:
+    with pytest.raises(ValueError, match="another path"):
+        exchange(SEND, path={"id": given})
+
+
+@pytest.mark.parametrize("key", ["", " ", "payk_test_a\nX-Tenant-Id: other", "payk_test_…", "payk test"])
+def test_a_key_that_no_header_holds_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII") as refused:
+        ApiKey(key)
+    assert "payk" not in str(refused.value)
+    assert ApiKey(" payk_test_a\n").authorization() == "Bearer payk_test_a"
 
 
 def test_amounts_are_sent_as_they_are_given() -> None:
