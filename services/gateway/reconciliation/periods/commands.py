@@ -67,6 +67,7 @@ class PeriodClosing:
                 tx,
                 tenant_id,
                 end_id=first_id(ends_before),
+                end_on=ends_before.date(),
                 found_until=now - self._overdue,
                 limit=OVERRIDDEN_MAX,
             )

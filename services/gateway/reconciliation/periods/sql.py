@@ -1,7 +1,7 @@
 """The SQL of closed months: written once, and never changed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,11 +44,15 @@ SELECT a.account_id FROM stripe_accounts AS a
 """)
 
 # What happened before the end of the month and has been known for too long, by `ix_discrepancies_unsettled`: ids are in the order of
-# when it happened.
+# when it happened. Those about lines are in the order of imports, and most statements are imported after their month, so the day of the
+# line counts too, by its primary key.
 _OVERDUE = Statement("""
-SELECT id, count(*) OVER () AS number FROM discrepancies
- WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
-   AND id < :end_id AND found_at <= :found_until ORDER BY id LIMIT :limit
+SELECT id, count(*) OVER () AS number FROM discrepancies AS d
+ WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened') AND found_at <= :found_until
+   AND (id < :end_id OR CASE WHEN subject_kind = 'line' THEN
+          (SELECT l.booked_on FROM statement_lines AS l WHERE l.id = d.subject::uuid AND l.tenant_id = :tenant_id LIMIT 1) END
+        < :end_on::date)
+ ORDER BY id LIMIT :limit
 """)
 
 # What happened before a month began, and became known since the month before was closed: by `ix_processor_movements_window`.
@@ -159,9 +163,13 @@ async def known_at(
     return None if row is None else row["at"]
 
 
-async def overdue(tx: Connection, tenant_id: str, *, end_id: UUID, found_until: datetime, limit: int) -> Overdue:
-    """Find what happened before an id's time and has been open since `found_until` or longer."""
-    rows = await _OVERDUE.fetch(tx, tenant_id=tenant_id, end_id=end_id, found_until=found_until, limit=limit)
+async def overdue(
+    tx: Connection, tenant_id: str, *, end_id: UUID, end_on: date, found_until: datetime, limit: int
+) -> Overdue:
+    """Find what happened before an id's time, or was booked before a day, and has been open since `found_until` or longer."""
+    rows = await _OVERDUE.fetch(
+        tx, tenant_id=tenant_id, end_id=end_id, end_on=end_on, found_until=found_until, limit=limit
+    )
     return Overdue(ids=[row["id"] for row in rows], number=rows[0]["number"] if rows else 0)
 
 

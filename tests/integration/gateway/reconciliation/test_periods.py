@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import asyncpg
@@ -18,6 +18,7 @@ from libs.common.errors import Unavailable
 from libs.common.ids import first_id
 from services.gateway.reconciliation.periods import queries
 from tests.integration.gateway.reconciliation.conftest import Office
+from tests.support.bank_histories import NOW, BankHistory
 from tests.support.databases import TestDatabase
 
 OCTOBER, NOVEMBER, DECEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in (10, 11, 12))
@@ -166,6 +167,19 @@ async def test_a_month_is_not_closed_before_its_statement_is_known(office: Offic
     office.sides.requests.clear()
     with pytest.raises(ReconciliationPeriodOpen, match="1 discrepancies"):
         await office.close("2026-11")
+
+
+async def test_lines_of_a_month_count_though_imported_after_it(office: Office) -> None:
+    bank = BankHistory(office.database, office.tenant_id)
+    await bank.source()
+    for name, on in (("rent", date(2026, 10, 31)), ("later", date(2026, 11, 1))):
+        await bank.line(name, -70_000, on)
+    office.clock.advance(NOW - office.clock.now())
+    assert (await office.compare(OCTOBER, NOVEMBER)).found == {"FOREIGN": 2}
+    office.clock.advance(timedelta(days=4))
+    with pytest.raises(ReconciliationPeriodOpen, match="1 discrepancies have been open"):
+        await office.close("2026-10")
+    assert (await office.close("2026-10", override_reason="it is the rent")).overridden == 1
 
 
 async def test_what_no_window_reaches_is_found_late_all_the_same(office: Office) -> None:
