@@ -156,9 +156,18 @@ async def test_people_match_what_the_bank_has_exchanged(bank: BankHistory) -> No
         ([line], {"other_currency": "BRL", "other_minor": 10_000}, "other_currency must be USD"),
         ([line], {"other_currency": "USD", "other_minor": 10_000, "difference_minor": 1}, "difference_minor 0"),
         ([back], {"other_currency": "USD", "other_minor": 10_000}, "the lines come to -9201"),
+        ([line, back], {"other_currency": "USD", "other_minor": 10_000}, "the lines come to 0"),
     ):
         with pytest.raises(LineMatchInvalid, match=named):
             await match(bank, lines, "usd", **changes)
+    # What came back is nothing, and no money at the bank stands for that.
+    await bank.payout("failed", 10_000, day(1), currency="USD", status="failed")
+    with pytest.raises(LineMatchInvalid, match="the lines come to 9201 EUR and the other side to 0 USD"):
+        await match(bank, [line], "failed", other_currency="USD", other_minor=0)
+    less = await bank.line("less", -9_200, day(1))
+    returned = await match(bank, [line, less], "failed", other_currency="USD", other_minor=0)
+    assert (returned.amount_minor, returned.other_minor) == (1, 0)
+    await unmatch(bank, returned.id)
     made = await match(bank, [line], "usd", other_currency="USD", other_minor=10_000)
     assert (made.amount_minor, made.difference_minor, made.other_currency, made.other_minor) == (
         9_201,
@@ -173,7 +182,7 @@ async def test_people_match_what_the_bank_has_exchanged(bank: BankHistory) -> No
         ["92.01", "100.00"],
     )
     await bank.run()
-    assert await bank.found() == {("FOREIGN", "back")}
+    assert await bank.found() == {("FOREIGN", "back"), ("FOREIGN", "less")}
     await bank.payout("same", 500, day(1))
     with pytest.raises(LineMatchInvalid, match="must be left out"):
         await match(bank, [await bank.line("l", 500, day(1))], "same", other_currency="EUR", other_minor=500)

@@ -142,7 +142,7 @@ class MatchingByHand:
         others, amount, other = await self._others(tx, request.tenant_id, lines, refs)
         come, is_exchanged = sum(line.amount_minor for line in lines), currencies != {other}
         if is_exchanged:
-            _require_exchange(request, come, amount, other, currency=lines[0].currency)
+            _require_exchange(request, lines, amount, other)
         elif request.other_currency or request.other_minor is not None:
             raise LineMatchInvalid(f"both sides are in {other}: other_currency and other_minor must be left out")
         elif come - amount != request.difference_minor:
@@ -194,18 +194,21 @@ class MatchingByHand:
         return parts, sum(part.amount_minor for part in parts), min(currencies)
 
 
-def _require_exchange(request: MatchLines, come: int, amount: int, other: str, *, currency: str) -> None:
+def _require_exchange(request: MatchLines, lines: Sequence[Line], amount: int, other: str) -> None:
     """Let lines belong to another currency only where a person names what the other side has in it.
 
     Raises:
-        LineMatchInvalid: when something else is named, or money came for money that left.
+        LineMatchInvalid: when something else is named, money came for money that left, or nothing stands for something.
     """
+    come, currency = sum(line.amount_minor for line in lines), lines[0].currency
     if (request.other_currency, request.other_minor, request.difference_minor) != (other, amount, 0):
         raise LineMatchInvalid(
             f"the lines are in {currency}, and the other side in {other}: other_currency must be {other}, other_minor {amount} "
             "and difference_minor 0"
         )
-    if come * amount < 0:
+    # Of a payout that came back nothing is left, or what the two rates have made of it.
+    came_back = not come or len({line.amount_minor > 0 for line in lines if line.amount_minor}) > 1
+    if come * amount <= 0 and (amount or not came_back):
         raise LineMatchInvalid(f"the lines come to {come} {currency} and the other side to {amount} {other}")
 
 
