@@ -1,10 +1,14 @@
 """Which numbered statements of an account have no line in common, by their balances. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
 import msgspec
+
+type _Point = tuple[str, str, date, int]
+"""An account, its currency, a day of it and a balance on that."""
 
 
 class BankStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,39 +33,43 @@ class BankStatement(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(getattr(self, name) for name in BankStatement.__struct_fields__ if name != "id")
 
 
-def apart(statement: BankStatement, known: Iterable[BankStatement]) -> set[UUID]:
-    """Return which known statements have lines of the same days, and none that this one has.
+class Statements:
+    """Known statements, looked up by where they begin and end: a file has thousands of them, and each is compared."""
 
-    A statement that opens with what another one has closed with, on that one's last day, begins behind it: if it had that
-    day's lines too, it would open with what there was before them. So do those behind it, and before it, of one day.
-    """
-    others = [
-        each
-        for each in known
-        if (each.account, each.currency) == (statement.account, statement.currency) and each.key != statement.key
-    ]
-    found: dict[UUID, BankStatement] = {}
-    for is_next in (_follows, lambda one, other: _follows(other, one)):
-        _walk(statement, others, is_next, found)
-    return {*found}
+    def __init__(self, known: Iterable[BankStatement]) -> None:
+        self._begin: defaultdict[_Point, list[BankStatement]] = defaultdict(list)
+        self._end: defaultdict[_Point, list[BankStatement]] = defaultdict(list)
+        for each in known:
+            self._begin[each.account, each.currency, each.first_on, each.opening_minor].append(each)
+            self._end[each.account, each.currency, each.last_on, each.closing_minor].append(each)
+
+    def apart(self, statement: BankStatement) -> set[UUID]:
+        """Return which known statements have lines of the same days, and none that this one has.
+
+        A statement that opens with what another one has closed with, on that one's last day, begins behind it: if it had that
+        day's lines too, it would open with what there was before them. So do those behind it, and before it, of one day.
+        """
+        return {*_reached(statement, self._behind), *_reached(statement, self._before)}
+
+    def _behind(self, one: BankStatement) -> Sequence[BankStatement]:
+        begin = self._begin.get((one.account, one.currency, one.last_on, one.closing_minor), ())
+        return [each for each in begin if _follows(one, each)]
+
+    def _before(self, one: BankStatement) -> Sequence[BankStatement]:
+        end = self._end.get((one.account, one.currency, one.first_on, one.opening_minor), ())
+        return [each for each in end if _follows(each, one)]
 
 
-def _walk(
-    statement: BankStatement,
-    others: Iterable[BankStatement],
-    is_next: Callable[[BankStatement, BankStatement], bool],
-    found: dict[UUID, BankStatement],
-) -> None:
-    """Add what is reached from a statement by statements of one day."""
-    here, seen = [statement], {statement.id}
+def _reached(statement: BankStatement, next_to: Callable[[BankStatement], Sequence[BankStatement]]) -> set[UUID]:
+    """Return what is reached from a statement by statements of one day."""
+    here, found, key = [statement], {statement.id}, statement.key
     while here:
-        at = here.pop()
-        for each in others:
-            if each.id not in seen and is_next(at, each):
-                seen.add(each.id)
-                found[each.id] = each
+        for each in next_to(here.pop()):
+            if each.id not in found and each.key != key:
+                found.add(each.id)
                 if each.first_on == each.last_on:
                     here.append(each)
+    return found - {statement.id}
 
 
 def _follows(one: BankStatement, other: BankStatement) -> bool:

@@ -31,7 +31,7 @@ from services.gateway.reconciliation.imports.domain import (
 )
 from services.gateway.reconciliation.imports.reading import read_file
 from services.gateway.reconciliation.imports.sql import Apart, Claimed, ImportStore, Slice, StagedRow
-from services.gateway.reconciliation.imports.statements import BankStatement, apart
+from services.gateway.reconciliation.imports.statements import BankStatement, Statements
 
 log = get_logger("gateway.imports")
 
@@ -298,9 +298,11 @@ async def _apart(tx: Connection, file: Claimed, statements: Sequence[BankStateme
     )
     here = {each.key for each in statements}
     of_others = {each.id for each in known if each.key not in here}
-    every = [*(each for each in known if each.id in of_others), *statements]
+    if not of_others:
+        return []
+    every = Statements([*(each for each in known if each.id in of_others), *statements])
     return [
-        Apart(statement_id=each.id, other_id=other) for each in statements for other in apart(each, every) & of_others
+        Apart(statement_id=each.id, other_id=other) for each in statements for other in every.apart(each) & of_others
     ]
 
 
