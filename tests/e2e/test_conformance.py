@@ -26,8 +26,8 @@ Those that must be refused are three quarters of the requests. The short form se
 SECONDS = 1800
 
 
-@pytest.fixture(scope="module")
-async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+@pytest.fixture
+async def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
     """A platform of its own: an operator may change the policies, roles, users and tenants of all, and here does so at random."""
     async with (
         running_fake_stripe() as stripe,
@@ -36,17 +36,17 @@ async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         yield running
 
 
-async def test_the_running_api_conforms_to_its_document(platform: Platform, tmp_path: Path) -> None:
-    admin = await platform.login(ADMIN)
+async def test_the_running_api_conforms_to_its_document(own: Platform, tmp_path: Path) -> None:
+    admin = await own.login(ADMIN)
     # A tenant of its own: whatever can be set is set, processor accounts included.
     tenant = new_tenant()
-    assert (await person(platform, tenant, "first@sight", ("ledger:read",)).call("GET", "/v1/accounts")).status == 200
+    assert (await person(own, tenant, "first@sight", ("ledger:read",)).call("GET", "/v1/accounts")).status == 200
     config = tmp_path / "schemathesis.toml"
     chosen = (ROOT / "tests/e2e/schemathesis.toml").read_text()
     config.write_text(f'{chosen}\n[phases.coverage.generation]\nmode = "{BOUNDARIES}"\n')
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
-        *("run", f"{platform.base()}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)),
+        *("run", f"{own.base()}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)),
         *("--header", f"Authorization: Bearer {admin.token}", "--header", f"X-Tenant-Id: {tenant}"),
         *("--seed", "1", "--continue-on-failure", "--no-color"),
         cwd=tmp_path,

@@ -87,7 +87,7 @@ its ids without metadata, its metadata on an own object, or its id alone."""
 
 PASSING = frozenset({"ledger.claims", "gateway.stripe_accounts"})
 """Tables of what is only reserved for a while, and of how far an account was read."""
-OF_TIME = ["asks", "next_ask_at", "updated_at"]
+OF_TIME = ["asked_at", "asks", "in_doubt", "next_ask_at", "updated_at"]
 """Columns that change while an outcome is waited for."""
 
 _TABLES = """
