@@ -22,7 +22,8 @@ from services.gateway.reconciliation.reports import BookSources, make_report
 log = get_logger("gateway.reconciliation")
 
 _SETTLES = timedelta(minutes=5)
-"""What became known so shortly before is left to the next month: it may still be being committed, unseen by whoever closes."""
+"""What became known so shortly before is left to the next month: it may still be being committed, unseen by whoever closes; and a run that
+begins so shortly after something became known may not have seen it."""
 _NAMED_MAX = 5
 """Discrepancies, or accounts, that a refusal names."""
 
@@ -138,10 +139,15 @@ async def _covering(
         raise ReconciliationPeriodOpen(
             f"no complete run has compared everything from {iso(begins)} until {iso(ends_before)}"
         )
-    run_id, started_at = covering
     known_at = await sql.known_at(tx, tenant_id, begins_at=begins, ends_before=ends_before, known_until=known_until)
-    if known_at is not None and started_at < known_at:
+    if known_at is not None and covering.started_at < known_at + _SETTLES:
         raise ReconciliationPeriodOpen(
-            f"something of it became known at {iso(known_at)}, after the last run of all of it began: compare it again"
+            f"something of it became known at {iso(known_at)}, and the last run of all of it began before "
+            f"{iso(known_at + _SETTLES)}: compare it again"
         )
-    return run_id
+    if not covering.is_certain:
+        raise ReconciliationPeriodOpen(
+            f"of something from before {iso(ends_before)} it was too early to say whether it agrees when it was compared: "
+            "compare it again"
+        )
+    return covering.id

@@ -18,20 +18,23 @@ from services.gateway.reconciliation.periods.domain import Closing, LastSeal, St
 _LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation:' || :tenant_id, 0))")
 
 # A run that has compared all of the month after it was over, by `ix_reconciliation_runs_tenant`: its id is not before the first
-# instant that follows.
+# instant that follows. The last one that could say of all of it whether it agrees, else the last one.
 _COVERED = Statement("""
-SELECT id, started_at FROM reconciliation_runs
+SELECT id, started_at,
+       coalesce((progress::jsonb ->> 'early_from')::timestamptz >= :ends_before, progress::jsonb ->> 'early' IS NULL) AS is_certain
+  FROM reconciliation_runs
  WHERE tenant_id = :tenant_id AND id >= :first_id AND state = 'complete' AND NOT is_dry
-   AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY started_at DESC LIMIT 1
+   AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY is_certain DESC, started_at DESC LIMIT 1
 """)
 
-# When something of a month last became known: by `ix_processor_movements_window`, and of each source by `ix_statement_lines_day`.
+# When something of a month last became known: by `ix_processor_movements_window`; and of the files that have days of it by
+# `ix_file_imports_tenant`, as lines bear the time at which their transaction began, which may be minutes before they are seen.
 _KNOWN = Statement("""
 SELECT greatest(
     (SELECT max(seen_at) FROM processor_movements
       WHERE tenant_id = :tenant_id AND created_at >= :begins_at AND created_at < :ends_before AND is_booked AND seen_at < :known_until),
-    (SELECT max(l.created_at) FROM import_sources AS s JOIN statement_lines AS l ON l.tenant_id = s.tenant_id AND l.source_id = s.id
-      WHERE s.tenant_id = :tenant_id AND l.booked_on >= :first_on AND l.booked_on < :end_on AND l.created_at < :known_until)
+    (SELECT max(ended_at) FROM file_imports
+      WHERE tenant_id = :tenant_id AND status = 'IMPORTED' AND first_on < :end_on AND last_on >= :first_on)
 ) AS at
 """)
 
@@ -123,6 +126,15 @@ _stored, _closing = reader_of(StoredMonth), reader_of(Closing)
 _matched, _shown, _last_seal = reader_of(MatchedTotal), reader_of(ClosedMonth), reader_of(LastSeal)
 
 
+class Covering(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that has compared all of a window."""
+
+    id: UUID
+    started_at: datetime
+    is_certain: bool
+    """Whether of nothing before the end of the window it was too early to say whether it agrees."""
+
+
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """Discrepancies that have been open for too long."""
 
@@ -132,6 +144,9 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are."""
 
 
+_covering = reader_of(Covering)
+
+
 async def lock(tx: Connection, tenant_id: str) -> None:
     """Wait for steps of the tenant's runs and for who closes, and keep others away, until the end of the transaction."""
     await _LOCK.fetchval(tx, tenant_id=tenant_id)
@@ -139,18 +154,18 @@ async def lock(tx: Connection, tenant_id: str) -> None:
 
 async def run_of(
     tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, first_id: UUID
-) -> tuple[UUID, datetime] | None:
-    """Return the run that has compared all of a window and began last, with when it began; None where none has."""
+) -> Covering | None:
+    """Return the run that has compared all of a window and began last, of those that are certain; None where none has."""
     row = await _COVERED.fetchrow(
         tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before, first_id=first_id
     )
-    return None if row is None else (row["id"], row["started_at"])
+    return None if row is None else _covering(row)
 
 
 async def known_at(
     tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, known_until: datetime
 ) -> datetime | None:
-    """Return when a movement or a line of a window last became known; None where it has none."""
+    """Return when a movement or a file with days of a window last became known; None where it has none."""
     row = await _KNOWN.fetchrow(
         tx,
         tenant_id=tenant_id,

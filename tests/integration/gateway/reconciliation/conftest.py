@@ -118,11 +118,11 @@ class Office:
         self.runs = self.another()
         self.closing = PeriodClosing(database, BookSources(self.sides), overdue=timedelta(days=3), clock=clock)
 
-    def another(self) -> Reconciling:
+    def another(self, *, quiet: timedelta = timedelta()) -> Reconciling:
         """Return what carries out runs in another process."""
         nothing = timedelta(0)
         schedule = Schedule(
-            every=nothing, window=nothing, deep=nothing, quiet=nothing, timing=nothing, kept=timedelta(days=100)
+            every=nothing, window=nothing, deep=nothing, quiet=quiet, timing=quiet, kept=timedelta(days=100)
         )
         return Reconciling(
             self.database,

@@ -28,6 +28,7 @@ async def test_a_month_is_closed_once_and_what_comes_later_counts_in_the_next(
     office: Office, gateway_database: TestDatabase
 ) -> None:
     await office.move(-300, OCTOBER + timedelta(days=9))
+    office.clock.advance(timedelta(minutes=5))
     with pytest.raises(ReconciliationPeriodOpen, match="no complete run"):
         await office.close("2026-10")
     dry = await office.compare(OCTOBER, NOVEMBER, is_dry=True)

@@ -245,7 +245,8 @@ class Reader:
                 raise ClaimLost
             if count.statements:
                 await sql.add_statements(tx, file.tenant_id, file.source_id, count.statements, at=at)
-            if not await self._end(tx, file, count, ImportStatus.IMPORTED, lines_new=new, at=at):
+            # The time now, as counting takes minutes: a run that began meanwhile has seen none of it.
+            if not await self._end(tx, file, count, ImportStatus.IMPORTED, lines_new=new, at=self._clock.now()):
                 raise ClaimLost
         log.info("import.imported", import_id=str(file.id), lines=rows, new=new)
         return True

@@ -52,6 +52,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     observed: tuple[Observation, ...]
     early: frozenset[UUID]
     """Discrepancies of which nothing can be stated yet."""
+    early_at: tuple[datetime, ...]
+    """When what they are about happened."""
     subjects: Mapping[SubjectKind, Sequence[str]]
     matched: int
     """Lines that have found their other side."""
@@ -63,6 +65,7 @@ def written(look: Look, looked: Looked, findings: Sequence[Finding], lost: set[U
     return Written(
         observed=tuple(_observed(key, each) for key, each in observed.items() if each.type is not None),
         early=frozenset(key for key, each in observed.items() if each.type is None),
+        early_at=tuple(each.happened_at for each in observed.values() if each.type is None),
         subjects={
             kind: [str(each) for each in dict.fromkeys(ids) if each not in lost] for kind, ids in looked.about.items()
         },
@@ -73,5 +76,5 @@ def written(look: Look, looked: Looked, findings: Sequence[Finding], lost: set[U
 def _observed(key: UUID, each: Finding) -> Observation:
     assert each.type is not None
     facts = msgspec.structs.asdict(each)
-    del facts["since"]
+    del facts["since"], facts["booked_on"]
     return Observation(id=key, payment_intent_id=None, **facts)

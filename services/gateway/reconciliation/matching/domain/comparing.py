@@ -161,6 +161,7 @@ def _about(line: Line, kind: DiscrepancyType | None, aspect: str, detail: str, *
         subject=str(line.id),
         aspect=aspect,
         since=line.created_at,
+        booked_on=line.booked_on,
         currency=line.currency,
         detail=f"the line of {line.booked_on}: {detail}",
         **about,  # type: ignore[arg-type]

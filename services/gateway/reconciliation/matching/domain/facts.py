@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 import msgspec
@@ -171,6 +171,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     aspect: str
     since: datetime
     """A time that does not change: ids of discrepancies are in this order."""
+    booked_on: date | None = None
+    """The day of the line; None: it is about a payout."""
     gateway_ref: str = ""
     currency: str
     expected_minor: int | None = None
@@ -180,6 +182,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     expected_status: str = ""
     actual_status: str = ""
     detail: str
+
+    @property
+    def happened_at(self) -> datetime:
+        """When what it is about happened: of a line the beginning of its day, whenever it was imported."""
+        return self.since if self.booked_on is None else datetime.combine(self.booked_on, time(), UTC)
 
     def id_of(self, tenant_id: str) -> UUID:
         """Derive the id of the discrepancy: the same in every run."""

@@ -254,8 +254,8 @@ class Reconciling:
         progress = msgspec.structs.replace(
             progress,
             payments=progress.payments + sum(group.payment is not None for group in step.groups),
-            early=progress.early + sum(len(one.early) for one in compared),
         )
+        progress = progress.with_early([each.since for one in compared for each in one.early])
         observed = [_observed(run.tenant_id, each, step) for one in compared for each in one.differences]
         written: Written | None = None
         if run.is_dry:
@@ -356,10 +356,9 @@ def _counted(run: Run, written: Written) -> list[Observation]:
 def _with_lines(progress: Progress, run: Run, step: Step, written: Written) -> Progress:
     """Return it with what was found about lines and arrivals."""
     assert step.looked is not None
-    progress = progress.with_found(each.type for each in _counted(run, written))
+    progress = progress.with_found(each.type for each in _counted(run, written)).with_early(written.early_at)
     return msgspec.structs.replace(
         progress,
-        early=progress.early + len(written.early),
         lines=progress.lines + step.looked.lines,
         lines_matched=progress.lines_matched + written.matched,
     )

@@ -1,6 +1,6 @@
 """What is always true of a run: its window, its phases in their order, and what it counts. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -60,6 +60,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run has counted so far."""
 
     early: int = 0
+    early_from: datetime | None = None
+    """When the earliest happened of which it was too early to say whether it agrees; None: there is none."""
     payments: int = 0
     movements: int = 0
     matched: int = 0
@@ -80,6 +82,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             MatchedTotal(currency=currency, number=number, amount_minor=amount)
             for currency, (number, amount) in sorted(self.matched_totals.items())
         ]
+
+    def with_early(self, happened_at: Sequence[datetime]) -> "Progress":
+        """Return it with what it is too early to judge, by when that happened."""
+        if not happened_at:
+            return self
+        earliest = min(happened_at if self.early_from is None else (*happened_at, self.early_from))
+        return msgspec.structs.replace(self, early=self.early + len(happened_at), early_from=earliest)
 
     def with_movements(self, moved: Iterable[MovementFact]) -> "Progress":
         """Return it with movements added up, by currency."""
