@@ -51,8 +51,8 @@ class Login:
     """So long before its end a token is replaced."""
 
     def __init__(self, email: str, password: str, *, now: Callable[[], float] = time.monotonic) -> None:
-        self.body = msgspec.json.encode({"email": email, "password": password})
-        """The body of the log-in."""
+        # It has the password: nobody else reads it.
+        self._body = msgspec.json.encode({"email": email, "password": password})
         self._now = now
         self._authorization: str | None = None
         self._ends = 0.0

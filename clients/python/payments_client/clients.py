@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 
 import httpx
@@ -21,8 +22,8 @@ _SECONDS = 30.0
 """For which a request is waited for."""
 
 
-class _Shared:
-    """What a client knows."""
+class _Shared[Http, Lock](ABC):
+    """What a client knows; `Http` sends its requests, and `Lock` lets one log-in at a time through."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class _Shared:
         tenant_id: str | None = None,
         correlation_id: str | None = None,
         retries: Retries = Retries(),  # noqa: B008 - it is frozen
+        http: Http | None = None,
     ) -> None:
         """Take where the api is and as whom to ask.
 
@@ -41,12 +43,34 @@ class _Shared:
             tenant_id: for whom; needed by those alone who work for several tenants.
             correlation_id: goes with every request, into the logs of all services.
             retries: how often a request is sent again.
+            http: sends the requests, where you bring proxies or certificates of your own.
         """
         self.base_url = base_url
         self.authentication = ApiKey(authentication) if isinstance(authentication, str) else authentication
         self.tenant_id = tenant_id
         self.correlation_id = correlation_id
         self.retries = retries
+        self._http = self._connections() if http is None else http
+        self._logging_in = self._lock()
+
+    @staticmethod
+    @abstractmethod
+    def _connections() -> Http:
+        """Return connections of its own."""
+
+    @staticmethod
+    @abstractmethod
+    def _lock() -> Lock:
+        """Return what one log-in holds."""
+
+    def with_options(self, **changes: Any) -> Self:
+        """Return a client over the same connections with another `tenant_id`, `correlation_id` or `retries`."""
+        unknown = changes.keys() - {"tenant_id", "correlation_id", "retries"}
+        if unknown:
+            raise TypeError(f"{', '.join(sorted(unknown))} cannot be changed")
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__, **changes)
+        return made
 
     def _exchange[T](self, operation: Operation[T], call: Call) -> Exchange[T]:
         named = {"X-Tenant-Id": self.tenant_id, "X-Correlation-Id": self.correlation_id}
@@ -58,49 +82,28 @@ class _Shared:
     def _login_exchange(self) -> Exchange[TokenResponse]:
         if not isinstance(self.authentication, Login):
             raise PaymentsError("this authentication has neither a header nor a log-in")
-        return self._exchange(_LOGIN, Call(path={}, query={}, body=self.authentication.body))
+        return self._exchange(_LOGIN, Call(path={}, query={}, body=self.authentication._body))
 
     def _logged_in(self, token: TokenResponse) -> str:
         if isinstance(self.authentication, Login):
             self.authentication.logged_in(token.access_token, seconds=token.expires_in)
         return f"Bearer {token.access_token}"
 
-    def _changed(self, changes: Mapping[str, Any]) -> Self:
-        unknown = changes.keys() - {"tenant_id", "correlation_id", "retries"}
-        if unknown:
-            raise TypeError(f"{', '.join(sorted(unknown))} cannot be changed")
-        made = type(self).__new__(type(self))
-        made.__dict__.update(self.__dict__, **changes)
-        return made
-
 
 def _was_sent(error: httpx.RequestError) -> bool:
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
-class Client(_Shared, Operations):
+class Client(_Shared[httpx.Client, threading.Lock], Operations):
     """For threads: it may be shared among them. Close it, or use it in a `with`."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        authentication: Authentication | str,
-        tenant_id: str | None = None,
-        correlation_id: str | None = None,
-        retries: Retries = Retries(),  # noqa: B008 - it is frozen
-        http: httpx.Client | None = None,
-    ) -> None:
-        """See `_Shared`; `http` sends the requests, where you bring proxies or certificates of your own."""
-        super().__init__(
-            base_url,
-            authentication=authentication,
-            tenant_id=tenant_id,
-            correlation_id=correlation_id,
-            retries=retries,
-        )
-        self._http = http or httpx.Client(timeout=_SECONDS)
-        self._logging_in = threading.Lock()
+    @staticmethod
+    def _connections() -> httpx.Client:
+        return httpx.Client(timeout=_SECONDS)
+
+    @staticmethod
+    def _lock() -> threading.Lock:
+        return threading.Lock()
 
     def __enter__(self) -> Self:
         """Use it."""
@@ -113,10 +116,6 @@ class Client(_Shared, Operations):
     def close(self) -> None:
         """Close its connections."""
         self._http.close()
-
-    def with_options(self, **changes: Any) -> Self:
-        """Return a client over the same connections with another `tenant_id`, `correlation_id` or `retries`."""
-        return self._changed(changes)
 
     def _call[T](self, operation: Operation[T], call: Call) -> T:
         exchange = self._exchange(operation, call)
@@ -170,29 +169,16 @@ class Client(_Shared, Operations):
             return self._logged_in(exchange.read(self._send(exchange, is_login=True)))
 
 
-class AsyncClient(_Shared, AsyncOperations):
+class AsyncClient(_Shared[httpx.AsyncClient, asyncio.Lock], AsyncOperations):
     """For asyncio: one for each event loop. Close it, or use it in an `async with`."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        authentication: Authentication | str,
-        tenant_id: str | None = None,
-        correlation_id: str | None = None,
-        retries: Retries = Retries(),  # noqa: B008 - it is frozen
-        http: httpx.AsyncClient | None = None,
-    ) -> None:
-        """See `_Shared`; `http` sends the requests, where you bring proxies or certificates of your own."""
-        super().__init__(
-            base_url,
-            authentication=authentication,
-            tenant_id=tenant_id,
-            correlation_id=correlation_id,
-            retries=retries,
-        )
-        self._http = http or httpx.AsyncClient(timeout=_SECONDS)
-        self._logging_in = asyncio.Lock()
+    @staticmethod
+    def _connections() -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=_SECONDS)
+
+    @staticmethod
+    def _lock() -> asyncio.Lock:
+        return asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Use it."""
@@ -205,10 +191,6 @@ class AsyncClient(_Shared, AsyncOperations):
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
-
-    def with_options(self, **changes: Any) -> Self:
-        """Return a client over the same connections with another `tenant_id`, `correlation_id` or `retries`."""
-        return self._changed(changes)
 
     async def _call[T](self, operation: Operation[T], call: Call) -> T:
         exchange = self._exchange(operation, call)

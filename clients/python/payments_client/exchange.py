@@ -15,7 +15,7 @@ import msgspec
 
 from payments_client.errors import error_of
 from payments_client.problems import ApiError, NoAnswer, Problem, UnreadableAnswer
-from payments_client.values import Value, as_text, plain, query_of
+from payments_client.values import Value, as_text, query_of, to_json
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers after which the same request may go well."""
@@ -127,7 +127,7 @@ class Exchange[T]:
         query = query_of(call.query)
         self._url = base_url.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         self._origin = urlsplit(base_url)[:2]
-        self._content = _encoded(call.body)
+        self._content = call.body if call.body is None or isinstance(call.body, bytes) else to_json(call.body)
         self._headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **headers}
         if self._content is not None:
             self._headers["Content-Type"] = operation.content_type
@@ -200,7 +200,8 @@ class Exchange[T]:
         try:
             read: T = msgspec.json.decode(answer.content, type=self.operation.reads)
         except msgspec.MsgspecError as error:
-            raise UnreadableAnswer(f"{self.operation.name} answered something else: {error}") from error
+            message = f"{self.operation.name} answered something else: {error}"
+            raise UnreadableAnswer(message, idempotency_key=self.key) from error
         return read
 
     def follow(self, answer: Answer) -> bool:
@@ -214,8 +215,10 @@ class Exchange[T]:
             return False
         url = urljoin(self._url, following)
         if urlsplit(url)[:2] != self._origin:
-            raise UnreadableAnswer(f"{self.operation.name} has its next page at another host")
-        self._url, self._sent = url, 0
+            message = f"{self.operation.name} has its next page at another host"
+            raise UnreadableAnswer(message, idempotency_key=self.key)
+        # Each page is a request of its own: a token may be replaced once for each.
+        self._url, self._sent, self._has_logged_in_again = url, 0, False
         return True
 
     def again(self, now: float) -> None:
@@ -226,11 +229,11 @@ class Exchange[T]:
     def _is_repeatable(self) -> bool:
         return self.key is not None or self.operation.is_harmless or self.operation.method in _SAFE
 
-    def _pause(self, wanted: float | None, *, now: float) -> float | None:
+    def _pause(self, retry_after: float | None, *, now: float) -> float | None:
         if self._sent > self._retries.max:
             return None
         bound = min(self._retries.base_seconds * 2 ** (self._sent - 1), self._retries.max_seconds)
-        pause = max(wanted or 0.0, bound * self._chance())
+        pause = max(retry_after or 0.0, bound * self._chance())
         return pause if now + pause <= self._ends else None
 
     def _error(self, answer: Answer) -> ApiError:
@@ -242,12 +245,6 @@ class Exchange[T]:
         problem = msgspec.structs.replace(problem, status=answer.status_code)
         retry_after = seconds_of(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
         return error_of(problem, retry_after=retry_after, idempotency_key=self.key)
-
-
-def _encoded(body: Any) -> bytes | None:
-    if body is None or isinstance(body, bytes):
-        return body
-    return msgspec.json.encode(body, enc_hook=plain)
 
 
 def seconds_of(retry_after: str, date: str) -> float | None:

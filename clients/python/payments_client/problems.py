@@ -25,7 +25,14 @@ class NoAnswer(PaymentsError):
 
 
 class UnreadableAnswer(PaymentsError):
-    """The answer is not what the document of the api promises; of a write, it has taken effect."""
+    """The answer is not what the document of the api promises; of a write, it has taken effect.
+
+    The same write with the `idempotency_key` that the error carries takes no effect again.
+    """
+
+    def __init__(self, message: str, *, idempotency_key: str | None) -> None:
+        super().__init__(message)
+        self.idempotency_key = idempotency_key
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
+
 type Value = str | int | Decimal | UUID | date | datetime | StrEnum | None
 """What a parameter may be; None: left out."""
 
@@ -57,10 +59,20 @@ def query_of(named: Mapping[str, Value | Iterable[Value]]) -> list[tuple[str, st
     return found
 
 
-def plain(value: Any) -> Any:
-    """Write what msgspec does not.
+def to_json(body: Any) -> bytes:
+    """Write a body.
 
     Raises:
-        TypeError: of what has no place in JSON.
+        TypeError: of a float, wherever it is: all that has decimals in a body is an `Amount`. Of what has no place in JSON.
     """
-    raise TypeError(f"{value!r} cannot be sent")
+    built = msgspec.to_builtins(body)
+    _refuse_floats(built, "")
+    return msgspec.json.encode(built)
+
+
+def _refuse_floats(part: Any, pointer: str) -> None:
+    if isinstance(part, float):
+        raise TypeError(f"{pointer or 'the body'} is {part!r}, a float: amounts are str, int or Decimal")
+    members = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list | tuple) else ()
+    for name, member in members:
+        _refuse_floats(member, f"{pointer}/{name}")

@@ -79,9 +79,10 @@ class Document:
             return self.type_of(schema["allOf"][0], prefix)
         if "anyOf" in schema or "oneOf" in schema:
             kinds = [each for each in schema.get("anyOf") or schema["oneOf"] if each.get("const") != ""]
-            if {each.get("type") for each in kinds} == {"number", "string"}:
-                return "Amount"
-            return " | ".join(dict.fromkeys(self.type_of(each, prefix) for each in kinds))
+            names = [self.type_of(each, prefix) for each in kinds]
+            if {"float", "str"} <= {*names}:
+                names = ["Amount", *(name for name in names if name not in ("float", "str"))]
+            return " | ".join(dict.fromkeys(names))
         kind = schema.get("type")
         if isinstance(kind, list):
             return " | ".join(self.type_of({**schema, "type": each}, prefix) for each in kind)

@@ -102,16 +102,11 @@ def _operations(api: Document) -> str:
     awaited = "".join(_method(each, is_async=True) for each in found)
     body = (
         f"{constants}\n\n"
-        'class Operations:\n    """Each operation, waiting for its answer."""\n\n'
-        "    def _call[T](self, operation: Operation[T], call: Call) -> T:\n        raise NotImplementedError\n\n"
-        "    def _items(self, operation: Operation[Any], call: Call) -> Iterator[Any]:\n"
-        f"        raise NotImplementedError\n{waiting}\n\n"
-        'class AsyncOperations:\n    """Each operation, awaited."""\n\n'
-        "    async def _call[T](self, operation: Operation[T], call: Call) -> T:\n        raise NotImplementedError\n\n"
-        "    def _items(self, operation: Operation[Any], call: Call) -> AsyncIterator[Any]:\n"
-        f"        raise NotImplementedError\n{awaited}"
+        f"{_interface('Operations', 'Each operation, waiting for its answer.', is_async=False)}{waiting}\n\n"
+        f"{_interface('AsyncOperations', 'Each operation, awaited.', is_async=True)}{awaited}"
     )
     imported = {
+        "abc": ("ABC", "abstractmethod"),
         "collections.abc": ("AsyncIterator", "Iterator", "Sequence"),
         "datetime": ("date", "datetime"),
         "typing": ("Any",),
@@ -121,6 +116,18 @@ def _operations(api: Document) -> str:
         "payments_client.values": ("Amount",),
     }
     return _module("One method for each operation of the document.", body, imported)
+
+
+def _interface(name: str, about: str, *, is_async: bool) -> str:
+    """Return the head of a class of operations: what sends them is in `clients.py`."""
+    async_, iterator = ("async ", "AsyncIterator") if is_async else ("", "Iterator")
+    return (
+        f'class {name}(ABC):\n    """{about}"""\n\n'
+        f"    @abstractmethod\n    {async_}def _call[T](self, operation: Operation[T], call: Call) -> T:\n"
+        '        """Send an operation and return what is answered."""\n\n'
+        f"    @abstractmethod\n    def _items(self, operation: Operation[Any], call: Call) -> {iterator}[Any]:\n"
+        '        """Yield the items of all pages."""\n'
+    )
 
 
 def _model(api: Document, name: str, schema: Json) -> str:

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -154,6 +154,10 @@ def test_a_refused_token_is_replaced_once() -> None:
     exchanged.request("Bearer new")
     with pytest.raises(errors.Unauthenticated):
         exchanged.refused(problem(401), may_log_in=True, now=0.0)
+    # The next page is a request of its own.
+    assert exchanged.follow(Given(200, [], Link='<?cursor=a>; rel="next"'))
+    exchanged.request("Bearer new")
+    assert exchanged.refused(problem(401), may_log_in=True, now=0.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -180,6 +184,10 @@ def test_an_error_has_the_class_of_its_code_or_of_its_status(
 def test_an_answer_of_another_kind_is_no_success() -> None:
     with pytest.raises(errors.UnreadableAnswer):
         exchange(READ).read(Given(200, {"not": "a list"}))
+    # A write has taken effect: whoever sends it again needs its key.
+    with pytest.raises(errors.UnreadableAnswer) as unread:
+        exchange(idempotency_key="mine").read(Given(200, b"<html>"))
+    assert unread.value.idempotency_key == "mine"
 
 
 def test_pages_are_followed_and_never_to_another_host() -> None:
@@ -259,6 +267,20 @@ def test_amounts_are_sent_as_they_are_given() -> None:
         "currency": "BRL",
         "customer_ref": "c",
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (models.CaptureRequest(amount=cast(Any, 0.1)), "/amount is 0.1"),
+        ({"lines": [{"amount": "1"}, {"amount": 1e300}]}, "/lines/1/amount is 1e"),
+        ([float("nan")], "/0 is nan"),
+        (0.1, "the body is 0.1"),
+    ],
+)
+def test_a_float_in_a_body_is_refused_wherever_it_is(body: Any, where: str) -> None:
+    with pytest.raises(TypeError, match=where):
+        exchange(body=body)
 
 
 def test_names_of_tomorrow_are_kept_as_they_come() -> None:

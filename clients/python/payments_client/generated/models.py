@@ -761,7 +761,7 @@ class CreateConversion(Struct, frozen=True, kw_only=True):
     """Names the conversion: again with the same content, nothing happens."""
     occurred_at: str | None | UnsetType = UNSET
     """Valued by the rates of this instant; absent: now."""
-    received_amount: float | str | None | UnsetType = UNSET
+    received_amount: Amount | None | UnsetType = UNSET
     """What was really received, in `to_currency`; absent: what the rate says."""
     to_account: str | None | UnsetType = UNSET
     """Absent: the account that plays CASH."""

@@ -3,6 +3,7 @@
 Generated: do not edit.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from typing import Any
@@ -541,14 +542,16 @@ _VOID_PAYMENT_INTENT = Operation[models.PaymentIntentBody](
 )
 
 
-class Operations:
+class Operations(ABC):
     """Each operation, waiting for its answer."""
 
+    @abstractmethod
     def _call[T](self, operation: Operation[T], call: Call) -> T:
-        raise NotImplementedError
+        """Send an operation and return what is answered."""
 
+    @abstractmethod
     def _items(self, operation: Operation[Any], call: Call) -> Iterator[Any]:
-        raise NotImplementedError
+        """Yield the items of all pages."""
 
     def approve_proposal(
         self,
@@ -3009,14 +3012,16 @@ class Operations:
         )
 
 
-class AsyncOperations:
+class AsyncOperations(ABC):
     """Each operation, awaited."""
 
+    @abstractmethod
     async def _call[T](self, operation: Operation[T], call: Call) -> T:
-        raise NotImplementedError
+        """Send an operation and return what is answered."""
 
+    @abstractmethod
     def _items(self, operation: Operation[Any], call: Call) -> AsyncIterator[Any]:
-        raise NotImplementedError
+        """Yield the items of all pages."""
 
     async def approve_proposal(
         self,
