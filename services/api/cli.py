@@ -12,12 +12,24 @@ from libs.common.db import Database
 from libs.common.errors import Invalid, NotFound
 from libs.common.ids import parse_id
 from libs.common.observability.correlation import current
-from services.api.access import Directory, Passwords, Policy, Tenant, TenantOrigin, TenantStatus, provision
+from services.api.access import Directory, Passwords, Tenant, TenantOrigin, TenantStatus, provision
 from services.api.access.sql import identity
 from services.api.administration import Administration, queries
-from services.api.administration.schemas import PASSWORD_LENGTH_MIN
-from services.api.administration.sql import Role
+from services.api.administration.schemas import (
+    ChangeUser,
+    CreateUser,
+    PutPolicy,
+    PutRole,
+    PutTenant,
+    named_tenant,
+    require_user,
+    stated_policy,
+    stated_role,
+    stated_tenant,
+)
 from services.api.api_keys import ApiKeys, KeyMode, KeyVerifier
+from services.api.api_keys.schemas import CreateApiKey, require_key
+from services.api.http.bodies import BodyReader
 from services.api.http.callers import ANY_TENANT, PLATFORM_TENANT, Caller, Principal
 from services.api.settings import Settings
 
@@ -35,6 +47,7 @@ async def administer(
         NotFound, Conflict: when what is named is not there, or cannot be changed so.
     """
     given = _parser().parse_args(arguments)
+    _require_text("".join(arguments))
     clock, passwords = SystemClock(), Passwords()
     database = Database(settings.database, schema="api", application_name="payments-api-admin")
     await database.open()
@@ -44,31 +57,34 @@ async def administer(
         caller, action = _operator(getattr(given, "tenant", PLATFORM_TENANT)), f"command.{given.what}"
         match given.what:
             case "tenant":
-                tenant = Tenant(
-                    id=given.id,
-                    name=given.name,
-                    plan=given.plan,
-                    region=given.region,
-                    status=TenantStatus(given.status),
-                    origin=TenantOrigin.SEED,
+                body = _read(PutTenant, name=given.name, plan=given.plan, region=given.region, status=given.status)
+                tenant = await administration.put_tenant(
+                    caller,
+                    stated_tenant(given.id, body),
+                    states_status=given.status is not None,
+                    action=action,
                 )
-                await administration.put_tenant(caller, tenant, action=action)
                 return f"tenant {tenant.id} is {tenant.status}, on the plan {tenant.plan} in {tenant.region}"
             case "user":
                 return await _user(
                     administration, database, caller, given, action=action, read_password=read_password or _password
                 )
             case "role":
-                role = Role(name=given.name, description=given.description, permissions=tuple(given.permission))
+                role = stated_role(
+                    given.name, _read(PutRole, description=given.description, permissions=given.permission)
+                )
                 await administration.put_role(caller, role, action=action)
                 return f"the role {role.name} allows {', '.join(role.permissions) or 'nothing'}"
             case "policy":
-                policy = Policy(
-                    permission=given.permission,
-                    effect=given.effect,
-                    allowed_plans=tuple(given.plan),
-                    allowed_regions=tuple(given.region),
-                    admits_home_region=not given.list_alone,
+                policy = stated_policy(
+                    given.permission,
+                    _read(
+                        PutPolicy,
+                        effect=given.effect,
+                        allowed_plans=given.plan,
+                        allowed_regions=given.region,
+                        admits_home_region=not given.list_alone,
+                    ),
                 )
                 await administration.put_policy(caller, policy, action=action)
                 return f"{policy.permission}: {policy.effect}, plans {given.plan or 'all'}, regions {given.region or 'all'}"
@@ -89,17 +105,19 @@ async def _user(
     read_password: Callable[[], str],
 ) -> str:
     password = read_password() if given.password else None
-    if password is not None and len(password) < PASSWORD_LENGTH_MIN:
-        raise Invalid(f"a password has at least {PASSWORD_LENGTH_MIN} characters")
+    email = given.email.strip().lower()
     await _require_tenant(database, caller)
-    account = await identity.account(database, given.email.strip().lower())
+    account = await identity.account(database, email)
     if account is None:
         if password is None or given.disable is not None:
-            raise NotFound(f"there is no user {given.email}; to add one, name --role and --password")
+            raise NotFound(f"there is no user {email}; to add one, name --role and --password")
+        new = _read(CreateUser, email=email, password=password, roles=given.role or [])
+        require_user(new)
         user = await administration.add_user(
-            caller, email=given.email, password=password, roles=given.role or [], action=action
+            caller, email=new.email, password=new.password, roles=new.roles, action=action
         )
         return f"user {user.email} of tenant {user.tenant_id} is added with the roles {', '.join(user.roles) or 'none'}"
+    require_user(_read(ChangeUser, password=password, roles=given.role))
     user = await administration.change_user(
         caller, account.id, roles=given.role, password=password, is_disabled=given.disable, action=action
     )
@@ -120,19 +138,43 @@ async def _key(
             raise Invalid("the id of a key is a UUID")
         await keys.revoke(caller, key_id, action=action)
         return f"key {key_id} of tenant {caller.tenant_id} is revoked"
+    body = _read(CreateApiKey, name=given.name, scopes=given.scope)
+    require_key(body)
     await _require_tenant(database, caller)
-    made = await keys.create(caller, name=given.name, scopes=given.scope, expires_at=None, action=action)
+    made = await keys.create(caller, name=body.name, scopes=body.scopes, expires_at=None, action=action)
     return f"key {made.key.id} of tenant {caller.tenant_id}; its secret is shown this once:\n{made.secret}"
 
 
 async def _require_tenant(database: Database, caller: Caller) -> None:
     """Refuse a tenant that is not known; that of the platform becomes known by whoever acts for it first."""
+    named_tenant(caller.tenant_id)
     if caller.tenant_id == PLATFORM_TENANT:
         platform = Tenant(
             id=PLATFORM_TENANT, name="Platform", plan="enterprise", region="region-a", origin=TenantOrigin.SEED
         )
         await provision(database, platform, clock=SystemClock(), correlation=caller.correlation)
     await queries.tenant(database, caller.tenant_id)
+
+
+def _read[T: msgspec.Struct](kind: type[T], **given: object) -> T:
+    """Read arguments as the body of a request, by the same rules; what is None is left out.
+
+    Raises:
+        Invalid, HttpProblem: naming what is wrong.
+    """
+    if isinstance(password := given.get("password"), str):
+        _require_text(password)
+    return BodyReader(kind).read(
+        msgspec.json.encode({name: value for name, value in given.items() if value is not None})
+    )
+
+
+def _require_text(text: str) -> None:
+    """Refuse bytes of a terminal that are no text: neither JSON nor PostgreSQL can hold them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as fault:
+        raise Invalid("an argument or the password is not UTF-8") from fault
 
 
 def _operator(tenant_id: str) -> Caller:
@@ -162,7 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     tenant.add_argument("id")
     for member in ("name", "plan", "region"):
         tenant.add_argument(f"--{member}", required=True)
-    tenant.add_argument("--status", default="ACTIVE", choices=[status.value for status in TenantStatus])
+    tenant.add_argument(
+        "--status", choices=[status.value for status in TenantStatus], help="left out: as it is, ACTIVE for a new one"
+    )
     user = commands.add_parser("user", help="add a user, or change what is given of one", allow_abbrev=False)
     user.add_argument("email")
     user.add_argument("--tenant", required=True, help=f"{PLATFORM_TENANT} for operators of the platform")

@@ -21,10 +21,10 @@ async def provision(database: Database, tenant: Tenant, *, clock: Clock, correla
     return await identity.add_tenant(database, tenant, publications=[publication], at=now)
 
 
-async def provision_within(tx: Connection, tenant: Tenant, *, at: datetime, correlation: Correlation) -> None:
+async def provision_within(tx: Connection, tenant: Tenant, *, at: datetime, correlation: Correlation) -> bool:
     """Do the same inside the caller's transaction."""
     publication = tenant_provisioned(tenant.id, tenant.name, at=at, correlation=correlation)
-    await identity.add_tenant_within(tx, tenant, publications=[publication], at=at)
+    return await identity.add_tenant_within(tx, tenant, publications=[publication], at=at)
 
 
 async def require_enabled(tx: Connection, caller: Caller) -> None:

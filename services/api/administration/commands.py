@@ -46,8 +46,11 @@ class Administration:
         self._passwords = passwords
         self._directory = directory
 
-    async def put_tenant(self, caller: Caller, tenant: Tenant, *, action: str) -> None:
-        """Make a tenant known, with its accounts in the ledger, or change what is known of it.
+    async def put_tenant(self, caller: Caller, tenant: Tenant, *, states_status: bool, action: str) -> Tenant:
+        """Make a tenant known, with its accounts in the ledger, or change what is known of it; returns what it is then.
+
+        Unless the caller `states_status`, that of `tenant` counts for a new one alone: whoever changes the plan of a
+        suspended tenant does not let it in again.
 
         Raises:
             Invalid: when the tenant of the platform would be suspended or deleted.
@@ -57,11 +60,12 @@ class Administration:
             raise Invalid(sentence, errors=(("/status", sentence),))
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            await provision_within(tx, tenant, at=now, correlation=caller.correlation)
-            await sql.change_tenant(tx, tenant, at=now)
-            stated = {"plan": tenant.plan, "region": tenant.region, "status": tenant.status.value}
-            await self._record(tx, caller, action, tenant.id, tenant_id=tenant.id, **stated)
+            is_new = await provision_within(tx, tenant, at=now, correlation=caller.correlation)
+            after = await sql.change_tenant(tx, tenant, states_status=states_status or is_new, at=now)
+            detail = {"plan": after.plan, "region": after.region, "status": str(after.status)}
+            await self._record(tx, caller, action, tenant.id, tenant_id=tenant.id, **detail)
         self._directory.forget(tenant.id)
+        return after
 
     async def add_user(self, caller: Caller, *, email: str, password: str, roles: Sequence[str], action: str) -> User:
         """Add a user of the caller's tenant; of the platform's, an operator adds one who belongs to it.

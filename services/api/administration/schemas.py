@@ -1,15 +1,21 @@
-"""REST shapes of tenants, users, roles and policies: what administrators send and see."""
+"""REST shapes of tenants, users, roles and policies: what administrators send and see, by HTTP or by a command."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 
 from libs.common.clock import iso
-from services.api.access import Policy, Tenant, TenantStatus
+from services.api.access import Policy, Tenant, TenantOrigin, TenantStatus
 from services.api.administration.sql import NamedPermission, Role, User
+from services.api.http.bodies import require_one_line, require_storable
+from services.api.http.callers import ANY_TENANT
+from services.api.http.parameters import wrong
 
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1024
 _LIST_MAX = 50
+_TENANT = re.compile(r"[!-~]{1,64}(?!\n)$")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,63}(?!\n)$")
 
 type _Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 type Password = Annotated[
@@ -32,7 +38,13 @@ class PutTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="Its name, for people.")]
     plan: Annotated[_Word, msgspec.Meta(description="`free`, `starter`, `pro` or `enterprise`, or another word.")]
     region: Annotated[_Word, msgspec.Meta(description="`region-a`, `sa-east-1` or another word.")]
-    status: Annotated[TenantStatus, msgspec.Meta(description="Whether it may use the platform.")] = TenantStatus.ACTIVE
+    status: (
+        Annotated[
+            TenantStatus,
+            msgspec.Meta(description="Whether it may use the platform; absent: as it is, and ACTIVE for a new one."),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class TenantBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +146,74 @@ class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
     allowed_plans: tuple[str, ...]
     allowed_regions: tuple[str, ...]
     admits_home_region: bool
+
+
+def named_tenant(tenant_id: str) -> str:
+    """Return the id of a tenant.
+
+    Raises:
+        Invalid: when it cannot be one.
+    """
+    if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+        raise wrong("tenant_id", "must be 1 to 64 visible characters")
+    return tenant_id
+
+
+def stated_tenant(tenant_id: str, body: PutTenant) -> Tenant:
+    """Read what is stated of a tenant; one without a status would be ACTIVE.
+
+    Raises:
+        Invalid: when id or texts cannot be those of a tenant.
+    """
+    require_one_line({"/name": body.name, "/plan": body.plan, "/region": body.region})
+    return Tenant(
+        id=named_tenant(tenant_id),
+        name=body.name,
+        plan=body.plan,
+        region=body.region,
+        status=TenantStatus.ACTIVE if body.status is msgspec.UNSET else body.status,
+        origin=TenantOrigin.SEED,
+    )
+
+
+def require_user(body: CreateUser | ChangeUser) -> None:
+    """Refuse texts of a user that cannot be kept.
+
+    Raises:
+        Invalid: naming them.
+    """
+    if isinstance(body, CreateUser):
+        require_one_line({"/email": body.email})
+    require_storable({"/password": None if body.password is msgspec.UNSET else body.password})
+
+
+def stated_role(name: str, body: PutRole) -> Role:
+    """Read what is stated of a role.
+
+    Raises:
+        Invalid: when name or texts cannot be those of a role.
+    """
+    if not _ROLE.match(name):
+        raise wrong("name", "must be 1 to 64 small letters, digits, - or _, and begin with a letter")
+    require_one_line({"/description": body.description})
+    return Role(name=name, description=body.description, permissions=tuple(sorted(set(body.permissions))))
+
+
+def stated_policy(permission: str, body: PutPolicy) -> Policy:
+    """Read what is stated of a policy.
+
+    Raises:
+        Invalid: when a plan or region cannot be one.
+    """
+    words = [*body.allowed_plans, *body.allowed_regions]
+    require_one_line({f"/{place}": word for place, word in enumerate(words)})
+    return Policy(
+        permission=permission,
+        effect=body.effect,
+        allowed_plans=tuple(body.allowed_plans),
+        allowed_regions=tuple(body.allowed_regions),
+        admits_home_region=body.admits_home_region,
+    )
 
 
 def tenant_body(tenant: Tenant) -> TenantBody:

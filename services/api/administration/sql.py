@@ -65,13 +65,19 @@ _TENANT = Statement("SELECT {columns} FROM tenants WHERE id = :tenant_id", colum
 
 # What an operator states counts as much as what a seed does; what the suite states afterwards counts again, and an event of
 # before that comes late, or again, does not: it would let in whom the operator has suspended.
-_CHANGE_TENANT = Statement("""
-UPDATE tenants SET name = :tenant.name, plan = :tenant.plan, region = :tenant.region, status = :tenant.status,
+_CHANGE_TENANT = Statement(
+    """
+UPDATE tenants SET name = :tenant.name, plan = :tenant.plan, region = :tenant.region,
+                   status = CASE WHEN :states_status THEN :tenant.status ELSE status END,
                    origin = CASE origin WHEN 'token' THEN 'seed' ELSE origin END, updated_at = :at,
                    name_stated_at = greatest(name_stated_at, :at), plan_stated_at = greatest(plan_stated_at, :at),
-                   region_stated_at = greatest(region_stated_at, :at), status_stated_at = greatest(status_stated_at, :at)
+                   region_stated_at = greatest(region_stated_at, :at),
+                   status_stated_at = CASE WHEN :states_status THEN greatest(status_stated_at, :at) ELSE status_stated_at END
  WHERE id = :tenant.id
-""")
+RETURNING {columns}
+""",
+    columns=columns_of(Tenant),
+)
 
 # Operators belong to no tenant, and are administered through that of the platform. The index on email serves neither
 # order; a tenant has few users.
@@ -169,9 +175,11 @@ async def tenant(database: Database, tenant_id: str) -> Tenant | None:
     return None if row is None else _tenant_of(row)
 
 
-async def change_tenant(tx: Connection, tenant: Tenant, *, at: datetime) -> None:
-    """Write what a tenant is from now on."""
-    await _CHANGE_TENANT.execute(tx, tenant=tenant, at=at)
+async def change_tenant(tx: Connection, tenant: Tenant, *, states_status: bool, at: datetime) -> Tenant:
+    """Write what a tenant is from now on, its status only where it is stated; returns what it is then."""
+    row = await _CHANGE_TENANT.fetchrow(tx, tenant=tenant, states_status=states_status, at=at)
+    assert row is not None, "it was made known in the same transaction"
+    return _tenant_of(row)
 
 
 async def users(database: Database, tenant_id: str, *, limit: int, after: Position | None) -> list[User]:

@@ -14,8 +14,9 @@ from services.api.api_keys.schemas import (
     RotateApiKey,
     key_body,
     new_key_body,
+    require_key,
 )
-from services.api.http.bodies import BodyReader, require_one_line
+from services.api.http.bodies import BodyReader
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
@@ -63,7 +64,7 @@ class ApiKeyRoutes(Resource):
     )
     async def create_api_key(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())
-        require_one_line({"/name": requested.name})
+        require_key(requested)
         refuse_key(request.headers)
         async with attempts(self.access, caller, "api_keys"):
             made = await self.api_keys.create(

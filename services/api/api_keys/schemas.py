@@ -7,6 +7,7 @@ import msgspec
 
 from libs.common.clock import iso
 from services.api.api_keys.domain import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX, ApiKey, KeyMode
+from services.api.http.bodies import require_one_line
 
 _SCOPES_MAX = 20
 
@@ -79,6 +80,15 @@ class ApiKeyList(msgspec.Struct, frozen=True, kw_only=True):
 
     data: list[ApiKeyBody]
     next_cursor: str | None
+
+
+def require_key(body: CreateApiKey) -> None:
+    """Refuse texts of a key that are no names.
+
+    Raises:
+        Invalid: naming them.
+    """
+    require_one_line({"/name": body.name})
 
 
 def key_body(key: ApiKey, *, at: datetime) -> ApiKeyBody:

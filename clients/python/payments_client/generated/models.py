@@ -2537,7 +2537,7 @@ class PutTenant(Struct, frozen=True, kw_only=True):
     region: str
     """`region-a`, `sa-east-1` or another word."""
     status: TenantStatus | UnsetType = UNSET
-    """Whether it may use the platform."""
+    """Whether it may use the platform; absent: as it is, and ACTIVE for a new one."""
 
 
 class QuoteBody(Struct, frozen=True, kw_only=True):

@@ -2393,7 +2393,8 @@ class Operations(ABC):
         """Make a tenant known, or change it.
 
         A new one gets its default accounts in the ledger. A tenant that is SUSPENDED or DELETED is refused at once,
-        in every process, and keeps its history. What the suite states of it afterwards counts again.
+        in every process, and keeps its history; a change without `status` leaves it as it is. What the suite states
+        of it afterwards counts again.
 
         Needs the permission `admin:write`.
         """
@@ -4879,7 +4880,8 @@ class AsyncOperations(ABC):
         """Make a tenant known, or change it.
 
         A new one gets its default accounts in the ledger. A tenant that is SUSPENDED or DELETED is refused at once,
-        in every process, and keeps its history. What the suite states of it afterwards counts again.
+        in every process, and keeps its history; a change without `status` leaves it as it is. What the suite states
+        of it afterwards counts again.
 
         Needs the permission `admin:write`.
         """

@@ -96,9 +96,10 @@ async def add_tenant(database: Database, tenant: Tenant, *, publications: Sequen
 
 async def add_tenant_within(
     tx: Connection, tenant: Tenant, *, publications: Sequence[Publication], at: datetime
-) -> None:
-    """Add a tenant and publish it, inside the caller's transaction; nothing where it was known."""
-    await _ADD_TENANT.fetchrow(tx, tenant=tenant, publications=publications, at=at)
+) -> bool:
+    """Add a tenant and publish it, inside the caller's transaction; False, and nothing published, when it was known."""
+    row = await _ADD_TENANT.fetchrow(tx, tenant=tenant, publications=publications, at=at)
+    return row is not None and row["added"] == 1
 
 
 async def policies(database: Database) -> dict[str, Policy]:

@@ -1,25 +1,29 @@
 """Roles and policies: read by administrators, changed by operators of the platform."""
 
-import re
-
 from litestar import Response
 
 from libs.common.db import Database
-from services.api.access import Policy
 from services.api.administration import sql
 from services.api.administration.commands import Administration
-from services.api.administration.schemas import PolicyBody, PutPolicy, PutRole, RoleBody, policy_body, role_body
-from services.api.administration.sql import Role
-from services.api.http.bodies import BodyReader, require_one_line
+from services.api.administration.schemas import (
+    PolicyBody,
+    PutPolicy,
+    PutRole,
+    RoleBody,
+    policy_body,
+    role_body,
+    stated_policy,
+    stated_role,
+)
+from services.api.http.bodies import BodyReader
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, QueryParameter, wrong
+from services.api.http.parameters import AnyRequest, QueryParameter
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
 from services.api.identity_errors import PermissionUnknown
 
 _PERMISSION = "admin:write"
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}(?!\n)$")
 _ROLE = (
     QueryParameter(
         name="name",
@@ -69,11 +73,8 @@ class Rules(Resource):
     )
     async def put_role(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
         body = await self.roles.take(await request.body())
-        if not _NAME.match(name):
-            raise wrong("name", "must be 1 to 64 small letters, digits, - or _, and begin with a letter")
-        require_one_line({"/description": body.description})
+        role = stated_role(name, body)
         refuse_key(request.headers)
-        role = Role(name=name, description=body.description, permissions=tuple(sorted(set(body.permissions))))
         await self.administration.put_role(caller, role, action=audit_action())
         return json_answer(role_body(role))
 
@@ -112,16 +113,8 @@ class Rules(Resource):
     )
     async def put_policy(self, caller: Caller, request: AnyRequest, permission: str) -> Response[bytes]:
         body = await self.policies.take(await request.body())
-        words = [*body.allowed_plans, *body.allowed_regions]
-        require_one_line({f"/{place}": word for place, word in enumerate(words)})
+        policy = stated_policy(permission, body)
         refuse_key(request.headers)
-        policy = Policy(
-            permission=permission,
-            effect=body.effect,
-            allowed_plans=tuple(body.allowed_plans),
-            allowed_regions=tuple(body.allowed_regions),
-            admits_home_region=body.admits_home_region,
-        )
         await self.administration.put_policy(caller, policy, action=audit_action())
         known = {each.name: each for each in await sql.permissions(self.database)}
         return json_answer(policy_body(known[permission], policy))

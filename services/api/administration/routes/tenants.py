@@ -1,25 +1,29 @@
 """Tenants, for operators of the platform."""
 
-import re
-
 from litestar import Response
+from msgspec import UNSET
 
 from libs.common.db import Database
-from services.api.access import Tenant, TenantOrigin
 from services.api.administration import queries, sql
 from services.api.administration.commands import Administration
-from services.api.administration.schemas import PutTenant, TenantBody, TenantList, tenant_body
-from services.api.http.bodies import BodyReader, require_one_line
-from services.api.http.callers import ANY_TENANT, Caller
+from services.api.administration.schemas import (
+    PutTenant,
+    TenantBody,
+    TenantList,
+    named_tenant,
+    stated_tenant,
+    tenant_body,
+)
+from services.api.http.bodies import BodyReader
+from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
 from services.api.identity_errors import TenantNotFound
 
 TENANTS, TENANTS_MAX = 50, 200
 _PERMISSION = "admin:write"
-_TENANT = re.compile(r"[!-~]{1,64}(?!\n)$")
 _PATH = (
     QueryParameter(
         name="tenant_id",
@@ -83,7 +87,7 @@ class Tenants(Resource):
         refusals=(TenantNotFound,),
     )
     async def get_tenant(self, caller: Caller, request: AnyRequest, tenant_id: str) -> Response[bytes]:
-        return json_answer(tenant_body(await queries.tenant(self.database, _named(tenant_id))))
+        return json_answer(tenant_body(await queries.tenant(self.database, named_tenant(tenant_id))))
 
     @operation(
         "PUT",
@@ -91,7 +95,8 @@ class Tenants(Resource):
         operation_id="putTenant",
         summary="Make a tenant known, or change it",
         description="A new one gets its default accounts in the ledger. A tenant that is SUSPENDED or DELETED is refused at once, in "
-        "every process, and keeps its history. What the suite states of it afterwards counts again.",
+        "every process, and keeps its history; a change without `status` leaves it as it is. What the suite states of it "
+        "afterwards counts again.",
         tags=["administration"],
         body=PutTenant,
         example={"name": "Acme", "plan": "pro", "region": "sa-east-1"},
@@ -104,21 +109,9 @@ class Tenants(Resource):
     )
     async def put_tenant(self, caller: Caller, request: AnyRequest, tenant_id: str) -> Response[bytes]:
         body = await self.bodies.take(await request.body())
-        require_one_line({"/name": body.name, "/plan": body.plan, "/region": body.region})
+        stated = stated_tenant(tenant_id, body)
         refuse_key(request.headers)
-        tenant = Tenant(
-            id=_named(tenant_id),
-            name=body.name,
-            plan=body.plan,
-            region=body.region,
-            status=body.status,
-            origin=TenantOrigin.SEED,
+        tenant = await self.administration.put_tenant(
+            caller, stated, states_status=body.status is not UNSET, action=audit_action()
         )
-        await self.administration.put_tenant(caller, tenant, action=audit_action())
-        return json_answer(tenant_body(await queries.tenant(self.database, tenant.id)))
-
-
-def _named(tenant_id: str) -> str:
-    if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
-        raise wrong("tenant_id", "must be 1 to 64 visible characters")
-    return tenant_id
+        return json_answer(tenant_body(tenant))

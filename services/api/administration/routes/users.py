@@ -7,9 +7,9 @@ from libs.common.db import Database
 from services.api.access.auditing import attempts
 from services.api.administration import queries
 from services.api.administration.commands import Administration
-from services.api.administration.schemas import ChangeUser, CreateUser, UserBody, UserList, user_body
+from services.api.administration.schemas import ChangeUser, CreateUser, UserBody, UserList, require_user, user_body
 from services.api.errors import OperatorRequired
-from services.api.http.bodies import BodyReader, require_one_line, require_storable
+from services.api.http.bodies import BodyReader
 from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
@@ -58,8 +58,7 @@ class Users(Resource):
     async def create_user(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         await self._require_home(caller)
         body = await self.bodies.take(await request.body())
-        require_one_line({"/email": body.email})
-        require_storable({"/password": body.password})
+        require_user(body)
         refuse_key(request.headers)
         async with attempts(self.access, caller, "users"):
             user = await self.administration.add_user(
@@ -110,7 +109,7 @@ class Users(Resource):
         await self._require_home(caller)
         named = path_id(user_id, "user_id")
         body = await self.changes.take(await request.body())
-        require_storable({"/password": None if body.password is UNSET else body.password})
+        require_user(body)
         refuse_key(request.headers)
         async with attempts(self.access, caller, str(named)):
             user = await self.administration.change_user(

@@ -66,9 +66,19 @@ async def test_tenant_is_made_known_with_its_accounts_and_changed(api: Api, tena
     assert code(refused) == (422, "invalid_request")
     for bad in ("*", "a%20b", "x" * 65):
         assert (await root.call("PUT", f"/v1/tenants/{bad}", ACME)).status == 422
-    assert (await root.call("PUT", path, ACME)).status == 200
+    # Whoever changes the plan of one that is suspended or deleted does not let it in again.
+    for status in ("SUSPENDED", "DELETED"):
+        assert (await root.call("PUT", path, ACME | {"status": status})).json["status"] == status
+        assert (await root.call("PUT", path, ACME | {"plan": "pro"})).json["status"] == status
+        assert code(await member.call("GET", "/v1/payment-intents")) == (403, f"tenant_{status.lower()}")
+    assert (await root.call("PUT", path, ACME | {"status": "ACTIVE"})).status == 200
+    assert (await member.call("GET", "/v1/payment-intents")).status == 200
     lines = (await operator(api, tenant_id).call("GET", "/v1/audit?action=tenant.put")).json["data"]
-    assert [line["detail"]["status"] for line in lines] == ["ACTIVE", "SUSPENDED", "ACTIVE", "ACTIVE"]
+    assert [line["detail"]["status"] for line in lines] == [
+        *["ACTIVE", "DELETED", "DELETED"],
+        *["SUSPENDED"] * 3,
+        *["ACTIVE"] * 2,
+    ]
 
 
 @pytest.mark.parametrize(
