@@ -18,7 +18,7 @@ from libs.common.contracts.gateway_reconciliation import (
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway.reconciliation.discrepancies import decide
-from services.gateway.reconciliation.runs import Reconciling, queries
+from services.gateway.reconciliation.runs import Reconciling, queries, sql
 from services.gateway.reconciliation.runs.commands import running
 from tests.integration.gateway.reconciliation.conftest import Office
 
@@ -111,6 +111,44 @@ async def test_one_run_of_a_tenant_goes_on_and_a_killed_one_is_taken_up(two: tup
     await small.runs.work()
     rows = await large.rows("SELECT state FROM reconciliation_runs WHERE tenant_id = $1")
     assert [row["state"] for row in rows] == ["complete", "complete"]
+
+
+async def test_who_lost_the_turn_to_another_run_writes_nothing(two: tuple[Office, Office]) -> None:
+    office, _ = two
+    first = await start(office)
+    await office.move(-300, OCTOBER)
+    reached, held = asyncio.Event(), asyncio.Event()
+    answer = office.sides.request
+
+    async def holding(message: Any) -> Any:
+        if not reached.is_set():
+            reached.set()
+            await held.wait()
+        return await answer(message)
+
+    office.sides.request = holding  # type: ignore[method-assign]
+    slow = asyncio.create_task(office.runs.work())
+    await reached.wait()
+    # Its lease ends, and the turn of the tenant goes to its other run.
+    office.clock.advance(timedelta(minutes=5))
+    second = await start(office)
+    database = office.database
+    await database.fetch("UPDATE reconciliation_runs SET next_at = $2 WHERE id = $1 RETURNING id", second, OCTOBER)
+    other = await sql.claim(database, now=office.clock.now(), lease=timedelta(minutes=3))
+    assert other is not None and other.id == second
+    before = await office.rows("SELECT * FROM reconciliation_turns WHERE tenant_id = $1")
+    held.set()
+    await slow
+    rows = await office.rows(
+        "SELECT id, phase, cursor, failures FROM reconciliation_runs WHERE tenant_id = $1",
+    )
+    assert {(row["id"], row["phase"], row["failures"]) for row in rows} == {
+        (each, "payments", 0) for each in (first, second)
+    }
+    assert await office.rows("SELECT * FROM reconciliation_turns WHERE tenant_id = $1") == before
+    # Who has the turn goes on, and nobody else is in the way once that is over.
+    async with database.transaction() as tx:
+        assert await sql.save(tx, other, busy_until=office.clock.now())
 
 
 async def test_a_tenant_requests_no_run_while_many_are_not_over(two: tuple[Office, Office]) -> None:

@@ -68,13 +68,18 @@ RETURNING {columns}
     columns=", ".join(f"r.{name}" for name in Run.__struct_fields__),
 )
 
-# Counts 0 where the lease ended and another process goes on: then nothing of the step may be written.
+# Counts 0 where the lease ended and another process goes on, with this run or with another one of the tenant: then nothing of the step
+# may be written. As long as a run is held, the turn of its tenant ends when its lease does.
 _SAVE = Statement("""
-WITH saved AS (
-    UPDATE reconciliation_runs
+WITH held AS (
+    SELECT r.id, r.tenant_id FROM reconciliation_runs AS r JOIN reconciliation_turns AS t USING (tenant_id)
+     WHERE r.id = :run.id AND r.tenant_id = :run.tenant_id AND r.turn = :run.turn AND r.state = 'running' AND t.busy_until = r.next_at
+       FOR UPDATE
+), saved AS (
+    UPDATE reconciliation_runs AS r
        SET state = :run.state, phase = :run.phase, cursor = :run.cursor, progress = :run.progress, failures = :run.failures,
            reason = :run.reason, ended_at = :run.ended_at, next_at = :run.next_at
-     WHERE id = :run.id AND tenant_id = :run.tenant_id AND turn = :run.turn AND state = 'running' RETURNING tenant_id
+      FROM held WHERE (r.id, r.tenant_id) = (held.id, held.tenant_id) RETURNING r.tenant_id
 )
 UPDATE reconciliation_turns AS t SET busy_until = :busy_until FROM saved WHERE t.tenant_id = saved.tenant_id
 """)
