@@ -66,8 +66,8 @@ async def test_what_a_report_lacks_of_its_days_is_found_and_settles(bank: BankHi
     ):
         await bank.movement(name, 100, 100)
         await bank.database.fetch(
-            "UPDATE processor_movements SET created_at = $2, seen_at = $2, updated_at = $2, kind = $3, currency = $4, movement_id = $5 "
-            "WHERE id = $1 RETURNING id",
+            "UPDATE processor_movements SET created_at = $2, seen_at = $2, updated_at = $2, is_booked = false, kind = $3, "
+            "currency = $4, movement_id = $5 WHERE id = $1 RETURNING id",
             f"txn_{bank.tenant_id}_{name}",
             at := day + timedelta(days=after),
             kinds.get(name, "fee"),
@@ -78,9 +78,14 @@ async def test_what_a_report_lacks_of_its_days_is_found_and_settles(bank: BankHi
     await report(bank)
     await bank.run()
     assert await missing(bank) == set()
+    before = await bank.run()
     await report(bank, "has")
-    await bank.run()
+    run = await bank.run()
     assert await missing(bank) == {"lacks"}
+    # What it lacks agrees no more.
+    assert before.matched - run.matched == 1
+    matches = "SELECT subject FROM reconciliation_matches WHERE tenant_id = $1 AND subject LIKE '%_lacks'"
+    assert await bank.database.fetch(matches, bank.tenant_id) == []
     assert (await bank.run()).new == 0
     ref = f"txn_{bank.tenant_id}_lacks"
     await bank.line("later", 100, FIRST, bank_id=ref, account="", identity=identity_of("", ref))

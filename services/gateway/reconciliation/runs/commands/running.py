@@ -339,13 +339,19 @@ class Reconciling:
 
     def _compare(self, run: Run, step: Step) -> list[Compared]:
         patience = Patience(now=run.started_at, quiet=self._schedule.quiet, timing=self._schedule.timing)
-        return [
-            *(compare_payment(group, patience) for group in step.groups),
-            *(compare_movement(moved, step.entries, patience) for moved in step.movements),
-            *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
+        beside = [
             Compared(differences=tuple(late(moved_in(step), step.closings))),
             compared(unreported(moved_in(step), step.unreported, patience)),
         ]
+        found = [
+            *(compare_payment(group, patience) for group in step.groups),
+            *(compare_movement(moved, step.entries, patience) for moved in step.movements),
+            *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
+        ]
+        if named := {each.subject for one in beside for each in one.differences}:
+            strange = {moved.movement_id for moved in moved_in(step) if moved.id in named}
+            found = [one.without(strange) for one in found]
+        return [*found, *beside]
 
 
 def _counted(run: Run, written: Written) -> list[Observation]:

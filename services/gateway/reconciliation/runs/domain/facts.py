@@ -3,7 +3,7 @@
 A run makes many of them, and none can be part of a circle, so the collector of garbage need not look at them (`gc=False`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -226,6 +226,14 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Movements that do."""
     early: tuple[Difference, ...] = ()
     """What does not agree, though it is too early to report that."""
+
+    def without(self, movements: Collection[UUID]) -> "Compared":
+        """Return it where some movements do not agree after all."""
+        if all(each.movement_id not in movements for each in self.matches):
+            return self
+        return msgspec.structs.replace(
+            self, matches=tuple(each for each in self.matches if each.movement_id not in movements)
+        )
 
 
 def compared(differences: Sequence[Difference], matches: Iterable[Match] = ()) -> Compared:
