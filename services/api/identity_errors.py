@@ -34,7 +34,9 @@ class ScopeExceedsCaller(Forbidden):
     """An API key or a user would be able to do more than whoever makes or changes it."""
 
     code = "scope_exceeds_caller"
-    remedy = "Name permissions that you have, or ask an administrator of the tenant."
+    remedy = (
+        "Name permissions that you have and no end after that of your own key, or ask an administrator of the tenant."
+    )
 
 
 class TenantNotFound(NotFound):

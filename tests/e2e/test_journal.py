@@ -215,6 +215,23 @@ async def test_proposal_is_approved_once_by_another_and_both_are_audited(
     }
 
 
+async def test_nobody_approves_what_a_key_of_theirs_proposed(chief: Client, platform: Platform, tenant: str) -> None:
+    first = await chief.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["admin:write", "ledger:write"]})
+    assert (first.status, first.json["responsible"]) == (201, "chief@example.com"), first.raw
+    key = Client(platform.http, platform.base(), token=first.json["secret"], tenant=tenant)
+    made = await key.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["ledger:write"]})
+    assert (made.status, made.json["responsible"]) == (201, "chief@example.com"), made.raw
+    by_key = Client(platform.http, platform.base(), token=made.json["secret"], tenant=tenant)
+    body = {"reason": "Bank statement", "entries": [moved("CASH", "REVENUE")]}
+    proposed = await by_key.call("POST", "/v1/ledger/proposals", body, key=uuid4().hex)
+    assert (proposed.status, proposed.json["made_by"]) == (201, f"key:{made.json['id']}"), proposed.raw
+    path = f"/v1/ledger/proposals/{proposed.json['id']}/approve"
+    alone = await chief.call("POST", path)
+    assert (alone.status, alone.json["code"]) == (403, "self_approval"), alone.raw
+    other = person(platform, tenant, "other@example.com", CHIEF)
+    assert (await other.call("POST", path)).json["status"] == "approved"
+
+
 async def test_a_tenant_may_demand_two_people(clerk: Client, chief: Client) -> None:
     assert (await clerk.call("GET", "/v1/ledger/settings")).json == {"manual_entries_need_approval": False}
     demanded = {"manual_entries_need_approval": True}

@@ -154,12 +154,14 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is proposed."""
     made_by: str
     """Who proposed it: a subject."""
+    responsible: str = ""
+    """Who made the API key that proposed it; empty: `made_by` is a person."""
     made_at: datetime
     """When."""
     expires_at: datetime
     """Until then it can be decided."""
     decided_by: str | None = None
-    """Who decided: a subject, never the one who proposed it."""
+    """Who decided: a subject, never the one who proposed it or made the key that did."""
     decided_at: datetime | None = None
     """When."""
     decision_reason: str | None = None
@@ -201,6 +203,8 @@ class ProposeEntries(Message, frozen=True, kw_only=True):
     """The tenant."""
     made_by: str
     """Who proposes: a subject."""
+    responsible: str = ""
+    """Who made the API key that proposes, through keys that made keys; empty: `made_by` is a person."""
     key: str
     """The idempotency key."""
     reason: str

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.clock import Clock
+from libs.common.clock import Clock, iso
 from libs.common.db import Connection, Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
@@ -48,20 +48,23 @@ class ApiKeys:
     async def create(
         self, caller: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None, action: str
     ) -> MadeKey:
-        """Make a key of the caller's tenant, which may do no more than the caller.
+        """Make a key of the caller's tenant, which may do no more than the caller, and for no longer than a key that makes it.
 
         Raises:
             Invalid: when a scope is no permission, or none for keys, or the key would expire in the past.
-            ScopeExceedsCaller: when a scope is a permission that the caller does not have, or they are disabled.
+            ScopeExceedsCaller: when a scope is a permission that the caller does not have, or they are disabled, or are a
+                key that ends earlier.
             TooManyApiKeys: when the tenant has as many active keys as it may.
         """
         now = self._clock.now()
         _require_end(expires_at, now)
         await self._require_scopes(caller, scopes)
-        made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at, at=now)
         async with self._database.transaction() as tx:
             await require_enabled(tx, caller)
-            await self._insert(tx, made)
+            own_end = await _own_end(tx, caller, now)
+            _require_before(expires_at, own_end)
+            made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at or own_end, at=now)
+            await self._insert(tx, made, is_rotation=False)
             await self._record(tx, caller, action, made.key.id, scopes=" ".join(made.key.scopes))
         return made
 
@@ -70,17 +73,20 @@ class ApiKeys:
     ) -> MadeKey:
         """Make a key in place of another one, which stays valid for so long and no longer than it would have been.
 
-        Without `expires_at` the new one lives as long as the other was to live.
+        Without `expires_at` the new one ends when the other was to end, or with the key that rotates it, if that is earlier.
 
         Raises:
             ApiKeyNotFound: when the tenant has no such key.
             ApiKeyNotActive: when it is revoked, expired or rotated already.
-            ScopeExceedsCaller: when it may do more than the caller, or they are disabled.
+            ScopeExceedsCaller: when it may do more than the caller, or they are disabled, or are a key that ends earlier.
+            TooManyApiKeys: when so many rotated keys are still valid that the tenant has twice as many as it may.
         """
         now = self._clock.now()
         _require_end(expires_at, now)
         async with self._database.transaction() as tx:
             await require_enabled(tx, caller)
+            own_end = await _own_end(tx, caller, now)
+            _require_before(expires_at, own_end)
             before = await sql.lock(tx, caller.tenant_id, key_id)
             if before is None:
                 raise ApiKeyNotFound
@@ -89,12 +95,13 @@ class ApiKeys:
             if not before.is_active(now):
                 raise ApiKeyNotActive("the key is revoked or expired")
             _require_held(caller, before.scopes)
-            if expires_at is None and before.expires_at is not None:
-                expires_at = now + (before.expires_at - before.created_at)
-            made = self._made(caller, name=before.name, scopes=before.scopes, expires_at=expires_at, at=now)
-            await self._insert(tx, made)
+            ends = [end for end in (before.expires_at, own_end) if end is not None]
+            end = expires_at or min(ends, default=None)
+            made = self._made(caller, name=before.name, scopes=before.scopes, expires_at=end, at=now)
+            # First, so that one that ends at once leaves its place to the new one.
             ends_at = now + timedelta(seconds=overlap_seconds)
             await sql.retire(tx, before, rotated_to=made.key.id, expires_at=ends_at)
+            await self._insert(tx, made, is_rotation=True)
             await self._record(tx, caller, action, key_id, rotated_to=str(made.key.id), overlap=str(overlap_seconds))
         self._verifier.forget(caller.tenant_id)
         return made
@@ -130,11 +137,12 @@ class ApiKeys:
             revoked_at=None,
             last_used_at=None,
             rotated_to=None,
+            responsible=caller.principal.person,
         )
         return MadeKey(key=key, secret=secret)
 
-    async def _insert(self, tx: Connection, made: MadeKey) -> None:
-        if not await sql.insert(tx, made.key, secret_hash=digest_of(made.secret)):
+    async def _insert(self, tx: Connection, made: MadeKey, *, is_rotation: bool) -> None:
+        if not await sql.insert(tx, made.key, secret_hash=digest_of(made.secret), is_rotation=is_rotation):
             raise TooManyApiKeys
 
     async def _require_scopes(self, caller: Caller, scopes: Sequence[str]) -> None:
@@ -168,6 +176,24 @@ def _require_held(caller: Caller, scopes: Sequence[str]) -> None:
     beyond = sorted(set(scopes) - caller.principal.perms)
     if beyond and not caller.principal.is_global_admin:
         raise ScopeExceedsCaller(f"you do not have {', '.join(beyond)} yourself")
+
+
+async def _own_end(tx: Connection, caller: Caller, now: datetime) -> datetime | None:
+    """Return when the key that makes another one ends; None for people, and for keys without an end.
+
+    It is read again: one that was revoked a moment ago may still be remembered as valid.
+    """
+    if caller.principal.key_id is None:
+        return None
+    own = await sql.get(tx, caller.principal.tid, caller.principal.key_id)
+    if own is None or not own.is_active(now):
+        raise ScopeExceedsCaller("the API key that you use is revoked or expired")
+    return own.expires_at
+
+
+def _require_before(expires_at: datetime | None, own_end: datetime | None) -> None:
+    if expires_at is not None and own_end is not None and expires_at > own_end:
+        raise ScopeExceedsCaller(f"expires_at is after {iso(own_end)}, when the API key that you use ends")
 
 
 def _require_end(expires_at: datetime | None, now: datetime) -> None:

@@ -16,7 +16,9 @@ OVERLAP_SECONDS, OVERLAP_SECONDS_MAX = 86_400, 2_592_000
 EXPIRES_AFTER_MAX = timedelta(days=3660)
 """How far ahead a key may expire; one that shall live longer names no end."""
 ACTIVE_MAX = 100
-"""Active keys of one tenant."""
+"""Active keys of one tenant, without those that are rotated and still valid beside the new one."""
+OVERLAPPING_MAX = 2 * ACTIVE_MAX
+"""Active keys of one tenant with those that are rotated."""
 
 _PREFIX = "payk_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -45,6 +47,8 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """Until when it is valid; None: until it is revoked."""
     revoked_at: datetime | None
     """When it was revoked."""
+    responsible: str
+    """The person who made it, through keys that made keys."""
     plan: str
     """The tenant's plan."""
     region: str
@@ -78,6 +82,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """When it was used last, a minute more or less."""
     rotated_to: UUID | None
     """The key that replaces it."""
+    responsible: str
+    """The person who made it, through keys that made keys."""
 
     def is_active(self, now: datetime) -> bool:
         """Whether it is accepted."""

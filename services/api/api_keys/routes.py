@@ -51,7 +51,8 @@ class ApiKeyRoutes(Resource):
         "/v1/api-keys",
         operation_id="createApiKey",
         summary="Make an API key",
-        description="For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself.",
+        description="For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself, and "
+        "one that a key makes ends with that key at the latest.",
         tags=["identity"],
         body=CreateApiKey,
         example={"name": "shop", "scopes": ["payments:read", "payments:write"]},
@@ -118,7 +119,8 @@ class ApiKeyRoutes(Resource):
         operation_id="rotateApiKey",
         summary="Replace an API key",
         description="Makes a key with the same name and scopes, whose secret the answer has, once. The old one stays valid for "
-        "`overlap_seconds` (a day), and no longer than it would have been.",
+        "`overlap_seconds` (a day), and no longer than it would have been. "
+        "The new one ends when the old one was to end, or at `expires_at`.",
         tags=["identity"],
         body=RotateApiKey,
         body_optional=True,

@@ -42,9 +42,7 @@ class RotateApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     expires_at: (
         Annotated[
             datetime,
-            msgspec.Meta(
-                tz=True, description="Until when the new key is valid; absent: as long as the old one was to be."
-            ),
+            msgspec.Meta(tz=True, description="Until when the new key is valid; absent: until the old one was to be."),
         ]
         | None
     ) = None
@@ -64,6 +62,9 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: str | None
     last_used_at: Annotated[str, msgspec.Meta(description="When it was used last, to the minute.")] | None
     rotated_to: Annotated[str, msgspec.Meta(description="The key that replaces it.")] | None
+    responsible: Annotated[
+        str, msgspec.Meta(description="The person who made it; of a key that a key made, whoever made the first one.")
+    ]
     is_active: Annotated[bool, msgspec.Meta(description="Whether it is accepted.")]
 
 
@@ -114,6 +115,7 @@ def _members(key: ApiKey, at: datetime) -> dict[str, Any]:
         "revoked_at": _instant(key.revoked_at),
         "last_used_at": _instant(key.last_used_at),
         "rotated_to": None if key.rotated_to is None else str(key.rotated_to),
+        "responsible": key.responsible,
         "is_active": key.is_active(at),
     }
 

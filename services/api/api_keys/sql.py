@@ -6,39 +6,58 @@ from uuid import UUID
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
-from services.api.api_keys.domain import ACTIVE_MAX, ApiKey, Holder
+from services.api.api_keys.domain import ACTIVE_MAX, OVERLAPPING_MAX, ApiKey, Holder
 from services.api.http.cursors import Position
 
-_COLUMNS = columns_of(ApiKey)
+_WRITTEN = columns_of(ApiKey)
+# A key of before the column has its person where its maker is one, and otherwise through the keys that made it; keys are never deleted.
+_RESPONSIBLE = """coalesce(k.responsible, (
+    WITH RECURSIVE makers AS (
+        SELECT k.created_by AS name, NULL::text AS responsible
+        UNION ALL
+        SELECT m.created_by, m.responsible FROM makers JOIN api_keys AS m
+            ON m.tenant_id = k.tenant_id AND 'key:' || m.id = makers.name WHERE makers.responsible IS NULL
+    ) SELECT coalesce(responsible, name) FROM makers WHERE responsible IS NOT NULL OR name NOT LIKE 'key:%' LIMIT 1
+), k.created_by) AS responsible"""
+_COLUMNS = f"{columns_of(ApiKey, without=('responsible',))}, {_RESPONSIBLE}"
 _key_of = reader_of(ApiKey)
 _holder_of = reader_of(Holder)
 
 # By the digest alone, before a tenant is known: one row of a unique index, and the tenant of that row.
-_FIND = Statement("""
-SELECT k.id, k.tenant_id, k.scopes, k.expires_at, k.revoked_at, t.plan, t.region
+_FIND = Statement(
+    """
+SELECT k.id, k.tenant_id, k.scopes, k.expires_at, k.revoked_at, t.plan, t.region, {responsible}
   FROM api_keys AS k JOIN tenants AS t ON t.id = k.tenant_id
  WHERE k.secret_hash = :secret_hash
-""")
+""",
+    responsible=_RESPONSIBLE,
+)
 
 # Counted in the statement that writes: two requests at once may both be the last one, which is one key too many, no more.
+# One that is rotated has its place taken by the new one; together with those there are at most so many more.
 _INSERT = Statement(
     """
 INSERT INTO api_keys ({columns}, secret_hash)
 SELECT {values}, :secret_hash
  WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = :key.tenant_id AND revoked_at IS NULL
-            AND (expires_at IS NULL OR expires_at > :key.created_at)) < {active_max}
+            AND (expires_at IS NULL OR expires_at > :key.created_at) AND (rotated_to IS NULL OR :is_rotation::boolean))
+       < CASE WHEN :is_rotation THEN {overlapping_max} ELSE {active_max} END
 """,
-    columns=_COLUMNS,
+    columns=_WRITTEN,
     values=values_of("key", ApiKey),
     active_max=ACTIVE_MAX,
+    overlapping_max=OVERLAPPING_MAX,
 )
 
 # By tenant too: another tenant's key is not found, whoever knows its id.
-_GET = Statement("SELECT {columns} FROM api_keys WHERE tenant_id = :tenant_id AND id = :key_id", columns=_COLUMNS)
+_GET = Statement(
+    "SELECT {columns} FROM api_keys AS k WHERE k.tenant_id = :tenant_id AND k.id = :key_id", columns=_COLUMNS
+)
 
 # Of two rotations at once the second one finds what the first has left.
 _LOCK = Statement(
-    "SELECT {columns} FROM api_keys WHERE tenant_id = :tenant_id AND id = :key_id FOR UPDATE", columns=_COLUMNS
+    "SELECT {columns} FROM api_keys AS k WHERE k.tenant_id = :tenant_id AND k.id = :key_id FOR UPDATE OF k",
+    columns=_COLUMNS,
 )
 
 # The table itself publishes `access.changed`, so that every process forgets what it remembers of the tenant's keys.
@@ -81,12 +100,12 @@ async def find(database: Database, secret_hash: bytes) -> Holder | None:
     return None if row is None else _holder_of(row)
 
 
-async def insert(tx: Connection, key: ApiKey, *, secret_hash: bytes) -> bool:
-    """Write a new key; False when the tenant has as many active ones as it may."""
-    return await _INSERT.execute(tx, key=key, secret_hash=secret_hash) == 1
+async def insert(tx: Connection, key: ApiKey, *, secret_hash: bytes, is_rotation: bool) -> bool:
+    """Write a new key, or one that replaces another; False when the tenant has as many active ones as it may."""
+    return await _INSERT.execute(tx, key=key, secret_hash=secret_hash, is_rotation=is_rotation) == 1
 
 
-async def get(database: Database, tenant_id: str, key_id: UUID) -> ApiKey | None:
+async def get(database: Database | Connection, tenant_id: str, key_id: UUID) -> ApiKey | None:
     """Read one key."""
     row = await _GET.fetchrow(database, tenant_id=tenant_id, key_id=key_id)
     return None if row is None else _key_of(row)

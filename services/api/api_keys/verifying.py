@@ -128,4 +128,6 @@ def _principal(holder: Holder) -> Principal:
         plan=holder.plan,
         region=holder.region,
         jti=str(holder.id),
+        key_id=holder.id,
+        responsible=holder.responsible,
     )

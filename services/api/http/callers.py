@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -46,6 +47,15 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The tenant's region as the issuer wrote it."""
     jti: str
     """Identifies the token; empty when the issuer gave none."""
+    key_id: UUID | None = None
+    """The API key that was sent in place of a token."""
+    responsible: str = ""
+    """Of an API key, the person who made it, through keys that made keys; empty: a token of the subject's own."""
+
+    @property
+    def person(self) -> str:
+        """Who answers for what is done: the subject, or the person who is responsible for the key."""
+        return self.responsible or self.sub
 
     @property
     def is_global_admin(self) -> bool:

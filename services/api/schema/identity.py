@@ -67,6 +67,7 @@ def api_keys_table(metadata: sa.MetaData) -> sa.Table:
         instant("revoked_at", "When it was revoked.", nullable=True),
         instant("last_used_at", "When it was used last, a minute more or less.", nullable=True),
         sa.Column("rotated_to", pg.UUID, comment="The key that replaces it."),
+        sa.Column("responsible", sa.Text, comment="The person who made it or its first maker; NULL: by created_by."),
         sa.PrimaryKeyConstraint("id", "tenant_id"),
         sa.CheckConstraint("mode IN ('test', 'live')", name="ck_api_keys_mode"),
         sa.Index("uq_api_keys_secret", "secret_hash", unique=True),

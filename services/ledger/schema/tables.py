@@ -298,7 +298,15 @@ PROPOSALS = sa.Table(
         "(status = 'open') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)",
         name="ck_proposals_decided",
     ),
+    sa.Column(
+        "responsible",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="Who made the API key that proposed it; empty: a person proposed it.",
+    ),
     sa.CheckConstraint("decided_by <> made_by", name="ck_proposals_two_people"),
+    sa.CheckConstraint("decided_by <> responsible", name="ck_proposals_responsible"),
     sa.Index("ix_proposals_made_at", "tenant_id", "made_at", "id"),
     comment="Entries that one person wants and another one decides about.",
 )

@@ -340,6 +340,8 @@ class ApiKeyBody(Struct, frozen=True, kw_only=True):
     """When it was used last, to the minute."""
     mode: KeyMode
     name: str
+    responsible: str
+    """The person who made it; of a key that a key made, whoever made the first one."""
     revoked_at: str | None
     rotated_to: str | None
     """The key that replaces it."""
@@ -1798,6 +1800,8 @@ class NewApiKeyBody(Struct, frozen=True, kw_only=True):
     """When it was used last, to the minute."""
     mode: KeyMode
     name: str
+    responsible: str
+    """The person who made it; of a key that a key made, whoever made the first one."""
     revoked_at: str | None
     rotated_to: str | None
     """The key that replaces it."""
@@ -2793,7 +2797,7 @@ class RotateApiKey(Struct, frozen=True, kw_only=True):
     """How a key is replaced; nothing is needed."""
 
     expires_at: str | None | UnsetType = UNSET
-    """Until when the new key is valid; absent: as long as the old one was to be."""
+    """Until when the new key is valid; absent: until the old one was to be."""
     overlap_seconds: int | UnsetType = UNSET
     """How long the old key stays valid beside the new one."""
 

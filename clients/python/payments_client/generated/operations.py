@@ -562,7 +562,8 @@ class Operations(ABC):
     ) -> models.ProposalBody:
         """Approve a proposal.
 
-        Posts its entries, exactly once, however often it is approved. Who proposed it cannot.
+        Posts its entries, exactly once, however often it is approved. Who proposed it, or made the key that did,
+        cannot.
 
         Needs the permission `ledger:approve`.
         """
@@ -863,7 +864,8 @@ class Operations(ABC):
     ) -> models.NewApiKeyBody:
         """Make an API key.
 
-        For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself.
+        For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself, and
+        one that a key makes ends with that key at the latest.
 
         Needs the permission `admin:write`.
         """
@@ -2460,7 +2462,7 @@ class Operations(ABC):
     ) -> models.ProposalBody:
         """Reject a proposal.
 
-        Its entries will not be posted. Who proposed it cannot reject it either.
+        Its entries will not be posted. Who proposed it, or made the key that did, cannot reject it either.
 
         Needs the permission `ledger:approve`.
         """
@@ -2822,7 +2824,8 @@ class Operations(ABC):
         """Replace an API key.
 
         Makes a key with the same name and scopes, whose secret the answer has, once. The old one stays valid for
-        `overlap_seconds` (a day), and no longer than it would have been.
+        `overlap_seconds` (a day), and no longer than it would have been. The new one ends when the old one was to
+        end, or at `expires_at`.
 
         Needs the permission `admin:write`.
         """
@@ -3033,7 +3036,8 @@ class AsyncOperations(ABC):
     ) -> models.ProposalBody:
         """Approve a proposal.
 
-        Posts its entries, exactly once, however often it is approved. Who proposed it cannot.
+        Posts its entries, exactly once, however often it is approved. Who proposed it, or made the key that did,
+        cannot.
 
         Needs the permission `ledger:approve`.
         """
@@ -3334,7 +3338,8 @@ class AsyncOperations(ABC):
     ) -> models.NewApiKeyBody:
         """Make an API key.
 
-        For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself.
+        For a program of the tenant. The answer has the secret, once. It may do no more than you may yourself, and
+        one that a key makes ends with that key at the latest.
 
         Needs the permission `admin:write`.
         """
@@ -4949,7 +4954,7 @@ class AsyncOperations(ABC):
     ) -> models.ProposalBody:
         """Reject a proposal.
 
-        Its entries will not be posted. Who proposed it cannot reject it either.
+        Its entries will not be posted. Who proposed it, or made the key that did, cannot reject it either.
 
         Needs the permission `ledger:approve`.
         """
@@ -5311,7 +5316,8 @@ class AsyncOperations(ABC):
         """Replace an API key.
 
         Makes a key with the same name and scopes, whose secret the answer has, once. The old one stays valid for
-        `overlap_seconds` (a day), and no longer than it would have been.
+        `overlap_seconds` (a day), and no longer than it would have been. The new one ends when the old one was to
+        end, or at `expires_at`.
 
         Needs the permission `admin:write`.
         """

@@ -18,7 +18,7 @@ async def approve(journal: Journal, request: contract.ApproveProposal) -> contra
 
     Raises:
         ProposalNotFound: when the tenant has none of this id.
-        SelfApproval: when it is the one who proposed it.
+        SelfApproval: when it is the one who proposed it, or made the API key that did.
         ProposalDecided: when it was rejected.
         ProposalExpired: when its time is over.
     """
@@ -57,7 +57,7 @@ async def reject(journal: Journal, request: contract.RejectProposal) -> contract
 
     Raises:
         ProposalNotFound: when the tenant has none of this id.
-        SelfApproval: when it is the one who proposed it.
+        SelfApproval: when it is the one who proposed it, or made the API key that did.
         ProposalDecided: when it was approved.
         ProposalExpired: when its time is over.
     """
@@ -81,8 +81,9 @@ async def _decidable(
     existing = await proposals.lock_proposal(tx, request.tenant_id, request.proposal_id, now=journal.clock.now())
     if existing is None:
         raise ProposalNotFound("proposal not found")
-    if existing.made_by.casefold() == request.decided_by.casefold():
-        raise SelfApproval("who proposes does not decide: ask somebody else")
+    # A key is not a second person: whoever made it decides about nothing that it proposed.
+    if request.decided_by.casefold() in {existing.made_by.casefold(), existing.responsible.casefold()}:
+        raise SelfApproval("who proposes, or made the key that proposes, does not decide: ask somebody else")
     if existing.status is ProposalStatus.EXPIRED:
         raise ProposalExpired("the proposal has expired; propose the entries again")
     if existing.status not in {ProposalStatus.OPEN, but}:

@@ -27,6 +27,7 @@ async def propose(journal: Journal, request: contract.ProposeEntries) -> contrac
         status=ProposalStatus.OPEN,
         reason=request.reason,
         made_by=request.made_by,
+        responsible=request.responsible,
         made_at=now,
         expires_at=now + journal.proposal_lifetime,
         entries=entries,

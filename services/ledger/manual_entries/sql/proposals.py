@@ -10,7 +10,9 @@ from libs.common.contracts.ledger_journal import ManualEntry, Proposal, Proposal
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
 
-_COLUMNS = "id, status, reason, entries, made_by, made_at, expires_at, decided_by, decided_at, decision_reason"
+_COLUMNS = (
+    "id, status, reason, entries, made_by, responsible, made_at, expires_at, decided_by, decided_at, decision_reason"
+)
 
 _entries = msgspec.json.Decoder(list[ManualEntry])
 
@@ -24,6 +26,7 @@ def _proposal(row: asyncpg.Record, now: datetime) -> Proposal:
         status=status,
         reason=row["reason"],
         made_by=row["made_by"],
+        responsible=row["responsible"],
         made_at=row["made_at"],
         expires_at=row["expires_at"],
         decided_by=row["decided_by"],
@@ -35,9 +38,9 @@ def _proposal(row: asyncpg.Record, now: datetime) -> Proposal:
 
 # The id is derived from the tenant and the key, so a repetition gets no row, and the caller compares the fingerprint.
 _WRITE_PROPOSAL = Statement("""
-INSERT INTO proposals (tenant_id, id, status, reason, entries, fingerprint, made_by, made_at, expires_at)
+INSERT INTO proposals (tenant_id, id, status, reason, entries, fingerprint, made_by, responsible, made_at, expires_at)
 VALUES (:tenant_id, :proposal.id, :proposal.status, :proposal.reason, :entries, :fingerprint, :proposal.made_by,
-       :proposal.made_at, :proposal.expires_at) ON CONFLICT DO NOTHING RETURNING true
+       :proposal.responsible, :proposal.made_at, :proposal.expires_at) ON CONFLICT DO NOTHING RETURNING true
 """)
 
 

@@ -130,6 +130,48 @@ async def test_key_makes_and_rotates_no_key_that_may_do_more(api: Api, tenant_id
     assert (flags.status, problem(flags)["code"]) == (403, "operator_required")
 
 
+async def test_key_makes_none_that_ends_after_itself(api: Api, tenant_id: str) -> None:
+    root = admin(api, tenant_id)
+    end = datetime.now(UTC) + timedelta(days=10)
+    own = await made(root, scopes=["admin:write"], expires_at=end.isoformat())
+    endless = await made(root, scopes=["admin:write"])
+    program = bearer(api, own["secret"], tenant_id)
+    later = {"expires_at": (end + timedelta(seconds=1)).isoformat()}
+    for path, body in (
+        (KEYS, {"name": "x", "scopes": ["admin:write"], **later}),
+        (f"{KEYS}/{own['id']}/rotate", later),
+        (f"{KEYS}/{endless['id']}/rotate", later),
+    ):
+        answer = await program.call("POST", path, body)
+        assert (answer.status, problem(answer)["code"]) == (403, "scope_exceeds_caller"), path
+    ended = [await made(program, scopes=["admin:write"])]
+    ended += [
+        (await program.call("POST", f"{KEYS}/{key['id']}/rotate", {"overlap_seconds": 60})).json
+        for key in (endless, own)
+    ]
+    assert {(key["expires_at"], key["responsible"]) for key in ended} == {(own["expires_at"], "root@t")}
+    # Nor does one that is rotated, and valid for a minute, make one that is valid for longer than that.
+    shown = (await root.call("GET", f"{KEYS}/{own['id']}")).json
+    assert (await made(program, scopes=["admin:write"]))["expires_at"] == shown["expires_at"] < own["expires_at"]
+    # A person may set a later end, whoever made the key; who has the new secret is responsible.
+    other = admin(api, tenant_id, sub="other@t")
+    renewed = (await other.call("POST", f"{KEYS}/{ended[-1]['id']}/rotate", later)).json
+    assert (renewed["expires_at"] > own["expires_at"], renewed["responsible"]) == (True, "other@t")
+
+
+async def test_key_of_before_has_its_person_through_the_keys_before(api: Api, tenant_id: str) -> None:
+    key = await made(admin(api, tenant_id), scopes=["admin:write"])
+    chain = [key]
+    for _ in range(2):
+        chain.append(await made(bearer(api, chain[-1]["secret"], tenant_id), scopes=["admin:write"]))
+    await api.database.write(
+        "UPDATE api_keys SET responsible = NULL, scopes = scopes WHERE tenant_id = $1 RETURNING 1", tenant_id
+    )
+    child = await made(bearer(api, chain[-1]["secret"], tenant_id), scopes=["admin:write"])
+    shown = (await admin(api, tenant_id).call("GET", KEYS)).json["data"]
+    assert [each["responsible"] for each in [child, *shown]] == ["root@t"] * 5
+
+
 async def test_keys_of_another_tenant_are_not_found(api: Api, tenant_id: str) -> None:
     key = await made(admin(api, tenant_id))
     other = admin(api, f"{tenant_id}-other")
@@ -162,7 +204,7 @@ async def test_rotated_key_overlaps_and_the_new_one_lives_on(api: Api, tenant_id
     shown = (await root.call("GET", f"{KEYS}/{old['id']}")).json
     ends = datetime.fromisoformat(shown["expires_at"])
     assert (shown["rotated_to"], ends < datetime.now(UTC) + timedelta(hours=1)) == (new["id"], True)
-    assert datetime.fromisoformat(new["expires_at"]) > end - timedelta(minutes=1)
+    assert new["expires_at"] == old["expires_at"]
     again = await root.call("POST", f"{KEYS}/{old['id']}/rotate")
     assert (again.status, problem(again)["code"]) == (409, "api_key_not_active")
     # Without an overlap the one before is refused at once, also where it was just remembered.
@@ -202,10 +244,29 @@ async def test_tenant_has_a_bounded_number_of_active_keys(api: Api, tenant_id: s
         key["id"],
     )
     body = {"name": "one more", "scopes": SCOPES}
-    full = await root.call("POST", KEYS, body)
-    assert (full.status, problem(full)["code"]) == (409, "too_many_api_keys")
-    assert (await root.call("DELETE", f"{KEYS}/{key['id']}")).status == 204
-    assert (await root.call("POST", KEYS, body)).status == 201
+
+    async def is_full(path: str = KEYS, sent: dict[str, Any] = body) -> bool:
+        answer = await root.call("POST", path, sent)
+        assert answer.status == 201 or problem(answer)["code"] == "too_many_api_keys", answer.raw
+        return answer.status != 201
+
+    assert await is_full()
+    # Who rotates one has one in its place.
+    assert not await is_full(f"{KEYS}/{key['id']}/rotate", {})
+    assert await is_full()
+    newest = (await root.call("GET", f"{KEYS}?limit=1")).json["data"][0]["id"]
+    assert (await root.call("DELETE", f"{KEYS}/{newest}")).status == 204
+    assert not await is_full()
+    # Rotated ones that are still valid are bounded too; one that ends at once leaves its place.
+    await api.database.write(
+        "INSERT INTO api_keys SELECT (jsonb_populate_record(k, jsonb_build_object('id', gen_random_uuid(), "
+        "'secret_hash', '\\x' || md5(('r' || n)::text)))).* FROM api_keys AS k, generate_series(1, 99) AS n WHERE k.id = $1 "
+        "RETURNING 1",
+        key["id"],
+    )
+    newest = (await root.call("GET", f"{KEYS}?limit=1")).json["data"][0]["id"]
+    assert await is_full(f"{KEYS}/{newest}/rotate", {})
+    assert not await is_full(f"{KEYS}/{newest}/rotate", {"overlap_seconds": 0})
 
 
 async def test_revoked_key_is_refused_by_every_process_at_once(pair: tuple[Api, Api], tenant_id: str) -> None:

@@ -41,12 +41,15 @@ class Office:
         self.books = books
         self.tenant_id = tenant_id
 
-    async def propose(self, *entries: ManualEntry, key: str | None = None) -> ProposalAnswer:
+    async def propose(
+        self, *entries: ManualEntry, key: str | None = None, by: str = MAKER, responsible: str = ""
+    ) -> ProposalAnswer:
         return await propose.propose(
             self.books.journal,
             ProposeEntries(
                 tenant_id=self.tenant_id,
-                made_by=MAKER,
+                made_by=by,
+                responsible=responsible,
                 key=key or uuid4().hex,
                 reason="Bank statement of November",
                 entries=list(entries) or [moved("REFUND_EXPENSE", "CASH", "12.50")],
@@ -100,14 +103,26 @@ class TestProposals:
         assert row is not None
         assert tuple(row) == (proposed.proposal.entries[0].id, MAKER, CHECKER, proposed.proposal.id)
 
-    @pytest.mark.parametrize("who", [MAKER, MAKER.upper()])
-    async def test_nobody_decides_about_their_own(self, service: Office, who: str) -> None:
-        proposed = await service.propose()
+    @pytest.mark.parametrize(
+        ("by", "responsible", "who"),
+        [
+            (MAKER, "", MAKER),
+            (MAKER, "", MAKER.upper()),
+            ("key:1", MAKER, MAKER),
+            ("key:1", MAKER.upper(), MAKER),
+            ("key:1", MAKER, "Key:1"),
+        ],
+    )
+    async def test_nobody_decides_about_their_own(self, service: Office, by: str, responsible: str, who: str) -> None:
+        proposed = await service.propose(by=by, responsible=responsible)
         with pytest.raises(SelfApproval):
             await service.approve(proposed, by=who)
         with pytest.raises(SelfApproval):
             await service.reject(proposed, by=who)
         assert await service.books.count(service.tenant_id) == (0, 0, 0)
+        approved = await service.approve(proposed)
+        assert approved.proposal is not None
+        assert (approved.proposal.made_by, approved.proposal.decided_by) == (by, CHECKER)
 
     async def test_approved_by_many_at_once_it_is_posted_once(
         self, service: Office, database: Database, clock: ManualClock
