@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from deploy.local.native.postgres import database_user
-from tests.integration.faults.rig import DATABASE, ROLE, TABLES, Rig, until
+from tests.integration.faults.rig import DATABASE, ROLE, TABLES, Rig
+from tests.support.waiting import until
 
 
 @asynccontextmanager

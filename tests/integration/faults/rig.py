@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -26,22 +26,13 @@ from libs.common.observability import metrics
 from libs.common.service import Service, Worker
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 from tests.integration.messaging.conftest import captured, make_schema
+from tests.support.waiting import until
 
 WAIT_SECONDS = 60
 QUEUE = "api.payment.captured"
 DATABASE = "faults"
 ROLE = "faults_app"
 TABLES = ("api.inbox", "api.effects", "api.ticks", "gateway.outbox")
-
-
-async def until(fact: Callable[[], Awaitable[bool]], *, sentence: str) -> None:
-    """Wait for a fact, with a deadline; `sentence` says what did not come true."""
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not await fact():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(sentence) from None
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ from deploy.local.servers import Servers
 from libs.common.db import Database, DatabaseReadOnly
 from libs.common.settings import DatabaseSettings
 from tests.integration.faults import postgres, rabbitmq
-from tests.integration.faults.rig import QUEUE, ROLE, Rig, outages_of, until
+from tests.integration.faults.rig import QUEUE, ROLE, Rig, outages_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

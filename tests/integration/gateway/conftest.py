@@ -16,11 +16,12 @@ from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings
 from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, ProcessorSettings, Settings, StripeSettings
-from tests.integration.gateway.test_service import Api, until
+from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
 from tests.support.stripe import API_KEY
+from tests.support.waiting import until
 
 
 class StripeGateway:

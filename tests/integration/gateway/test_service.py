@@ -1,7 +1,6 @@
 """The gateway as a whole: commands arrive over RabbitMQ, outcomes leave over RabbitMQ, health is reported over HTTP."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -22,18 +21,7 @@ from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, Settings
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
-
-WAIT_SECONDS = 60
-
-
-async def until[T](fact: Callable[[], Awaitable[T | None]], *, seconds: float = WAIT_SECONDS) -> T:
-    """Wait for a fact, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = await fact()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
+from tests.support.waiting import until
 
 
 class Api:

@@ -1,7 +1,7 @@
 """Two services' worth of messaging on a real broker and a real database, without the services."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -35,15 +35,7 @@ from tests.integration.messaging.relays import Side, running_side
 from tests.support.broker import Node
 from tests.support.brokers import fresh_vhost
 
-WAIT_SECONDS = 60
 _DIALECT = sa.create_mock_engine("postgresql://", executor=print).dialect
-
-
-async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = WAIT_SECONDS) -> None:
-    """Wait for a fact, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while not await fact():
-            await asyncio.sleep(0.02)
 
 
 class Pair:

@@ -28,10 +28,10 @@ from libs.common.messaging.requests import Reply, sends_requests
 from libs.common.messaging.topology import reply_exchange
 from libs.common.service import Service
 from libs.common.settings import load
-from tests.integration.messaging.conftest import until
 from tests.support.brokers import fresh_vhost
 from tests.support.databases import SERVICES, fresh_database
 from tests.support.platform import service_environment
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 
@@ -178,7 +178,7 @@ async def _running(servers: Servers, vhost_url: str) -> AsyncIterator[Platform]:
         async def is_ready() -> bool:
             return not any(service.bus.trouble for service in services.values())
 
-        await until(is_ready, seconds=60)
+        await until(is_ready)
         connection = await stack.enter_async_context(await aio_pika.connect(vhost_url))
         yield Platform(services, await connection.channel())
 
@@ -247,7 +247,7 @@ async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) ->
                 refused += 1
         return refused == sent
 
-    await until(all_answered, seconds=60)
+    await until(all_answered)
 
 
 async def test_malformed_event_spoils_no_neighbour(platform: Platform) -> None:
@@ -263,7 +263,7 @@ async def test_malformed_event_spoils_no_neighbour(platform: Platform) -> None:
     await platform.send(queue, _pack(TenantProvisioned, worst[1](), sound[2], worst[0]()))
     # Brackets that deep spoil the message: no JSON reader of ours finds where they end.
     await platform.send(queue, _pack(TenantProvisioned, worst[2]()))
-    await until(platform.is_idle, seconds=60)
+    await until(platform.is_idle)
     assert await platform.reasons(queue) == Counter({"undecodable_message": 5})
     rows = await platform.services["ledger"].database.fetch(
         "SELECT DISTINCT tenant_id FROM accounts WHERE tenant_id = ANY($1::text[])", tenants

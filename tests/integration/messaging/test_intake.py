@@ -24,9 +24,9 @@ from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.reader import Reader, Subscription
 from libs.common.messaging.topology import Queue, Topology, topology
 from libs.common.observability import metrics
-from tests.integration.messaging.conftest import until
 from tests.support.broker import Node, go_silent
 from tests.support.brokers import fresh_vhost
+from tests.support.waiting import until
 
 BACKLOG = 1_000
 PREFETCH = 50
@@ -242,7 +242,7 @@ async def test_connection_that_goes_silent_while_it_is_made_cancels_nobody(
     try:
         if silent == "second":
             await made[0].close()
-            await until(lambda: _is(lambda: len(made) == 3), seconds=20)
+            await until(lambda: _is(lambda: len(made) == 3))
         await send(vhost_url, queue, [b"after"])
         await until(lambda: _has(taker, b"after"))
     finally:

@@ -16,7 +16,8 @@ from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
 from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger
-from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

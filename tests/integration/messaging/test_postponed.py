@@ -14,7 +14,8 @@ from libs.common.messaging import Bus, Publication, Received
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.redelivery import RETRIES_MAX
 from libs.common.messaging.topology import dead_queue, declare, delay_exchange, postponed_queue, topology
-from tests.integration.messaging.conftest import Pair, captured, record, until
+from tests.integration.messaging.conftest import Pair, captured, record
+from tests.support.waiting import until
 
 QUEUE = "ledger.payment.captured"
 ORPHANS = 2_000

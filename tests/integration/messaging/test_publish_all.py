@@ -22,8 +22,8 @@ from libs.common.messaging.driver import FRAMES_MAX
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage
 from libs.common.messaging.publisher import AT_ONCE, Publisher, forgiving
 from libs.common.messaging.topology import dead_exchange
-from tests.integration.messaging.conftest import until
 from tests.support.broker import Node, go_silent
+from tests.support.waiting import until
 
 EXCHANGE = "payments.x"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -290,7 +290,7 @@ async def test_exchange_that_is_gone_keeps_nothing_from_the_others(place: Place)
         assert outcome is None or outages.is_outage(outcome)
         return outcome is None
 
-    await until(is_published, seconds=20)
+    await until(is_published)
     assert len(await place.received()) == 1
 
 

@@ -23,8 +23,9 @@ from libs.common.messaging.resend import PAGE_ROWS, Window
 from libs.common.messaging.topology import declare, topology
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings
-from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record
 from tests.integration.messaging.test_postponed import others
+from tests.support.waiting import until
 
 SERVICES = ("api", "gateway", "ledger", "notifier")
 

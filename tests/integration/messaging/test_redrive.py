@@ -12,7 +12,7 @@ import pytest
 
 from libs.common.errors import NotFound, Unavailable
 from libs.common.messaging.redrive import redrive
-from tests.integration.messaging.conftest import until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 QUEUE = "ledger.payment.captured"

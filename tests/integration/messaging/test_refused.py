@@ -14,8 +14,9 @@ from libs.common.messaging import Publication
 from libs.common.messaging.refused import command, list_refused
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
-from tests.integration.messaging.conftest import Pair, publish_together, until
+from tests.integration.messaging.conftest import Pair, publish_together
 from tests.integration.messaging.relays import Side, running_side
+from tests.support.waiting import until
 
 PUBLIC = "payments.x"
 

@@ -13,8 +13,9 @@ from libs.common.messaging import Bus, Received
 from libs.common.messaging.redelivery import RETRIES_MAX
 from libs.common.messaging.topology import dead_queue, delay_exchange, postponed_queue
 from libs.common.observability import metrics
-from tests.integration.messaging.conftest import Pair, captured, record, until
+from tests.integration.messaging.conftest import Pair, captured, record
 from tests.integration.messaging.test_postponed import QUEUE, first, others, packed, put, waiting
+from tests.support.waiting import until
 
 NEIGHBOURS = 10
 _REFUSE = """

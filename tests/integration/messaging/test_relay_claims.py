@@ -12,8 +12,9 @@ from libs.common.messaging import publish
 from libs.common.messaging.relay import BY_INDEX, CLAIM
 from libs.common.messaging.watermark import FULL_SCAN_SECONDS, LAG_SECONDS
 from libs.common.observability import metrics
-from tests.integration.messaging.conftest import Pair, captured, publish_together, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together
 from tests.integration.messaging.relays import LEDGER_QUEUE, Side
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

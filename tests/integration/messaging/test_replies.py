@@ -11,8 +11,9 @@ from libs.common.contracts import gateway, ledger
 from libs.common.errors import Unavailable
 from libs.common.messaging.reader import Reader
 from tests.integration.messaging.buses import complete_api, complete_ledger
-from tests.integration.messaging.conftest import Pair, until
+from tests.integration.messaging.conftest import Pair
 from tests.integration.messaging.test_request_turns import ask, ignore, is_connected
+from tests.support.waiting import until
 
 
 async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ from libs.common.messaging import requests as asking
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, correlated
 from tests.integration.messaging.buses import complete_api, complete_ledger
-from tests.integration.messaging.conftest import Pair, until
+from tests.integration.messaging.conftest import Pair
 from tests.integration.messaging.test_postponed import waiting
+from tests.support.waiting import until
 
 FLOOD = 150
 PREFETCH = 50

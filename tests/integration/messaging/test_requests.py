@@ -16,7 +16,8 @@ from libs.common.ids import new_id
 from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation, correlated
 from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger, ignore
-from tests.integration.messaging.conftest import Pair, captured, publish_together, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

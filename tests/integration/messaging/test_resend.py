@@ -23,9 +23,9 @@ from services.gateway import app as gateway
 from services.gateway.settings import Settings as GatewaySettings
 from services.ledger import app as ledger
 from services.ledger.settings import Settings as LedgerSettings
-from tests.integration.messaging.conftest import until
 from tests.support.databases import fresh_database
 from tests.support.platform import service_environment
+from tests.support.waiting import until
 
 QUEUE = "ledger.payment.captured"
 TENANT = "tenant-resend"

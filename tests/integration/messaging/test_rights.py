@@ -26,8 +26,9 @@ from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, topology
 from libs.common.settings import BrokerSettings
 from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger
-from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record
 from tests.support.brokers import fresh_vhost
+from tests.support.waiting import until
 
 CONTRACTS = [kind.contract for kind in REGISTRY.values()]
 _UNKEPT = {f"{c.queue(s)}.dead" for c in CONTRACTS for s in c.handled_by if c.broadcast or c.kind is Kind.REQUEST}

@@ -17,9 +17,10 @@ from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.shares import PASSED_PER_PLACE, SHARE_MAX
 from libs.common.messaging.topology import dead_queue, postponed_queue
 from libs.common.observability import metrics
-from tests.integration.messaging.conftest import Pair, captured, until
+from tests.integration.messaging.conftest import Pair, captured
 from tests.integration.messaging.test_postponed import QUEUE, others, packed, put, waiting
 from tests.support.broker import Node
+from tests.support.waiting import until
 
 FLOOD = 1_000
 PREFETCH = 4

@@ -1,7 +1,7 @@
 """A notifier without a broker: its own database, real receivers on loopback, couriers whose clock can be turned."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,7 @@ from services.notifier.replays import commands as replay_commands
 from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
 from tests.support.databases import TestDatabase
+from tests.support.waiting import until
 
 GUARD = EgressGuard(allowed=LOCAL_NETWORKS)
 RULES = EndpointRules(is_local=True, allowed_ports=(443,), endpoints_max=20, admits=GUARD.admits)
@@ -46,13 +47,6 @@ KEYRING = EndpointSecrets(LOCAL_ENCRYPTION_KEY)
 SETTINGS = WebhookSettings(
     webhook_retry_jitter=0.0, webhook_timeout_seconds=2, webhook_poll_seconds=0.02, webhook_drain_seconds=1
 )
-
-
-async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
-    """Wait for a fact, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while not await fact():
-            await asyncio.sleep(0.01)
 
 
 class Request:

@@ -34,11 +34,11 @@ from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.requests import Requester
 from libs.common.messaging.topology import topology
-from tests.integration.notifier.conftest import until
 from tests.support import forks
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver, running_receiver
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 
@@ -125,7 +125,7 @@ class Process:
         """Start it and wait until it is ready."""
         self._log.unlink(missing_ok=True)
         self._process = await asyncio.to_thread(forks.start, "notifier", "serve", environ=self._environ, log=self._log)
-        await until(self.is_ready, seconds=60)
+        await until(self.is_ready)
 
     async def is_ready(self) -> bool:
         """Whether it says that it is ready."""
@@ -194,7 +194,7 @@ async def received(receiver: Receiver, count: int) -> None:
     async def fact() -> bool:
         return len({request.headers["webhook-id"] for request in receiver.received}) >= count
 
-    await until(fact, seconds=60)
+    await until(fact)
 
 
 async def test_what_the_api_says_reaches_the_merchant(
@@ -292,7 +292,7 @@ async def test_killed_repeatedly_every_event_and_attempt_is_recorded_once(
                 )
             )
 
-        await until(over, seconds=60)
+        await until(over)
         wrong = await watcher.fetch(
             "SELECT d.event_id FROM notifier.deliveries AS d JOIN notifier.attempts AS a "
             "USING (tenant_id, endpoint_id, event_id) WHERE d.endpoint_id = $1 GROUP BY d.event_id, d.attempts "

@@ -34,9 +34,10 @@ from services.gateway.notices import EventStore
 from services.gateway.notices.queries import list_events
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
 from tests.integration.gateway.conftest import serving
-from tests.integration.gateway.test_service import Api, until
+from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
+from tests.support.waiting import until
 
 KEY, SECRET = "sk_test_of_the_tenant_1234", "whsec_of_the_tenant_5678"
 

@@ -28,10 +28,11 @@ from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, S
 from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.conftest import serving
 from tests.integration.gateway.customers.test_saving import Always
-from tests.integration.gateway.test_service import Api, until
+from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 from tests.support.stripe import authorize
+from tests.support.waiting import until
 
 
 async def test_two_tenants_of_one_platform_are_charged_apart(

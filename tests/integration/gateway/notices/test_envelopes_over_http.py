@@ -14,9 +14,9 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway.processors.stripe import API_VERSION
 from tests.integration.gateway.conftest import StripeGateway
-from tests.integration.gateway.test_service import until
 from tests.support.databases import TestDatabase
 from tests.support.stripe import API_KEY
+from tests.support.waiting import until
 
 TYPE = "payment_intent.amount_capturable_updated"
 

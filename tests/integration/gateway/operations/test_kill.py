@@ -9,10 +9,11 @@ import aio_pika
 import asyncpg
 import pytest
 
-from tests.integration.gateway.test_service import Api, authorize, until
+from tests.integration.gateway.test_service import Api, authorize
 from tests.support import forks
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 

@@ -19,8 +19,8 @@ from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, Refu
 from libs.common.ids import new_id
 from services.gateway.settings import Settings
 from tests.integration.gateway.conftest import StripeGateway, stripe_gateway
-from tests.integration.gateway.test_service import until
 from tests.support.databases import TestDatabase
+from tests.support.waiting import until
 
 AMOUNT = 15_050
 

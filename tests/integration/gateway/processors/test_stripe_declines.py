@@ -8,8 +8,8 @@ from deploy.fake_stripe import Fault, FaultKind
 from deploy.fake_stripe.webhooks import Mischief
 from tests.integration.gateway.conftest import StripeGateway
 from tests.integration.gateway.processors.test_stripe import AMOUNT, authorize, published, quiet
-from tests.integration.gateway.test_service import until
 from tests.support.stripe import API_KEY
+from tests.support.waiting import until
 
 CARD, THREE_D_SECURE = "pm_card_chargeDeclined", "pm_card_threeDSecure2Required"
 

@@ -16,7 +16,8 @@ from services.notifier.deliveries import commands as delivery_commands
 from services.notifier.deliveries.domain import Attempt
 from services.notifier.deliveries.workers import Courier
 from services.notifier.sending import Answer, EndpointSecrets
-from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver, until
+from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver
+from tests.support.waiting import until
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 

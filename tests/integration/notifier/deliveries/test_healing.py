@@ -24,7 +24,8 @@ from services.notifier.deliveries import queries as delivery_queries
 from services.notifier.endpoints import commands as endpoint_commands
 from services.notifier.replays import commands as replay_commands
 from services.notifier.replays import queries as replay_queries
-from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver, until
+from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver
+from tests.support.waiting import until
 
 SECOND, MINUTE, HOUR, DAY = (
     timedelta(seconds=1),

@@ -16,7 +16,8 @@ from services.notifier.endpoints import Resealer
 from services.notifier.endpoints import commands as endpoint_commands
 from services.notifier.endpoints import sql as endpoint_sql
 from services.notifier.sending import EndpointSecrets
-from tests.integration.notifier.conftest import RULES, SETTINGS, Notifier, Receiver, until
+from tests.integration.notifier.conftest import RULES, SETTINGS, Notifier, Receiver
+from tests.support.waiting import until
 
 OWN = {"X-Own": "t0p-secret"}
 

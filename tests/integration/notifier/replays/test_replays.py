@@ -17,7 +17,8 @@ from services.notifier.deliveries.domain import Selection
 from services.notifier.deliveries.sql.selection import CHOOSE
 from services.notifier.replays import commands as replay_commands
 from services.notifier.replays import queries as replay_queries
-from tests.integration.notifier.conftest import Notifier, Receiver, until
+from tests.integration.notifier.conftest import Notifier, Receiver
+from tests.support.waiting import until
 
 DAY = timedelta(days=1)
 MESSAGES = 1_200
