@@ -47,6 +47,13 @@ def imports_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("errors", sa.Text, nullable=False, server_default="[]", comment="The first of them, as JSON."),
         sa.Column("first_on", sa.Date, comment="The earliest booking date of its lines."),
         sa.Column("last_on", sa.Date, comment="The latest one."),
+        sa.Column(
+            "kinds",
+            pg.ARRAY(sa.Text),
+            nullable=False,
+            server_default="{}",
+            comment="What kinds its lines are, in its words, the first 100 of them.",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was begun."),
         sa.Column("completed_at", sa.DateTime(timezone=True), comment="When all of it had come."),
         sa.Column("ended_at", sa.DateTime(timezone=True), comment="When it was imported, rejected or abandoned."),

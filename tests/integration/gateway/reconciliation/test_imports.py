@@ -361,6 +361,12 @@ async def test_samples_go_through_the_database(bank: Bank) -> None:
         await bank.source(format=form, fields=None, time_zone="America/Sao_Paulo")
         found = await bank.take((Path("tests/data/imports") / name).read_bytes())
         assert (found.status, found.lines_new) == ("IMPORTED", lines), found.errors
+    # Which kinds a report has says whether it can be of all that moved.
+    row = await bank.store.database.fetchrow(
+        "SELECT kinds FROM file_imports WHERE tenant_id = $1 AND file_name = 'january.csv' ORDER BY cardinality(kinds) DESC LIMIT 1",
+        bank.tenant_id,
+    )
+    assert row is not None and row["kinds"] == ["charge", "dispute_reversal", "fee", "refund"]
 
 
 async def test_card_numbers_in_texts_are_masked(bank: Bank) -> None:

@@ -44,6 +44,8 @@ _BATCH = 500
 _SLICE = 5_000
 """Staged rows that one statement lets count: well below a second."""
 _CLEAR = 5_000
+_KINDS_MAX = 100
+"""Kinds of lines that are remembered of a file: reports of processors have some twenty."""
 _LEASE = timedelta(minutes=2)
 """How long a claim lasts; it is renewed with each batch, and from time to time in between."""
 _TURN_SECONDS = 1.0
@@ -71,6 +73,7 @@ class _Count:
         self.errors: list[ImportFault] = []
         self.first_on: date | None = None
         self.last_on: date | None = None
+        self.kinds: set[str] = set()
         self.statements: list[BankStatement] = []
         self._days = (0, new_id(), date.min, date.min, 0)
         """Of the statement that is read: its place, id, first and last day, and what moved on that."""
@@ -82,6 +85,8 @@ class _Count:
 
     def take(self, line: Line) -> int:
         self.lines += 1
+        if line.kind and len(self.kinds) < _KINDS_MAX:
+            self.kinds.add(line.kind)
         place, statement_id, first_on, last_on, moved = self._days
         if line.statement != place:
             self._days = (line.statement, new_id(), line.booked_on, line.booked_on, line.amount_minor)
@@ -271,6 +276,7 @@ class Reader:
             errors=count.errors,
             first_on=count.first_on,
             last_on=count.last_on,
+            kinds=sorted(count.kinds),
             at=at,
         )
 
@@ -353,8 +359,7 @@ def _next(items: Iterator[Item], file: Claimed, count: _Count) -> tuple[int, lis
     """Read the next items; returns how many, and the rows among them. Runs in the thread."""
     batch = 0
     rows: list[StagedRow] = []
-    for item in islice(items, _BATCH):
-        batch += 1
+    for batch, item in enumerate(islice(items, _BATCH), start=1):  # noqa: B007 - its last value is the answer
         if isinstance(item, Line):
             number = count.take(item)
             if not count.errors_total:

@@ -188,7 +188,8 @@ SELECT (SELECT count(*) FROM slice) AS rows, (SELECT count(*) FROM kept) AS new,
 _END = Statement("""
 UPDATE file_imports
    SET status = :status, ended_at = :at, claimed_until = NULL, lines_read = :lines_read, lines_new = :lines_new,
-       lines_skipped = :lines_skipped, errors_total = :errors_total, errors = :errors, first_on = :first_on, last_on = :last_on
+       lines_skipped = :lines_skipped, errors_total = :errors_total, errors = :errors, first_on = :first_on, last_on = :last_on,
+       kinds = :kinds::text[]
  WHERE id = :file.id AND tenant_id = :file.tenant_id AND tries = :file.tries AND status = 'READING'
 """)
 
@@ -337,6 +338,7 @@ async def end(
     errors: Sequence[ImportFault],
     first_on: date | None,
     last_on: date | None,
+    kinds: Sequence[str],
     at: datetime,
 ) -> bool:
     """Write down what became of a file; False when the claim is lost."""
@@ -352,6 +354,7 @@ async def end(
             errors=msgspec.json.encode(errors).decode(),
             first_on=first_on,
             last_on=last_on,
+            kinds=[*kinds],
             at=at,
         )
     )

@@ -16,11 +16,12 @@ _FIRST_LINES = 200
 
 # Reports of all that moved: by `ix_import_sources_tenant` and `ix_file_imports_tenant`. Which account and which currencies one is of
 # show its first lines, by `ix_statement_lines_import` and `ix_processor_movements_own`. Only days that it has in between are surely whole, whatever
-# zone it is in: a day of each end is left out, and one more for the zone. Payouts are no activity, so it has none. What a report has is found by
-# `uq_statement_lines`. Without any report nothing else is looked at.
+# zone it is in: a day of each end is left out, and one more for the zone. Payouts are no activity, so it has none. A report can be made of one
+# category alone, so it lacks a movement only where it has others of its category. What any report of the tenant has is found by
+# `uq_statement_lines`, those of deleted sources too: the processor has reported it. Without any report nothing else is looked at.
 _MISSING = Statement("""
 WITH reports AS MATERIALIZED (
-    SELECT s.id AS source_id, s.name, i.first_on, i.last_on, i.ended_at, a.account_id, a.is_live, a.currency
+    SELECT s.name, i.first_on, i.last_on, i.ended_at, i.kinds, a.account_id, a.is_live, a.currency
       FROM import_sources AS s JOIN file_imports AS i ON i.tenant_id = s.tenant_id AND i.source_id = s.id
      CROSS JOIN LATERAL (
         SELECT DISTINCT m.account_id, m.is_live, m.currency
@@ -28,17 +29,20 @@ WITH reports AS MATERIALIZED (
                  WHERE import_id = i.id AND tenant_id = i.tenant_id ORDER BY line LIMIT :first_lines) AS l
           JOIN processor_movements AS m ON m.tenant_id = i.tenant_id AND m.id = l.bank_id
      ) AS a
-     WHERE s.tenant_id = :tenant_id AND s.reading::jsonb ->> 'format' = 'stripe_balance_change' AND i.status = 'IMPORTED'
-       AND i.first_on < :last_on::date AND i.last_on > :first_on::date
+     WHERE s.tenant_id = :tenant_id AND s.reading::jsonb ->> 'format' = 'stripe_balance_change' AND s.deleted_at IS NULL
+       AND i.status = 'IMPORTED' AND i.first_on < :last_on::date AND i.last_on > :first_on::date
 )
 SELECT DISTINCT ON (m.movement_id) m.movement_id, r.name AS source, r.ended_at AS imported_at
   FROM unnest(:moved[].id::text[], :moved[].identity::bytea[]) AS k (id, identity)
   JOIN processor_movements AS m ON m.tenant_id = :tenant_id AND m.id = k.id AND m.kind NOT IN ('payout', 'payout_return')
   JOIN reports AS r ON (r.account_id, r.is_live, r.currency) = (m.account_id, m.is_live, m.currency)
+   AND left(m.reporting_category, 64) = ANY (r.kinds)
    AND (m.created_at AT TIME ZONE 'UTC')::date - 1 > r.first_on AND (m.created_at AT TIME ZONE 'UTC')::date + 1 < r.last_on
  WHERE EXISTS (SELECT FROM reports)
-   AND NOT EXISTS (SELECT FROM statement_lines AS l
-                    WHERE l.source_id = r.source_id AND l.identity = k.identity AND l.occurrence = 1 AND l.tenant_id = :tenant_id)
+   AND NOT EXISTS (SELECT FROM import_sources AS s
+                     JOIN statement_lines AS l ON l.source_id = s.id AND l.identity = k.identity AND l.occurrence = 1
+                      AND l.tenant_id = s.tenant_id
+                    WHERE s.tenant_id = :tenant_id AND s.reading::jsonb ->> 'format' LIKE 'stripe%')
  ORDER BY m.movement_id, r.ended_at
 """)
 
