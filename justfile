@@ -265,7 +265,7 @@ verify-ledger: setup
 proof-ledger *args: setup
     @{{ python }} -m tests.support.ledger_proof "$@"
 
-# Measure the public path under load: settled payments per second and latencies
+# Measure the public path: rates, latencies, and what a payment costs in CPU, rows, messages and bytes
 [no-exit-message]
 [group('measure')]
 bench *args: setup

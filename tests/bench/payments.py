@@ -1,16 +1,19 @@
-"""The public path under load: N payments from C concurrent clients, then an audit of every one of them.
+"""The public path: a closed loop, an open loop and an idle system, what a payment costs, then an audit of every payment.
 
-    python -m tests.bench.payments --payments 4000 --clients 64
+    python -m tests.bench.payments --payments 2000 --clients 64 --per-second 100 --runs 3
 
-Starts the four services on a database and a virtual host of their own (fsync and synchronous_commit on), pays, waits until
-the last payment is SETTLED, and prints a table; the same figures go to `.local/bench/payments.json`. The load generator
-shares the machine with everything else.
+Starts the four services on a database and a virtual host of their own (fsync and synchronous_commit on) and pays in three
+ways, each of them `--runs` times: in the closed loop each of `--clients` makes the next payment when the one before is
+authorized; in the open loop so many payments begin a second however long they take, and a latency counts from the moment at
+which its payment was to begin; on the idle system one client pays, and each payment is SETTLED before the next. Between the
+first and the last run of the closed loop everything that is written, sent and computed is counted, and divided by its
+payments. Figures are medians over the runs; all go to `.local/bench/payments.json` with the machine and the commit. The load
+generator shares the machine with everything else.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,6 +29,7 @@ import asyncpg
 import uvloop
 
 from deploy.local import servers as local
+from tests.bench.costs import Books, machine, memory_of, per_payment, snapshot
 from tests.support.databases import SERVICES
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform, running_platform
 from tests.support.receiver import Receiver, running_receiver
@@ -35,8 +39,8 @@ OUTPUT = ROOT / ".local" / "bench" / "payments.json"
 SETTLE_SECONDS = 120
 WARM_UP_PAYMENTS = 200
 
-type Books = "asyncpg.Connection[asyncpg.Record]"
-"""A connection that may look into every schema."""
+type Run = dict[str, Any]
+"""The figures of one run."""
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
@@ -86,9 +90,9 @@ class Load:
         status, raw = await line.post(path, body, self._headers | headers | {"Idempotency-Key": uuid4().hex})
         return status, json.loads(raw)
 
-    async def _pay(self, line: Line, number: int, label: str) -> None:
+    async def _pay(self, line: Line, number: int, label: str, *, due: float | None = None) -> None:
         body = json.dumps({"amount": f"{10 + number % 500}.00", "currency": "BRL", "customer_ref": label}).encode()
-        started = time.perf_counter()
+        started = time.perf_counter() if due is None else due
         status, intent = await self._post(line, "/v1/payment-intents", body, {"Content-Type": "application/json"})
         if status != 200:
             raise SystemExit(f"create answered {status}: {intent}")
@@ -117,18 +121,21 @@ class Load:
                 group.create_task(client())
 
     async def offer(self, per_second: float, label: str, stop: asyncio.Event) -> int:
-        """Pay so many times a second, however long each takes, until `stop`; returns how often."""
+        """Pay so many times a second, however long each takes, until `stop`; returns how often.
+
+        A create is timed from the moment at which it was to begin: what delays the load generator counts too.
+        """
         idle: list[Line] = []
 
-        async def pay(number: int) -> None:
+        async def pay(number: int, due: float) -> None:
             line = idle.pop() if idle else await self._line()
-            await self._pay(line, number, label)
+            await self._pay(line, number, label, due=due)
             idle.append(line)
 
         begun, number = time.perf_counter(), 0
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
-                group.create_task(pay(number))
+                group.create_task(pay(number, begun + number / per_second))
                 number += 1
                 await asyncio.sleep(max(0.0, begun + number / per_second - time.perf_counter()))
         for line in idle:
@@ -188,21 +195,66 @@ async def _audit(books: Books, receiver: Receiver, payments: int) -> dict[str, A
     return facts
 
 
-def _cpu_seconds(platform: Platform) -> dict[str, float]:
-    """CPU time of each service so far, from /proc; empty where there is none."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    used = {}
-    for service, process in platform.processes().items():
-        stat = Path(f"/proc/{process}/stat")
-        if stat.exists():
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            used[service] = (int(fields[11]) + int(fields[12])) / ticks
-    return used
+async def _closed(load: Load, books: Books, arguments: argparse.Namespace, label: str) -> float:
+    started = time.time()
+    await load.run(arguments.payments, arguments.clients, label)
+    await settled(books, label, arguments.payments)
+    return started
 
 
-async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[str, Any]:
+async def _open(load: Load, books: Books, arguments: argparse.Namespace, label: str) -> float:
+    stop, started = asyncio.Event(), time.time()
+    asyncio.get_running_loop().call_later(arguments.seconds, stop.set)
+    await settled(books, label, await load.offer(arguments.per_second, label, stop))
+    return started
+
+
+async def _idle(load: Load, books: Books, arguments: argparse.Namespace, label: str) -> float:
+    started = time.time()
+    for number in range(arguments.idle_payments):
+        await load.run(1, 1, label)
+        await settled(books, label, number + 1)
+    return started
+
+
+_WAYS = {"closed": _closed, "open": _open, "idle": _idle}
+
+
+async def _run(
+    way: str, number: int, platform: Platform, client: Client, books: Books, arguments: argparse.Namespace
+) -> Run:
+    label = f"{way} {number}"
+    load = Load(platform, client, respond_async=arguments.respond_async)
+    started = await _WAYS[way](load, books, arguments, label)
+    print(f"{label}: {time.time() - started:.1f} s", flush=True)
+    rows = await books.fetch("SELECT id::text, settled_at FROM api.payment_intents WHERE customer_ref = $1", label)
+    at = {row["id"]: row["settled_at"].timestamp() for row in rows}
+    return {
+        "payments": len(rows),
+        "settled_per_second": round(len(rows) / (max(at.values()) - started), 1),
+        "answered_202": load.accepted,
+        "create_ms": percentiles(load.create_seconds),
+        "confirm_ms": percentiles(load.confirm_seconds),
+        "confirm_to_settled_ms": percentiles([at[intent] - load.confirmed_at[intent] for intent in at]),
+    }
+
+
+def _medians(runs: Sequence[Run]) -> Run:
+    """Take the median of each figure over some runs."""
+    first = runs[0]
+    return {
+        name: _medians([run[name] for run in runs])
+        if isinstance(value, dict)
+        else round(median(r[name] for r in runs), 1)
+        for name, value in first.items()
+    }
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the whole measurement and return its figures."""
     servers = await asyncio.to_thread(local.ensure, "dev", ROOT)
+    ways = {"closed": arguments.clients, "open": arguments.per_second, "idle": arguments.idle_payments}
+    runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as logs:
         async with running_platform(servers, Path(logs)) as platform, running_receiver() as receiver:
             books = await asyncpg.connect(platform.database.admin_url)
@@ -211,54 +263,61 @@ async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[s
                 hook = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["payment.settled"]})
                 assert hook.status == 201, hook.raw
                 warm = Load(platform, operator, respond_async=False)
-                await warm.run(WARM_UP_PAYMENTS, min(clients, 16), "warm-up")
+                await warm.run(WARM_UP_PAYMENTS, max(1, min(arguments.clients, 16)), "warm-up")
                 await settled(books, "warm-up", WARM_UP_PAYMENTS)
                 # What autovacuum does within the first minutes of a new database; this run is shorter than that.
                 await books.execute("ANALYZE")
-                load = Load(platform, operator, respond_async=respond_async)
-                cpu_before, started = _cpu_seconds(platform), time.time()
-                await load.run(payments, clients, "bench")
-                offered_seconds = time.time() - started
-                await settled(books, "bench", payments)
-                cpu_after = _cpu_seconds(platform)
-                rows = await books.fetch(
-                    "SELECT id::text, settled_at FROM api.payment_intents WHERE customer_ref = 'bench'"
-                )
-                last = max(row["settled_at"].timestamp() for row in rows)
-                facts = await _audit(books, receiver, payments + WARM_UP_PAYMENTS)
+                processes = platform.processes()
+                before = await snapshot(books, servers, processes)
+                costs: dict[str, Any] = {}
+                for way in [way for way, amount in ways.items() if amount]:
+                    runs[way] = [
+                        await _run(way, n, platform, operator, books, arguments) for n in range(1, arguments.runs + 1)
+                    ]
+                    if way == "closed":
+                        paid = sum(run["payments"] for run in runs[way])
+                        costs = await per_payment(books, before, await snapshot(books, servers, processes), paid)
+                        costs["counted_over"] = paid
+                memory = {service: memory_of(process) for service, process in processes.items()}
+                paid = WARM_UP_PAYMENTS + sum(run["payments"] for some in runs.values() for run in some)
+                facts = await _audit(books, receiver, paid)
             finally:
                 await books.close()
-    seconds = last - started
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "payments": payments,
-        "clients": clients,
-        "respond_async": respond_async,
-        "settled_per_second": round(payments / seconds, 1),
-        "accepted_per_second": round(payments / offered_seconds, 1),
-        "answered_202": load.accepted,
-        "create_ms": percentiles(load.create_seconds),
-        "confirm_ms": percentiles(load.confirm_seconds),
-        "confirm_to_settled_ms": percentiles(
-            [row["settled_at"].timestamp() - load.confirmed_at[row["id"]] for row in rows]
-        ),
-        "cpu_ms_per_payment": {
-            service: round((cpu_after[service] - cpu_before[service]) * 1000 / payments, 2) for service in cpu_after
-        },
+        **machine(ROOT),
+        **{name: value for name, value in vars(arguments).items() if name != "output"},
+        "medians": {way: _medians(some) for way, some in runs.items()},
+        "all_runs": runs,
+        "per_payment": costs,
+        "memory_mib": memory,
         "audit": facts,
     }
 
 
 def _print(result: dict[str, Any]) -> None:
-    print(
-        f"\n{result['payments']} payments, {result['clients']} clients"
-        f"{', respond-async' if result['respond_async'] else ''}:  {result['settled_per_second']} settled/s"
-    )
-    print(f"{'':24}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}")
-    for name in ("create_ms", "confirm_ms", "confirm_to_settled_ms"):
-        row = result[name]
-        print(f"{name.removesuffix('_ms').replace('_', ' '):24}{row['p50']:>10}{row['p95']:>10}{row['p99']:>10}")
-    print("cpu ms per payment:  " + ", ".join(f"{s} {c}" for s, c in result["cpu_ms_per_payment"].items()))
+    print(f"\n{'medians of ' + str(result['runs']):24}{'settled/s':>10}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}")
+    for way, found in result["medians"].items():
+        for name in ("create_ms", "confirm_ms", "confirm_to_settled_ms"):
+            row = found[name]
+            rate = found["settled_per_second"] if name == "create_ms" else ""
+            title = f"{way}: {name.removesuffix('_ms').replace('_', ' ')}"
+            print(f"{title:26}{rate:>8}{row['p50']:>10}{row['p95']:>10}{row['p99']:>10}")
+    if costs := result["per_payment"]:
+        print(f"a payment costs, over {costs['counted_over']} of them in the closed loop:")
+        used = costs["cpu_ms"]
+        own = sum(used[service] for service in SERVICES)
+        whole = sum(used.values()) - used["load generator"]
+        print(f"  CPU ms: services {own:.2f}, everything but the load generator {whole:.2f}")
+        print("  " + ", ".join(f"{name} {ms}" for name, ms in used.items()))
+        print(
+            f"  rows written {costs['rows_written']}, WAL bytes {costs['wal_bytes']:.0f} with {costs['wal_pages']} whole pages, commits {costs['commits']}"
+        )
+        for name, rows in costs["rows"].items():
+            print(f"    {name:34}" + ", ".join(f"{field} {count}" for field, count in rows.items() if count))
+        for name in ("statements", "events", "messages", "bytes"):
+            print(f"  {name}: " + ", ".join(f"{service} {count}" for service, count in costs[name].items()))
+    print("memory MiB:  " + ", ".join(f"{service} {found}" for service, found in result["memory_mib"].items()))
     audit = result["audit"]
     print(
         f"audited:     {audit['settled']} settled, {audit['entries']} entries, at most one per payment, "
@@ -267,17 +326,22 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure once, print, and write the figures."""
+    """Measure, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--payments", type=int, default=4000)
-    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--payments", type=int, default=2000, help="of each run of the closed loop")
+    parser.add_argument("--clients", type=int, default=64, help="of the closed loop; 0 leaves it out")
+    parser.add_argument("--per-second", type=float, default=100, help="of the open loop; 0 leaves it out")
+    parser.add_argument("--seconds", type=float, default=10, help="of each run of the open loop")
+    parser.add_argument("--idle-payments", type=int, default=30, help="of each run on the idle system; 0 leaves it out")
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--respond-async", action="store_true", help="do not wait for the authorization in confirm")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args(sys.argv[1:])
-    result = uvloop.run(measure(arguments.payments, arguments.clients, respond_async=arguments.respond_async))
+    result = uvloop.run(measure(arguments))
     _print(result)
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"figures:     {OUTPUT.relative_to(ROOT)}")
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"figures:     {arguments.output}")
 
 
 if __name__ == "__main__":

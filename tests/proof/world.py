@@ -154,7 +154,7 @@ class World:
         self.clock = ManualClock(START)
         self.eyes = eyes
         self.post = post
-        self._databases = databases
+        self.databases = databases
         database, clock = databases["api"], self.clock
         answers = api.Answers(database, clock=clock, timeout_seconds=1)
         self.payments = api.PaymentCommands(database, clock=clock, render=render_intent, answers=answers)
@@ -293,7 +293,7 @@ class World:
     async def collect(self) -> None:
         """Take what was published out of the outboxes, as the relays do, a letter for every handler."""
         for service in SERVICES:
-            rows = await self._databases[service].fetch(
+            rows = await self.databases[service].fetch(
                 "DELETE FROM outbox RETURNING event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
             )
             for row in rows:
