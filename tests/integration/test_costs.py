@@ -33,10 +33,10 @@ ROWS = {
 ALONE = {"create": 1, "confirm": 1}
 """Statements for each request of a client, without the wait for the answer."""
 TOGETHER = {
-    "api": {"handle": 15, "publish": 28},
-    "gateway": {"handle": 24, "publish": 16},
-    "ledger": {"handle": 15, "publish": 12},
-    "notifier": {"handle": 17, "publish": 16},
+    "api": {"handle": 15, "publish": 15},
+    "gateway": {"handle": 24, "publish": 8},
+    "ledger": {"handle": 15, "publish": 7},
+    "notifier": {"handle": 17, "publish": 10},
 }
 """Statements at most, BEGIN and COMMIT among them, for all payments together, which move in packs."""
 PUBLIC_EVENTS = 4

@@ -9,7 +9,8 @@ What one destination refuses (a full queue, a queue that is missing) waits for t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
@@ -59,6 +60,13 @@ DELETE FROM outbox WHERE seq = ANY(ARRAY(
 RETURNING seq, {FIELDS}, attempts
 """  # noqa: S608 - names of ours
 """Takes at most $1 rows above the `seq` $2."""
+_LOOK = f"{BY_INDEX}; SELECT FROM outbox WHERE seq > {{above:d}} AND available_at <= now() ORDER BY seq LIMIT 1"
+"""Looks whether there is anything to claim. The driver sends it in one go and without parameters, so that it is one round trip, a
+transaction of its own and planned each time."""
+_SOMETHING = "SELECT 1"
+"""What PostgreSQL says of it when it has found a row."""
+_IN_VAIN = 3
+"""Commits in a row that published nothing, after which a round looks before it claims: a notifier publishes hardly ever."""
 _CLAIM_AND_KEEP = f"""
 WITH claimed AS ({CLAIM.strip()}), kept AS (
     INSERT INTO outbox_published (batch_id, seq, {FIELDS})
@@ -129,6 +137,7 @@ class Relay:
         self._unroutable = unroutable
         self._now = now
         self._wake = asyncio.Event()
+        self._in_vain = 0
         self._watermark = Watermark()
         self._refused_at = 0.0
         self._destinations: set[str] = set()
@@ -202,6 +211,7 @@ class Relay:
         Raises:
             Unavailable: when the broker or the database does not answer; every row stays.
         """
+        is_woken = self._wake.is_set()
         self._wake.clear()
         if not self._broker.is_started:
             raise Unavailable("RabbitMQ is not connected yet")
@@ -210,19 +220,35 @@ class Relay:
             raise Unavailable(f"RabbitMQ takes no messages for now: {self._broker.blocked}")
         began = self._now()
         above = self._watermark.start(began)
-        async with self._database.connection() as connection, connection.transaction():
-            await connection.execute(BY_INDEX)
+        looks_first = not is_woken or self._in_vain >= _IN_VAIN
+        async with self._database.connection() as connection:
+            rows = await self._send_claimed(connection, above, began=began, looks_first=looks_first)
+        if not rows:
+            self._in_vain += is_woken
+            return 0
+        self._in_vain = 0
+        self._watermark.sent([row["seq"] for row in rows], self._now())
+        return len(rows)
+
+    async def _send_claimed(
+        self, connection: Connection, above: int, *, began: float, looks_first: bool
+    ) -> Sequence[Row]:
+        """Claim and send rows above a `seq`; returns those that left the outbox.
+
+        To claim takes three round trips, and to look one, after which one that has found something claims.
+        """
+        if looks_first and await connection.execute(_LOOK.format(above=above)) != _SOMETHING:
+            if above == 0:
+                self._watermark.scanned(began=began, now=self._now())
+            return ()
+        async with _by_index(connection):
             claimed = await self._claim(connection, above)
             if above == 0:
                 self._watermark.scanned(began=began, now=self._now())
-            if not claimed:
-                return 0
             rows = sorted(claimed, key=lambda row: row["seq"])
-            refusals = await self._send(*shipments(rows, self._settings.pack_events_max))
-            if refusals:
+            if rows and (refusals := await self._send(*shipments(rows, self._settings.pack_events_max))):
                 await self._keep(connection, refusals)
-        self._watermark.sent([row["seq"] for row in rows], self._now())
-        return len(rows)
+        return rows
 
     async def _claim(self, connection: Connection, above: int) -> list[Row]:
         """Take rows, and keep a copy of each for those who lose it."""
@@ -245,8 +271,7 @@ class Relay:
     async def _retry(self, destination: str) -> bool:
         """Send one pack's worth of what `destination` refused; returns whether there may be more that it takes."""
         pack_max = self._settings.pack_events_max
-        async with self._database.connection() as connection, connection.transaction():
-            await connection.execute(BY_INDEX)
+        async with self._database.connection() as connection, _by_index(connection):
             claimed = await connection.fetch(_CLAIM_REFUSED, pack_max, destination)
             if not claimed:
                 return False
@@ -313,6 +338,18 @@ class Relay:
             [max(row["attempts"], 0) + 1 for row in rows],
             [_pause(refusal) for refusal in refusals],
         )
+
+
+@asynccontextmanager
+async def _by_index(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction whose claims walk an index, in one round trip; the driver's own `transaction` needs one of its own."""
+    await connection.execute(f"BEGIN; {BY_INDEX}")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
 
 
 def _pause(refusal: Refusal) -> timedelta:

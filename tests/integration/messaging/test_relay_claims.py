@@ -50,6 +50,18 @@ async def test_row_is_not_sent_before_its_time(side: Side) -> None:
     assert await side.count("outbox") == 1
 
 
+async def test_after_commits_that_publish_nothing_the_next_one_is_sent(side: Side) -> None:
+    for _ in range(5):
+        side.relay.wake()
+        assert await side.relay.round() == 0
+    publication = captured()
+    await publish_together(side.database, [publication])
+    side.relay.wake()
+    assert await side.relay.round() == 1
+    assert await side.events(LEDGER_QUEUE) == [str(publication.event_id)]
+    assert await side.count("outbox") == 0
+
+
 async def _blocks(looker: Connection, above: int) -> int:
     """Blocks that one claim reads, by the plan that was made while the outbox was empty."""
     await looker.execute(f"BEGIN; {BY_INDEX}")
