@@ -1,14 +1,14 @@
 """Waiting for the processor: a request waits, bounded, for the answer that a consumer writes under the request's key.
 
 A consumer of this process hands its answers over as soon as they are committed. Those that another process wrote are read
-from the rows of their keys, by one statement for everybody who waits here. Either way a client receives exactly the bytes
-that a replay will repeat.
+from the rows of their keys, by one statement for all who have waited for longer than an answer takes that is handed over.
+Either way a client receives exactly the bytes that a replay will repeat.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import monotonic, perf_counter
 from uuid import UUID
 
 from libs.common.clock import Clock
@@ -19,7 +19,11 @@ from services.api.idempotency import Answer, Claim
 from services.api.idempotency import keys as store
 
 _POLL_SECONDS = 0.05
-"""How often the rows of the keys are read while somebody waits."""
+"""How often the rows of the keys are read while somebody waits, and how long somebody waits at least before that."""
+_PATIENCE_MAX_SECONDS = 0.25
+"""After so long the row of a key is read whatever else; twice the usual time of an answer that is handed over, if that is less."""
+_RECENT = 0.1
+"""The weight of the last answer in what is usual."""
 
 type _Key = tuple[str, str, str]
 type _Subject = tuple[str, UUID]
@@ -28,7 +32,18 @@ type _Subject = tuple[str, UUID]
 class Answers:
     """Everybody in this process who waits for an answer under a key."""
 
-    def __init__(self, database: Database, *, clock: Clock, timeout_seconds: float, waiting_max: int = 500) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        timeout_seconds: float,
+        waiting_max: int = 500,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._now = now
+        self._began: dict[_Key, float] = {}
+        self._usual_seconds = 0.0
         self._database = database
         self._clock = clock
         self._timeout_seconds = timeout_seconds
@@ -49,6 +64,7 @@ class Answers:
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         together = self._waiting.setdefault(key, set())
         together.add(waiting)
+        self._began.setdefault(key, self._now())
         self._keys[subject] = key
         self._somebody.set()
         try:
@@ -58,6 +74,7 @@ class Answers:
             if not together and self._waiting.get(key) is together:
                 del self._waiting[key]
                 self._since.pop(key, None)
+                self._began.pop(key, None)
                 if self._keys.get(subject) == key:
                     del self._keys[subject]
             if not self._waiting:
@@ -102,6 +119,8 @@ class Answers:
         """
         key = self._keys.get((tenant_id, subject_id))
         if key is not None and version > self._since.get(key, version):
+            now = self._now()
+            self._usual_seconds += _RECENT * (now - self._began.get(key, now) - self._usual_seconds)
             self._resolve(key, answer)
 
     async def run(self) -> None:
@@ -109,9 +128,15 @@ class Answers:
         while True:
             await self._somebody.wait()
             await asyncio.sleep(_POLL_SECONDS)
-            if self._waiting:
-                for key, answer in (await store.answered(self._database, list(self._waiting))).items():
+            if late := self.late():
+                for key, answer in (await store.answered(self._database, late)).items():
                     self._resolve(key, answer)
+
+    def late(self) -> list[tuple[str, str, str]]:
+        """Return the keys (tenant, operation, key) whose answer another process may have written, since nobody hands it over."""
+        patience = min(max(2 * self._usual_seconds, _POLL_SECONDS), _PATIENCE_MAX_SECONDS)
+        until = self._now() - patience
+        return [key for key, began in self._began.items() if began <= until]
 
     def _resolve(self, key: _Key, answer: Answer) -> None:
         for waiting in self._waiting.get(key, ()):
