@@ -14,6 +14,8 @@ from services.api.payments.domain.lifecycle import Fact, Happening, Stage
 ATTEMPTS_MAX = 5
 """Authorizations of one payment at most: whoever tries out stolen cards does not do it on one payment."""
 
+_NO_FAILURE = dict.fromkeys(("failure_code", "failure_message", *DeclineCodes.__struct_fields__))
+
 
 class ChosenMethod(msgspec.Struct, frozen=True, kw_only=True):
     """What a payment is to be charged to, as a client names it in a confirmation."""
@@ -54,7 +56,7 @@ def confirm_with_method(intent: PaymentIntent, *, method: ChosenMethod, at: date
         attempt=intent.attempt + is_again,
         # What there is at the processor is another payment than the next one.
         gateway_ref=None,
-        **dict.fromkeys(("failure_code", "failure_message", *DeclineCodes.__struct_fields__)),
+        **_NO_FAILURE,
     )
 
 
@@ -161,7 +163,6 @@ def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisi
 
     Raises:
         NotYet: when the authorization is not known yet.
-        ContradictoryOutcome: when the intent has ended.
     """
     if intent.stage is Stage.CAPTURING and amount_minor != intent.requested_minor:
         return changed(intent, (Fact.CAPTURE_UNCONFIRMED,), at=at, changes={})
@@ -169,13 +170,21 @@ def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisi
 
 
 def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
-    """The gateway's records have the capture, whoever requested it of the processor.
+    """The gateway's records have the capture, whoever requested it of the processor, and whatever the payment had ended as.
 
     Raises:
-        ContradictoryOutcome: when the intent has ended, or was never authorized.
+        NotYet: when another authorization is in progress.
+        ContradictoryOutcome: when the intent was never confirmed.
     """
     return decide(
-        intent, Happening.CAPTURE_CONFIRMED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False
+        intent,
+        Happening.CAPTURE_CONFIRMED,
+        at=at,
+        captured_minor=amount_minor,
+        authorized_at=intent.authorized_at or at,
+        expires_at=None,
+        is_voiding=False,
+        **_NO_FAILURE,
     )
 
 

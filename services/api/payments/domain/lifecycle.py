@@ -8,6 +8,8 @@
              ^____________|_________________|  (void)
 
 A void while PROCESSING is an intention: whatever the processor reports afterwards ends VOIDED, unless the funds were taken.
+What the processor has taken is taken, whatever the payment ended as: once the gateway's own records confirm it, an ended payment
+is captured, and settles.
 
 Clients see a status; the api knows a little more, a stage: that a capture or a void is requested and not answered yet, and
 that funds are captured but not in the books. Other services report at least once, possibly late and out of order, so a
@@ -291,15 +293,16 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             # A person may have captured it at the processor, or somebody may have forged the event: the gateway must confirm it.
             ((Stage.AUTHORIZED, Stage.VOIDING), Check((Fact.CAPTURE_UNCONFIRMED,))),
             (_TAKEN, _STAYS),
-            (_ENDED, _CONTRADICTS),
+            # Paid with another card before the decline was cancelled, or captured by a person at the processor: the money is there.
+            (_ENDED, Check((Fact.CAPTURE_UNCONFIRMED,))),
         ),
         **_rows(
             Happening.CAPTURE_CONFIRMED,
-            # The gateway is queried only where funds are held.
-            ((*_WISHED, *_IN_PROGRESS, *_UNPAID), _CONTRADICTS),
-            (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
+            (_WISHED, _CONTRADICTS),
+            # Confirmed again since the gateway was queried: the next authorization is not sent, and its end is reported first.
+            (_IN_PROGRESS, _EARLY),
+            ((*_HELD, *_ENDED, *_UNPAID), Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             (_TAKEN, _STAYS),
-            (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.CAPTURE_FAILED,
@@ -345,7 +348,8 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.CAPTURING,), Move(Stage.SETTLED, (Fact.CAPTURED, Fact.SETTLED))),
             ((Stage.CAPTURED,), Move(Stage.SETTLED, (Fact.SETTLED,))),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), _STAYS),
-            (_ENDED, _CONTRADICTS),
+            # As above: the gateway's records come first.
+            (_ENDED, _EARLY),
         ),
         # Refunds and disputes. A refund exists only after the payment has settled; a bank waits for nobody.
         **_rows(
@@ -360,33 +364,28 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         ),
         **_rows(
             Happening.DISPUTE_OPENED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_ENDED, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_OPENED,))),
-            (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_WON,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_ENDED, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_WON,))),
-            (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_LOST,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_ENDED, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_LOST,))),
-            (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.INQUIRY_OPENED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_ENDED, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.INQUIRY_OPENED,))),
-            (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.INQUIRY_CLOSED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_ENDED, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.INQUIRY_CLOSED,))),
-            (_ENDED, _CONTRADICTS),
         ),
     }
 )

@@ -317,7 +317,7 @@ async def test_early_events_are_postponed_and_contradictions_refused(api: Api, c
     await api.authorized(tenant_id, intent_id)
     await api.capture_failed(tenant_id, intent_id)
     assert await client.status(intent_id) == "FAILED"
-    with pytest.raises(ContradictoryOutcome):
+    with pytest.raises(TooEarly):
         await api.posted(tenant_id, intent_id)
 
 

@@ -5,8 +5,10 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import REGISTRY
 
+from libs.common.contracts import gateway
 from services.api.errors import ContradictoryOutcome, NotYet
 from tests.integration.api.conftest import Api
+from tests.integration.api.payments.test_confirmed_again import confirm, declined, report
 from tests.integration.api.payments.test_operations import do, held
 from tests.support.platform import Client
 
@@ -93,3 +95,56 @@ async def test_capture_of_another_amount_waits_for_the_records(api: Api, client:
     assert await status_of(client, intent) == ("AUTHORIZED", "0.00")
     await api.capture_reported(tenant_id, intent, await command_of(api, tenant_id), amount_minor=9000)
     assert await status_of(client, intent) == ("AUTHORIZED", "90.00")
+
+
+async def end(api: Api, client: Client, tenant: str, how: str) -> str:
+    """A payment that has ended without its money."""
+    if how == "declined":
+        return await declined(api, client, tenant)
+    intent = await held(api, client, tenant)
+    if how == "failed":
+        await api.capture_failed(tenant, intent)
+    else:
+        reported = {"voided": gateway.PaymentVoided, "expired": gateway.AuthorizationExpired}[how]
+        await report(api, tenant, intent, reported, attempt=0)
+    return intent
+
+
+@pytest.mark.parametrize("how", ["declined", "failed", "voided", "expired"])
+async def test_payment_that_was_taken_after_all_settles(api: Api, client: Client, tenant_id: str, how: str) -> None:
+    intent = await end(api, client, tenant_id, how)
+    with pytest.raises(NotYet):
+        await api.posted(tenant_id, intent)
+    ended = await status_of(client, intent)
+    # Its own event proves nothing; a forged one is named, and changes nothing.
+    await api.captured(tenant_id, intent)
+    await api.capture_reported(tenant_id, intent, await command_of(api, tenant_id), amount_minor=0)
+    assert await status_of(client, intent) == ended
+    await api.captured(tenant_id, intent)
+    await api.capture_reported(tenant_id, intent, await command_of(api, tenant_id), amount_minor=15050)
+    await api.posted(tenant_id, intent)
+    shown = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert (shown["status"], shown["captured_amount"], shown["failure_code"]) == ("SETTLED", "150.50", None)
+    public = [name for name in await api.published(tenant_id) if name.startswith("event:api:payment.")]
+    assert public[-2:] == ["event:api:payment.captured", "event:api:payment.settled"]
+    # So that the merchant can give it back.
+    refund = await do(client, intent, "refund", headers={"Prefer": "respond-async"})
+    assert (refund.status, refund.json["status"], refund.json["amount"]) == (200, "PENDING", "150.50")
+
+
+async def test_capture_of_what_is_confirmed_again_waits_for_its_end(api: Api, client: Client, tenant_id: str) -> None:
+    intent = await declined(api, client, tenant_id)
+    await api.captured(tenant_id, intent)
+    command = await command_of(api, tenant_id)
+    assert (await confirm(client, intent)).json["status"] == "PROCESSING"
+    for early in (
+        api.captured(tenant_id, intent),
+        api.capture_reported(tenant_id, intent, command, amount_minor=15050),
+    ):
+        with pytest.raises(NotYet):
+            await early
+    # The gateway does not send it while the one before is paid.
+    await report(api, tenant_id, intent, gateway.AuthorizationDeclined, attempt=1)
+    await api.capture_reported(tenant_id, intent, command, amount_minor=15050)
+    await api.posted(tenant_id, intent)
+    assert await status_of(client, intent) == ("SETTLED", "150.50")

@@ -19,6 +19,7 @@ DECLINED = {"status": Status.FAILED, "failure_code": "insufficient_funds", "fail
 REFUSED = {"status": Status.FAILED, "failure_code": "expired", "failure_message": "Too late.", "expires_at": None}
 RELEASED = {"status": Status.VOIDED, "expires_at": None} | ACTED
 TAKEN = {"captured_minor": 15050, "expires_at": None}
+TAKEN_AFTER_ALL = TAKEN | {"status": Status.AUTHORIZED}
 BOOKED = {"status": Status.SETTLED, "settled_at": T1, "expires_at": None}
 LET_GO = {"is_voiding": False}
 
@@ -64,6 +65,21 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("authorized", "capture_confirmed"): TAKEN,
     ("capturing", "capture_confirmed"): TAKEN,
     ("voiding", "capture_confirmed"): TAKEN | LET_GO,
+    # Taken after all, whatever it ended as.
+    ("voided", "captured"): {},
+    ("declined", "captured"): {},
+    ("failed", "captured"): {},
+    ("expired", "captured"): {},
+    ("voided", "capture_confirmed"): TAKEN_AFTER_ALL | {"authorized_at": T1},
+    ("declined", "capture_confirmed"): {
+        "status": Status.AUTHORIZED,
+        "captured_minor": 15050,
+        "authorized_at": T1,
+        **dict.fromkeys(FAILURE),
+    },
+    ("failed", "capture_confirmed"): TAKEN_AFTER_ALL,
+    ("expired", "capture_confirmed"): TAKEN_AFTER_ALL,
+    ("lapsed", "capture_confirmed"): TAKEN_AFTER_ALL | {"authorized_at": T1},
     ("authorized", "capture_failed"): REFUSED,
     ("capturing", "capture_failed"): REFUSED,
     ("requires_action", "voided"): RELEASED,

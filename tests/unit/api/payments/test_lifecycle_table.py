@@ -10,30 +10,30 @@ from tests.unit.api.payments.test_domain import CALLS, intent_in
 # A stage: it moves there. `=`: nothing changes. `e`: too early. `x`: a contradiction, which a person must see.
 # `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway must report its records.
 MEANT = """
-                    created    processing cancelling action     abandoning authorized capturing voiding    captured settled partly refunded voided declined   failed expired lapsed
-confirm             processing =          =          =          =          =          =         =          =        =       r      r        r      =          =      r       r
-confirm_with_method processing =          =          =          =          =          =         =          =        =       r      r        r      processing r      r       r
-capture             r          r          r          r          r          capturing  =         r          =        =       r      r        r      r          r      r       r
-void                voided     cancelling =          abandoning =          voiding    r         =          r        r       r      r        =      r          r      r       r
-refund              r          r          r          r          r          r          r         r          r        #       #      r        r      r          r      r       r
-action_required     e          action     abandoning =          =          =          =         =          =        =       =      =        =      =          =      =       =
-authorized          e          authorized voiding    authorized voiding    =          =         =          =        =       =      =        =      =          =      =       authorized
-declined            e          declined   voided     declined   voided     x          x         x          x        x       x      x        =      =          =      =       =
-captured            e          e          e          e          e          ?          captured  ?          =        =       =      =        x      x          x      x       e
-capture_confirmed   x          x          x          x          x          captured   captured  captured   =        =       =      =        x      x          x      x       x
-capture_failed      e          e          e          e          e          failed     failed    =          x        x       x      x        =      =          =      =       e
-voided              e          e          e          voided     voided     voided     voided    voided     x        x       x      x        =      =          =      =       =
-void_failed         e          e          e          =          action     =          =         authorized =        =       =      =        =      =          =      =       =
-expired             e          e          e          e          e          expired    expired   voided     x        x       x      x        =      =          =      =       =
-lapsed              e          lapsed     voided     lapsed     voided     =          =         =          =        =       =      =        =      =          =      =       =
-posted              e          e          e          e          e          e          settled   e          settled  =       =      =        x      x          x      x       e
-refund_completed    x          x          x          x          x          x          x         x          x        #       #      #        x      x          x      x       x
-refund_failed       x          x          x          x          x          x          x         x          x        #       #      #        x      x          x      x       x
-dispute_opened      e          e          e          e          e          e          e         e          #        #       #      #        x      x          x      x       e
-dispute_won         e          e          e          e          e          e          e         e          #        #       #      #        x      x          x      x       e
-dispute_lost        e          e          e          e          e          e          e         e          #        #       #      #        x      x          x      x       e
-inquiry_opened      e          e          e          e          e          e          e         e          #        #       #      #        x      x          x      x       e
-inquiry_closed      e          e          e          e          e          e          e         e          #        #       #      #        x      x          x      x       e
+                    created    processing cancelling action     abandoning authorized capturing voiding    captured settled partly refunded voided   declined   failed   expired  lapsed
+confirm             processing =          =          =          =          =          =         =          =        =       r      r        r        =          =        r        r
+confirm_with_method processing =          =          =          =          =          =         =          =        =       r      r        r        processing r        r        r
+capture             r          r          r          r          r          capturing  =         r          =        =       r      r        r        r          r        r        r
+void                voided     cancelling =          abandoning =          voiding    r         =          r        r       r      r        =        r          r        r        r
+refund              r          r          r          r          r          r          r         r          r        #       #      r        r        r          r        r        r
+action_required     e          action     abandoning =          =          =          =         =          =        =       =      =        =        =          =        =        =
+authorized          e          authorized voiding    authorized voiding    =          =         =          =        =       =      =        =        =          =        =        authorized
+declined            e          declined   voided     declined   voided     x          x         x          x        x       x      x        =        =          =        =        =
+captured            e          e          e          e          e          ?          captured  ?          =        =       =      =        ?        ?          ?        ?        e
+capture_confirmed   x          e          e          e          e          captured   captured  captured   =        =       =      =        captured captured   captured captured captured
+capture_failed      e          e          e          e          e          failed     failed    =          x        x       x      x        =        =          =        =        e
+voided              e          e          e          voided     voided     voided     voided    voided     x        x       x      x        =        =          =        =        =
+void_failed         e          e          e          =          action     =          =         authorized =        =       =      =        =        =          =        =        =
+expired             e          e          e          e          e          expired    expired   voided     x        x       x      x        =        =          =        =        =
+lapsed              e          lapsed     voided     lapsed     voided     =          =         =          =        =       =      =        =        =          =        =        =
+posted              e          e          e          e          e          e          settled   e          settled  =       =      =        e        e          e        e        e
+refund_completed    x          x          x          x          x          x          x         x          x        #       #      #        x        x          x        x        x
+refund_failed       x          x          x          x          x          x          x         x          x        #       #      #        x        x          x        x        x
+dispute_opened      e          e          e          e          e          e          e         e          #        #       #      #        e        e          e        e        e
+dispute_won         e          e          e          e          e          e          e         e          #        #       #      #        e        e          e        e        e
+dispute_lost        e          e          e          e          e          e          e         e          #        #       #      #        e        e          e        e        e
+inquiry_opened      e          e          e          e          e          e          e         e          #        #       #      #        e        e          e        e        e
+inquiry_closed      e          e          e          e          e          e          e         e          #        #       #      #        e        e          e        e        e
 """
 
 SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
