@@ -110,7 +110,12 @@ def build(
     )
     OrderConsumers(orders, settings.orders, currencies=frozenset(settings.payments.supported_currencies)).register(bus)
     tokens = Tokens(settings.auth, clock)
-    directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
+    directory = Directory(
+        database,
+        clock,
+        age_max_seconds=settings.auth.access_age_max_seconds,
+        token_expires_seconds=settings.auth.token_expires_seconds,
+    )
     mode = KeyMode(settings.auth.api_key_mode or ("test" if settings.place.is_local else "live"))
     keys = KeyVerifier(database, clock=clock, mode=mode, age_max_seconds=settings.auth.access_age_max_seconds)
     bearers = Bearers(tokens=tokens, verifier=keys)

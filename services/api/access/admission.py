@@ -1,11 +1,13 @@
 """Admission: who sends a request, for which tenant, and may they? In this order, before anything else of it is read."""
 
 import re
+from datetime import datetime, timedelta
 
 import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.errors import PlatformError
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, adopt, current
 from libs.common.observability.logging import get_logger
@@ -26,11 +28,11 @@ from services.api.errors import (
 from services.api.http.callers import (
     ANY_TENANT,
     PLATFORM_TENANT,
+    BearerVerifier,
     Caller,
     Feature,
     Headers,
     Principal,
-    Verifier,
     acting,
     object_if_wrong,
     verified,
@@ -40,33 +42,71 @@ from services.api.http.errors import ApiKeyLapsed, InvalidTenant, MissingTenant,
 log = get_logger("api.access")
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
+_LAPSED_EVERY = timedelta(minutes=1)
+"""How often the refusal of the same expired token, or expired or revoked key, is written down."""
+_LAPSED_MAX = 10_000
+"""Bearers of which it is remembered at most."""
 
 
 class Access:
     """Checks token, tenant and permission of a request."""
 
     def __init__(
-        self, database: Database, *, bearers: Verifier, directory: Directory, clock: Clock, auto_provision: bool
+        self, database: Database, *, bearers: BearerVerifier, directory: Directory, clock: Clock, auto_provision: bool
     ) -> None:
         self._database = database
         self._bearers = bearers
         self._directory = directory
         self._clock = clock
         self._auto_provision = auto_provision
+        self._lapsed: dict[tuple[str, str, str], datetime] = {}
 
     async def identify(self, headers: Headers) -> Principal:
-        """Verify the bearer token or key, and nothing else.
+        """Verify the bearer token or key, and that its user was not changed since, and nothing else.
 
         Raises:
-            HttpProblem: 401. Whose token or key is valid no more is known all the same, and its refusal is written down.
+            HttpProblem: 401. Whose token or key is valid no more is known all the same, and its refusal is written down,
+                once a minute.
         """
+        principal = await self._verify(headers)
+        await self._require_current(principal)
+        return principal
+
+    async def _verify(self, headers: Headers) -> Principal:
         authorization, seen = headers.get("authorization"), verified.get()
-        if seen is not None and seen[0] == authorization:
-            return seen[1]
         try:
-            return await self._bearers.verify(authorization)
+            if seen is None or seen[0] != authorization:
+                return await self._bearers.verify(authorization)
+            if isinstance(seen[1], PlatformError):
+                raise seen[1]
         except (TokenExpired, ApiKeyLapsed) as lapsed:
-            await self._remember_denial(lapsed.reason, lapsed.principal, "", "", action="authn.denied")
+            await self._remember_lapsed(lapsed)
+            raise
+        return seen[1]
+
+    async def _require_current(self, principal: Principal) -> None:
+        if await self._directory.is_outdated(principal):
+            lapsed = TokenExpired(principal)
+            await self._remember_lapsed(lapsed)
+            raise lapsed
+
+    async def _remember_lapsed(self, lapsed: TokenExpired | ApiKeyLapsed) -> None:
+        """Write down that a bearer of before was refused, unless that was written less than a minute ago."""
+        who = lapsed.principal
+        bearer, now = (who.tid, who.sub, who.jti), self._clock.now()
+        written = self._lapsed.get(bearer)
+        if written is not None and now - written < _LAPSED_EVERY:
+            metrics.DENIALS.labels(lapsed.reason).inc()
+            return
+        # Before it is written: others with the same bearer come meanwhile.
+        self._lapsed.pop(bearer, None)
+        if len(self._lapsed) >= _LAPSED_MAX:
+            self._lapsed.pop(next(iter(self._lapsed)))
+        self._lapsed[bearer] = now
+        try:
+            await self._remember_denial(lapsed.reason, who, "", "", action="authn.denied")
+        except BaseException:
+            self._lapsed.pop(bearer, None)
             raise
 
     async def admit(self, headers: Headers, permission: str) -> Caller:
@@ -78,13 +118,15 @@ class Access:
             TenantRefused: when the tenant is unknown, suspended or deleted.
             Invalid: when the caller may, but has sent parameters that the route does not have.
         """
-        principal = await self.identify(headers)
+        principal = await self._verify(headers)
         tenant_id = _named_tenant(headers)
         try:
             _require_proven(principal, tenant_id)
             correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
             adopt(correlation)
             known = await self._known_tenant(tenant_id, principal, correlation)
+            # After the tenant, which the directory remembers from here on.
+            await self._require_current(principal)
             tenant = known.tenant
             if tenant.status is not TenantStatus.ACTIVE:
                 raise refused_for(tenant.status)

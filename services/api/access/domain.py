@@ -80,3 +80,5 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What the roles allow, sorted."""
     disabled_at: datetime | None = None
     """Since when the user may not log in."""
+    tokens_from: datetime | None = None
+    """Tokens that were issued before are refused."""

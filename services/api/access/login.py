@@ -73,6 +73,8 @@ class Login:
             metrics.LOGINS.labels("throttled").inc()
             await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise RateLimited("too many failed logins of this account", headers=count.headers)
+        # Before it is read: whoever is changed while the password is checked gets a token of before the change.
+        now = self._clock.now()
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
         # Who is disabled is refused as somebody with a wrong password is, and for as long.
@@ -96,7 +98,11 @@ class Login:
             )
             raise
         token, _ = self._tokens.issue(
-            principal, user_id=account.id.hex, now=self._clock.now(), context={"email": account.email}
+            principal,
+            user_id=account.id.hex,
+            now=now,
+            tokens_from=account.tokens_from,
+            context={"email": account.email},
         )
         metrics.LOGINS.labels("success").inc()
         await self._remember(

@@ -41,6 +41,7 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True):
     tid: str
     exp: float
     nbf: float = 0
+    iat: float = 0
     roles: list[str] = []
     perms: list[str] = []
     plan: str | None = None
@@ -88,11 +89,23 @@ class Tokens:
         return True
 
     def issue(
-        self, principal: Principal, *, user_id: str, now: datetime, context: dict[str, str]
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        now: datetime,
+        context: dict[str, str],
+        tokens_from: datetime | None = None,
     ) -> tuple[str, Principal]:
-        """Write a token for `principal`; its jti is made of the user's id and the instant."""
-        issued_at = int(now.timestamp())
-        identified = msgspec.structs.replace(principal, jti=f"{user_id}.{issued_at}")
+        """Write a token for `principal`; its jti is made of the user's id and the instant.
+
+        Where tokens of before `tokens_from` are refused, and that is within this second, it states a fraction of it.
+        """
+        issued_at: float = int(now.timestamp())
+        jti = f"{user_id}.{issued_at}"
+        if tokens_from is not None and issued_at < tokens_from.timestamp():
+            issued_at = max(now, tokens_from).timestamp()
+        identified = msgspec.structs.replace(principal, jti=jti, issued_at=issued_at)
         payload: dict[str, Any] = {
             "iss": self._settings.jwt_issuer,
             "sub": identified.sub,
@@ -162,6 +175,7 @@ class Tokens:
             plan=payload.plan or "free",
             region=payload.region or "region-a",
             jti=payload.jti or "",
+            issued_at=payload.iat,
         )
         if payload.exp <= now:
             raise TokenExpired(principal)

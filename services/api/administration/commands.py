@@ -24,7 +24,7 @@ from services.api.access import (
     require_enabled,
 )
 from services.api.administration import sql
-from services.api.administration.sql import Role, User
+from services.api.administration.domain import Role, User, held_by
 from services.api.audit import AuditRecord, write_line
 from services.api.errors import OperatorRequired
 from services.api.http.callers import PLATFORM_TENANT, Caller
@@ -112,7 +112,7 @@ class Administration:
         is_disabled: bool | None,
         action: str,
     ) -> User:
-        """Change what is given of a user: its roles, its password, whether it may log in.
+        """Change what is given of a user: its roles, its password, whether it may log in; its tokens of before are refused.
 
         Raises:
             Invalid: when a role is unknown.
@@ -132,7 +132,7 @@ class Administration:
                 raise OwnAccount
             known = await sql.roles(tx)
             # Who sets the password of somebody can be them.
-            _require_held(caller, sql.held_by(known, before.roles))
+            _require_held(caller, held_by(known, before.roles))
             after = before
             if roles is not None:
                 _require_roles(caller, known, roles)
@@ -140,11 +140,16 @@ class Administration:
             if is_disabled is not None:
                 disabled_at = (before.disabled_at or self._clock.now()) if is_disabled else None
                 after = msgspec.structs.replace(after, disabled_at=disabled_at)
-            await sql.change_user(tx, after, password_hash=password_hash)
+            ends_tokens = bool(password_hash) or after.disabled_at != before.disabled_at or after.roles != before.roles
+            await sql.change_user(
+                tx, after, password_hash=password_hash, tokens_from=self._clock.now() if ends_tokens else None
+            )
             detail = {} if roles is None else {"roles": ",".join(after.roles)}
             detail |= {} if is_disabled is None else {"is_disabled": str(is_disabled).lower()}
             detail |= {"password": "changed"} if password_hash else {}
             await self._record(tx, caller, action, before.email, **detail)
+        # The process that changed it does not wait for its own message.
+        self._directory.forget(before.tenant_id or "")
         return after
 
     async def put_role(self, caller: Caller, role: Role, *, action: str) -> None:
@@ -216,7 +221,7 @@ def _require_roles(caller: Caller, known: Sequence[Role], names: Sequence[str]) 
     wrong = [(f"/roles/{place}", "is no role") for place, name in enumerate(names) if name not in existing]
     if wrong:
         raise Invalid("a role is unknown", errors=tuple(wrong))
-    _require_held(caller, sql.held_by(known, names))
+    _require_held(caller, held_by(known, names))
 
 
 def _require_held(caller: Caller, permissions: frozenset[str]) -> None:

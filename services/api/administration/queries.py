@@ -5,7 +5,7 @@ import msgspec
 from libs.common.db import Database
 from services.api.access import Tenant
 from services.api.administration import sql
-from services.api.administration.sql import User
+from services.api.administration.domain import User
 from services.api.http.cursors import Position, decode_cursor, encode_cursor
 from services.api.identity_errors import TenantNotFound
 

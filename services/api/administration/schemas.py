@@ -7,7 +7,7 @@ import msgspec
 
 from libs.common.clock import iso
 from services.api.access import Policy, Tenant, TenantOrigin, TenantStatus
-from services.api.administration.sql import NamedPermission, Role, User
+from services.api.administration.domain import NamedPermission, Role, User
 from services.api.http.bodies import require_one_line, require_storable
 from services.api.http.callers import ANY_TENANT
 from services.api.http.parameters import wrong

@@ -1,56 +1,17 @@
 """The SQL of tenants, users, roles and policies as those who administer them read and change them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
-
-import msgspec
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from services.api.access import Account, Policy, Tenant
+from services.api.administration.domain import NamedPermission, Role, User
 from services.api.http.callers import PLATFORM_TENANT
 from services.api.http.cursors import Position
 
 _tenant_of = reader_of(Tenant)
 _policy_of = reader_of(Policy)
-
-
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as administrators see it: without the password."""
-
-    id: UUID
-    """UUIDv7."""
-    email: str
-    """Login name, lower case."""
-    tenant_id: str | None
-    """The tenant; none for an operator of the platform."""
-    roles: tuple[str, ...]
-    """Names of the roles."""
-    created_at: datetime
-    """When it was made."""
-    disabled_at: datetime | None
-    """Since when it may not log in."""
-
-
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """A role, and what it allows."""
-
-    name: str
-    """The role."""
-    description: str
-    """Who has it, for people."""
-    permissions: tuple[str, ...]
-    """Names of permissions, sorted."""
-
-
-class NamedPermission(msgspec.Struct, frozen=True, kw_only=True):
-    """A permission."""
-
-    name: str
-    """The permission."""
-    description: str
-    """What it allows, for people."""
 
 
 _user_of, _role_of, _permission_of = reader_of(User), reader_of(Role), reader_of(NamedPermission)
@@ -79,22 +40,21 @@ RETURNING {columns}
     columns=columns_of(Tenant),
 )
 
-# Operators belong to no tenant, and are administered through that of the platform. The index on email serves neither
-# order; a tenant has few users.
 _USERS = """
-SELECT {columns} FROM users AS u
- WHERE (u.tenant_id = :tenant_id OR (u.tenant_id IS NULL AND :tenant_id::text = '{platform}')){after}
- ORDER BY u.created_at DESC, u.id DESC LIMIT :limit
+SELECT {columns} FROM users AS u WHERE {whose}{after} ORDER BY u.created_at DESC, u.id DESC LIMIT :limit
 """
-# Newest first.
-_FIRST_USERS = Statement(_USERS, columns=columns_of(User), platform=PLATFORM_TENANT, after="")
-# Another statement, so that it is planned for a place in the list.
-_NEXT_USERS = Statement(
-    _USERS,
-    columns=columns_of(User),
-    platform=PLATFORM_TENANT,
-    after=" AND (u.created_at, u.id) < (:after.created_at, :after.id)",
-)
+_OF_TENANT = "u.tenant_id = :tenant_id"
+# Operators belong to no tenant, and are administered through that of the platform.
+_OF_PLATFORM = "(u.tenant_id = :tenant_id OR u.tenant_id IS NULL)"
+_AFTER = " AND (u.created_at, u.id) < (:after.created_at, :after.id)"
+# Newest first, from the index in that order.
+_FIRST_USERS = Statement(_USERS, columns=columns_of(User), whose=_OF_TENANT, after="")
+# Another statement, so that it is planned for a place in the index.
+_NEXT_USERS = Statement(_USERS, columns=columns_of(User), whose=_OF_TENANT, after=_AFTER)
+# Sorted: the platform has few users.
+_FIRST_OPERATORS = Statement(_USERS, columns=columns_of(User), whose=_OF_PLATFORM, after="")
+# The next page of few.
+_NEXT_OPERATORS = Statement(_USERS, columns=columns_of(User), whose=_OF_PLATFORM, after=_AFTER)
 
 # Of two changes at once the second one starts from what the first has left.
 _LOCK_USER = Statement(
@@ -115,10 +75,12 @@ INSERT INTO users ({columns}, created_at) VALUES ({values}, :at) ON CONFLICT (em
     values=values_of("account", Account, without=("permissions",)),
 )
 
-# An empty hash leaves the password as it is.
+# An empty hash leaves the password as it is. Where tokens of before are refused from now on, the table itself publishes
+# `access.changed`.
 _CHANGE_USER = Statement("""
 UPDATE users SET roles = :user.roles, disabled_at = :user.disabled_at,
-                 password_hash = CASE :password_hash WHEN '' THEN password_hash ELSE :password_hash END
+                 password_hash = CASE :password_hash WHEN '' THEN password_hash ELSE :password_hash END,
+                 tokens_from = greatest(tokens_from, :tokens_from::timestamptz)
  WHERE id = :user.id
 """)
 
@@ -184,10 +146,13 @@ async def change_tenant(tx: Connection, tenant: Tenant, *, states_status: bool, 
 
 async def users(database: Database, tenant_id: str, *, limit: int, after: Position | None) -> list[User]:
     """Read a tenant's users, newest first; for the platform's tenant its operators too."""
+    is_platform = tenant_id == PLATFORM_TENANT
     if after is None:
-        rows = await _FIRST_USERS.fetch(database, tenant_id=tenant_id, limit=limit)
+        first = _FIRST_OPERATORS if is_platform else _FIRST_USERS
+        rows = await first.fetch(database, tenant_id=tenant_id, limit=limit)
     else:
-        rows = await _NEXT_USERS.fetch(database, tenant_id=tenant_id, limit=limit, after=after)
+        next_ = _NEXT_OPERATORS if is_platform else _NEXT_USERS
+        rows = await next_.fetch(database, tenant_id=tenant_id, limit=limit, after=after)
     return [_user_of(row) for row in rows]
 
 
@@ -202,9 +167,9 @@ async def add_user(tx: Connection, account: Account, *, at: datetime) -> bool:
     return await _ADD_USER.fetchrow(tx, account=account, at=at) is not None
 
 
-async def change_user(tx: Connection, user: User, *, password_hash: str) -> None:
-    """Save a locked user, and the password where a hash is given."""
-    await _CHANGE_USER.execute(tx, user=user, password_hash=password_hash)
+async def change_user(tx: Connection, user: User, *, password_hash: str, tokens_from: datetime | None) -> None:
+    """Save a locked user, the password where a hash is given, and since when its tokens count where those of before do not."""
+    await _CHANGE_USER.execute(tx, user=user, password_hash=password_hash, tokens_from=tokens_from)
 
 
 async def roles(source: Database | Connection) -> list[Role]:
@@ -232,8 +197,3 @@ async def policies(source: Database | Connection) -> list[Policy]:
 async def put_policy(tx: Connection, policy: Policy) -> None:
     """Write the policy of a permission."""
     await _PUT_POLICY.execute(tx, policy=policy)
-
-
-def held_by(roles_: Sequence[Role], names: Sequence[str]) -> frozenset[str]:
-    """What some roles allow together."""
-    return frozenset(permission for role in roles_ if role.name in names for permission in role.permissions)

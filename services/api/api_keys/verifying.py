@@ -11,13 +11,13 @@ from libs.common.web.errors import InvalidToken
 from services.api import metrics
 from services.api.api_keys import sql
 from services.api.api_keys.domain import Holder, KeyMode, digest_of, is_secret, mode_of
-from services.api.http.callers import Principal, Verifier
+from services.api.http.callers import BeforeLooking, Principal, Verifier
 from services.api.http.errors import ApiKeyExpired, ApiKeyOfOtherMode, ApiKeyRevoked
 
 NOTE_USES_EVERY_SECONDS = 60.0
 """How often it is written when keys were used; what was used since is lost where a process is killed."""
 _REMEMBERED_MAX = 10_000
-"""Keys that are remembered at most, and uses that wait to be written."""
+"""Keys that are remembered at most, those that are refused besides, and uses that wait to be written."""
 
 
 class KeyVerifier:
@@ -29,8 +29,13 @@ class KeyVerifier:
         self._clock = clock
         self._mode = mode
         self._age_max_seconds = age_max_seconds
+        # What is too old is read again, and still tells that its bearer is no stranger.
         self._known: dict[bytes, tuple[Principal, tuple[UUID, str], float]] = {}
+        # Apart, so that refused keys crowd out none that are let in.
+        self._refused: dict[bytes, tuple[type[ApiKeyExpired | ApiKeyRevoked], Principal, float]] = {}
         self._reads = SingleFlight[Holder | None](rank=Precedence.ACCEPTED)
+        # What anybody can make up waits behind what was begun.
+        self._looks = SingleFlight[Holder | None](rank=Precedence.NEW)
         self._changes = 0
         self._uses: dict[tuple[UUID, str], datetime] = {}
 
@@ -39,15 +44,19 @@ class KeyVerifier:
         self._changes += 1
         if not tenant_id:
             self._known.clear()
+            self._refused.clear()
             return
         for digest in [digest for digest, known in self._known.items() if known[1][1] == tenant_id]:
             del self._known[digest]
+        for digest in [digest for digest, refused in self._refused.items() if refused[1].tid == tenant_id]:
+            del self._refused[digest]
 
-    async def verify(self, secret: str) -> Principal:
+    async def verify(self, secret: str, before_looking: BeforeLooking | None = None) -> Principal:
         """Return whom a key stands for: its tenant, with its scopes as permissions and no role.
 
         Raises:
-            HttpProblem: 401 when it is none of ours, of the other mode, revoked or expired.
+            HttpProblem: 401 when it is none of ours, of the other mode, revoked or expired; what `before_looking` raises,
+                which is called before the database is read for a key that this process has not let in.
         """
         digest, now = digest_of(secret), self._clock.now()
         known = self._known.get(digest)
@@ -61,24 +70,32 @@ class KeyVerifier:
             raise InvalidToken()
         if mode is not self._mode:
             raise ApiKeyOfOtherMode(self._mode)
+        refused = self._refused.get(digest)
+        if refused is not None and now.timestamp() < refused[2]:
+            metrics.verification("cache").inc()
+            raise refused[0](refused[1])
+        if known is None and before_looking is not None:
+            await before_looking()
         changes = self._changes
+        reads = self._looks if known is None else self._reads
         # Who comes after a change does not join what was begun before it.
-        holder = await self._reads.do((digest, changes), lambda: sql.find(self._database, digest))
+        holder = await reads.do((digest, changes), lambda: sql.find(self._database, digest))
         metrics.verification("key").inc()
         if holder is None:
             raise InvalidToken()
         principal, until = _principal(holder), now.timestamp() + self._age_max_seconds
-        if holder.revoked_at is not None:
-            raise ApiKeyRevoked(principal)
+        is_over = holder.expires_at is not None and holder.expires_at <= now
+        if holder.revoked_at is not None or is_over:
+            kind = ApiKeyExpired if holder.revoked_at is None else ApiKeyRevoked
+            self._known.pop(digest, None)
+            if changes == self._changes:
+                _remember(self._refused, digest, (kind, principal, until))
+            raise kind(principal)
         if holder.expires_at is not None:
-            if holder.expires_at <= now:
-                raise ApiKeyExpired(principal)
             until = min(until, holder.expires_at.timestamp())
         key = holder.id, holder.tenant_id
         if changes == self._changes:
-            if len(self._known) >= _REMEMBERED_MAX:
-                self._known.pop(next(iter(self._known)))
-            self._known[digest] = principal, key, until
+            _remember(self._known, digest, (principal, key, until))
         self._note(key, now)
         return principal
 
@@ -105,17 +122,25 @@ class Bearers:
         self._tokens = tokens
         self._verifier = verifier
 
-    async def verify(self, authorization: str | None) -> Principal:
-        """Read the `Authorization` header.
+    async def verify(self, authorization: str | None, before_looking: BeforeLooking | None = None) -> Principal:
+        """Read the `Authorization` header; `before_looking` is called before the database is read for a stranger's key.
 
         Raises:
-            HttpProblem: 401 when there is no bearer, or none that is valid.
+            HttpProblem: 401 when there is no bearer, or none that is valid; what `before_looking` raises.
         """
         if authorization is not None and authorization[:7].lower() == "bearer ":
             bearer = authorization[7:].strip()
             if is_secret(bearer):
-                return await self._verifier.verify(bearer)
+                return await self._verifier.verify(bearer, before_looking)
         return await self._tokens.verify(authorization)
+
+
+def _remember[T](table: dict[bytes, T], digest: bytes, what: T) -> None:
+    """Put what is new at the end, and forget what was put there first where there is too much."""
+    table.pop(digest, None)
+    if len(table) >= _REMEMBERED_MAX:
+        table.pop(next(iter(table)))
+    table[digest] = what
 
 
 def _principal(holder: Holder) -> Principal:

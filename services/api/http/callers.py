@@ -1,5 +1,6 @@
 """Who a request is from: a verified token, the tenant it acts for, and what that tenant may use."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from enum import StrEnum
 from typing import Protocol
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.errors import PlatformError
 from libs.common.observability.correlation import Correlation
 
 ANY_TENANT = "*"
@@ -47,6 +49,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The tenant's region as the issuer wrote it."""
     jti: str
     """Identifies the token; empty when the issuer gave none."""
+    issued_at: float = 0.0
+    """When the token was issued, in seconds since 1970; 0 when the issuer did not say."""
     key_id: UUID | None = None
     """The API key that was sent in place of a token."""
     responsible: str = ""
@@ -111,6 +115,10 @@ class Admission(Protocol):
         """Write down what became of it."""
 
 
+type BeforeLooking = Callable[[], Awaitable[None]]
+"""What is done before the database is read for a bearer that this process has not let in before: it may refuse it."""
+
+
 class Verifier(Protocol):
     """What verifies bearer tokens."""
 
@@ -118,12 +126,19 @@ class Verifier(Protocol):
         """Return whom a token stands for."""
 
 
+class BearerVerifier(Protocol):
+    """What verifies bearers of any kind, also those for which the database is read."""
+
+    async def verify(self, authorization: str | None, before_looking: BeforeLooking | None = None) -> Principal:
+        """Return whom a bearer stands for."""
+
+
 acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
 """Who was admitted in the current request, for what is recorded about it deeper inside."""
 
 
-verified: ContextVar[tuple[str, Principal] | None] = ContextVar("verified", default=None)
-"""The `Authorization` of the current request and whom it stands for, where it was verified before the route was found."""
+verified: ContextVar[tuple[str, Principal | PlatformError] | None] = ContextVar("verified", default=None)
+"""The `Authorization` of the current request and whom it stands for, or why it is refused: it is verified once a request."""
 
 
 objection: ContextVar[Exception | None] = ContextVar("objection", default=None)

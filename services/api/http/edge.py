@@ -11,9 +11,9 @@ from litestar.types.asgi_types import ReceiveMessage
 
 from libs.common.errors import PlatformError
 from libs.common.settings import HttpSettings
-from libs.common.web.errors import BodyTooLarge, HttpProblem, RateLimited, RouteNotFound
+from libs.common.web.errors import BodyTooLarge, RateLimited, RouteNotFound
 from libs.common.web.problems import MEDIA_TYPE, problem_of
-from services.api.http.callers import Principal, Verifier, verified
+from services.api.http.callers import BearerVerifier, BeforeLooking, Principal, verified
 from services.api.http.chaos import Chaos
 from services.api.http.errors import ChaosInjected, RequestTimeout
 from services.api.http.large_bodies import LargeBodies
@@ -24,6 +24,8 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
 IMPORT_PATHS = "/v1/reconciliation/imports/"
 JOURNAL_PATHS = frozenset({"/v1/ledger/entries", "/v1/ledger/proposals"})
+KEYS_TOGETHER = 10
+"""How many times the limit of one key all keys of a tenant may use together."""
 EXPOSED = (
     "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, Content-Disposition"
@@ -48,7 +50,7 @@ class Edge:
     def __init__(
         self,
         *,
-        bearers: Verifier,
+        bearers: BearerVerifier,
         limiter: RateLimiter,
         chaos: Chaos | None,
         settings: EdgeSettings,
@@ -64,6 +66,8 @@ class Edge:
         self._is_local = is_local
         self._read = Limit("read", rates.rate_limit_read_per_min)
         self._write = Limit("write", rates.rate_limit_write_per_min)
+        self._read_keys = Limit("read_keys", KEYS_TOGETHER * rates.rate_limit_read_per_min)
+        self._write_keys = Limit("write_keys", KEYS_TOGETHER * rates.rate_limit_write_per_min)
         self._login = Limit("login", rates.rate_limit_login_address_per_min, guards_secrets=True)
         self.large_bodies = LargeBodies(http)
         self._every: dict[tuple[bool, bool], Lines] = {}
@@ -79,13 +83,21 @@ class Edge:
 
         return edge
 
-    async def bearer(self, headers: dict[str, str]) -> Principal | None:
-        """Who asks, where the token proves it."""
+    async def bearer(self, headers: dict[str, str], before_looking: BeforeLooking) -> Principal | None:
+        """Who asks, where the token proves it; the route answers with the refusal, where it needs a caller at all.
+
+        Raises:
+            RateLimited: when `before_looking` refuses to look.
+        """
         authorization = headers.get("authorization")
         verified.set(None)
         try:
-            who = await self._bearers.verify(authorization)
-        except (HttpProblem, PlatformError):
+            who = await self._bearers.verify(authorization, before_looking)
+        except RateLimited:
+            raise
+        except PlatformError as fault:
+            if authorization is not None:
+                verified.set((authorization, fault))
             return None
         if authorization is not None:
             verified.set((authorization, who))
@@ -101,6 +113,11 @@ class Edge:
     async def count(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
         """Count one request."""
         return await self._limiter.count(limit, *caller)
+
+    async def count_key(self, limit: Limit, who: Principal) -> Count | None:
+        """Count one request of a key against what all keys of its tenant may do together."""
+        together = self._read_keys if limit is self._read else self._write_keys
+        return await self._limiter.count(together, "tenant", who.tid)
 
     async def give_back(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
         """Take back a request that was only a replay."""
@@ -174,6 +191,7 @@ class _Passage:
         self._headers = _headers(scope["headers"])
         self._path = scope["path"]
         self._started = False
+        self._counted_for: tuple[Limit, tuple[str, ...]] | None = None
         self._counted: tuple[Limit, tuple[str, ...]] | None = None
         self._rate: dict[str, str] = {}
         self._read_bytes = 0
@@ -209,17 +227,44 @@ class _Passage:
             raise self._too_large()
         if not self._path.startswith(API_PREFIX):
             return None
-        who = await self._edge.bearer(self._headers)
+        who = await self._edge.bearer(self._headers, self._count_stranger)
+        counted = self._counted_for
+        limit, caller = self._edge.limit_of(method, self._path, who, self._address())
+        if counted != (limit, caller):
+            if counted is not None:
+                # It was no stranger, but a key that this process had not met.
+                await self._edge.give_back(*counted)
+            await self._count(limit, caller)
+        if who is not None and who.key_id is not None and self._path.rstrip("/") != LOGIN_PATH:
+            await self._count_together(limit, caller, who)
+        if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
+            raise ChaosInjected()
+        return who
+
+    def _address(self) -> str:
         client = self._scope["client"]
-        limit, caller = self._edge.limit_of(method, self._path, who, client[0] if client else "")
+        return client[0] if client else ""
+
+    async def _count_stranger(self) -> None:
+        """Count the address before the database is read: made-up keys are as many as somebody likes."""
+        await self._count(*self._edge.limit_of(self._scope["method"], self._path, None, self._address()))
+
+    async def _count(self, limit: Limit, caller: tuple[str, ...]) -> None:
+        self._counted_for = limit, caller
         count = await self._edge.count(limit, caller)
         if count is not None:
             self._rate, self._counted = count.headers, (limit, caller)
             if not count.allowed:
                 raise RateLimited(headers=count.headers)
-        if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
-            raise ChaosInjected()
-        return who
+
+    async def _count_together(self, limit: Limit, caller: tuple[str, ...], who: Principal) -> None:
+        # After the key's own: of a key that may send nothing more nothing is counted for the others. A replay is not given
+        # back here: it costs the tenant a tenth of what it costs the key.
+        count = await self._edge.count_key(limit, who)
+        if count is not None and not count.allowed:
+            self._rate = count.headers
+            await self._edge.give_back(limit, caller)
+            raise RateLimited(headers=count.headers)
 
     def _postpone(self) -> None:
         # A file of a million lines takes as long as it takes; what has to come in time is its next part.

@@ -18,6 +18,9 @@ def users_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("roles", pg.ARRAY(sa.Text), nullable=False, comment="Names of its roles."),
         instant("created_at", "When it was made."),
         instant("disabled_at", "Since when it may not log in.", nullable=True),
+        instant("tokens_from", "Tokens that were issued before are refused.", nullable=True),
+        sa.Index("ix_users_created", "tenant_id", "created_at", "id"),
+        sa.Index("ix_users_tokens", "tenant_id", "tokens_from", postgresql_where=sa.text("tokens_from IS NOT NULL")),
     )
 
 

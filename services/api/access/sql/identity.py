@@ -15,8 +15,26 @@ _tenant_of = reader_of(Tenant)
 _policy_of = reader_of(Policy)
 _account_of = reader_of(Account)
 
-# Whatever its status: the caller refuses a suspended or deleted tenant, with the error that says which.
-_TENANT = Statement("SELECT {columns} FROM tenants WHERE id = :tenant_id", columns=columns_of(Tenant))
+# A few users of a partial index; tokens of before `since` have expired.
+_CHANGED = """
+SELECT u.email, extract(epoch FROM u.tokens_from)::float8 AS first
+  FROM users AS u WHERE u.tenant_id {whose} AND u.tokens_from > :since
+"""
+
+# Whatever its status: the caller refuses a suspended or deleted tenant, with the error that says which. Its changed users come
+# with it, to save a round trip.
+_TENANT = Statement(
+    """
+SELECT {columns}, changed.users AS changed_users, changed.firsts AS changed_firsts FROM tenants
+ CROSS JOIN (SELECT array_agg(email) AS users, array_agg(first) AS firsts FROM ({changed}) AS each) AS changed
+ WHERE id = :tenant_id
+""",
+    columns=columns_of(Tenant),
+    changed=_CHANGED.format(whose="= :tenant_id"),
+)
+
+# Those who belong to no tenant.
+_CHANGED_OPERATORS = Statement(_CHANGED, whose="IS NULL")
 
 # Without a filter: one row per permission, kept in memory as a whole and forgotten as a whole.
 _POLICIES = Statement("SELECT {columns} FROM policies", columns=columns_of(Policy))
@@ -83,9 +101,17 @@ _ADD_USER = Statement(
 )
 
 
-async def tenant(database: Database, tenant_id: str) -> Tenant | None:
-    """Read one tenant."""
-    return _read(_tenant_of, await _TENANT.fetchrow(database, tenant_id=tenant_id))
+async def tenant(database: Database, tenant_id: str, *, since: datetime) -> tuple[Tenant, dict[str, float]] | None:
+    """Read one tenant, and which of its users changed after `since`: the instant from which their tokens count."""
+    row = await _TENANT.fetchrow(database, tenant_id=tenant_id, since=since)
+    if row is None:
+        return None
+    return _tenant_of(row), dict(zip(row["changed_users"] or (), row["changed_firsts"] or (), strict=True))
+
+
+async def changed_operators(database: Database, *, since: datetime) -> dict[str, float]:
+    """Read which users without a tenant changed after `since`: the instant from which their tokens count."""
+    return {row["email"]: row["first"] for row in await _CHANGED_OPERATORS.fetch(database, since=since)}
 
 
 async def add_tenant(database: Database, tenant: Tenant, *, publications: Sequence[Publication], at: datetime) -> bool:

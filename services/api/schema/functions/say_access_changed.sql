@@ -22,3 +22,7 @@ CREATE TRIGGER feature_flags_access_changed AFTER INSERT OR DELETE OR UPDATE ON 
 CREATE TRIGGER policies_access_changed AFTER INSERT OR DELETE OR UPDATE ON api.policies FOR EACH ROW EXECUTE FUNCTION api.say_access_changed('');
 
 CREATE TRIGGER tenants_access_changed AFTER DELETE OR UPDATE ON api.tenants FOR EACH ROW EXECUTE FUNCTION api.say_access_changed('id');
+
+CREATE TRIGGER users_access_changed AFTER UPDATE OF tokens_from ON api.users FOR EACH ROW WHEN (new.tokens_from IS DISTINCT FROM old.tokens_from AND new.tenant_id IS NOT NULL) EXECUTE FUNCTION api.say_access_changed('tenant_id');
+
+CREATE TRIGGER users_operators_changed AFTER UPDATE OF tokens_from ON api.users FOR EACH ROW WHEN (new.tokens_from IS DISTINCT FROM old.tokens_from AND new.tenant_id IS NULL) EXECUTE FUNCTION api.say_access_changed('');

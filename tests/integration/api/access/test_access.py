@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any
 
 import jwt
@@ -220,9 +221,9 @@ async def test_a_tenant_just_made_is_not_refused_for_what_was_read_before(
     later: list[asyncio.Task[Answer]] = []
     read_tenant, provision = identity.tenant, commands.provision
 
-    async def read(database: Database, looked_up: str) -> Tenant | None:
+    async def read(database: Database, looked_up: str, *, since: datetime) -> tuple[Tenant, dict[str, float]] | None:
         nonlocal reads
-        found = await read_tenant(database, looked_up)
+        found = await read_tenant(database, looked_up, since=since)
         reads += 1
         if reads == 2:
             has_read.set()

@@ -1,7 +1,8 @@
 """Tenants, users, roles and policies: who administers them, and that nobody gives what they do not have."""
 
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -162,7 +163,8 @@ async def test_nobody_gives_or_takes_over_more_than_they_have(api: Api, tenant_i
 async def test_who_is_disabled_leaves_no_key_and_no_user_behind(api: Api, tenant_id: str) -> None:
     root = admin(api, tenant_id)
     user, weak = await added(root, "admin"), await added(root, "sales")
-    gone = admin(api, tenant_id, sub=user["email"])
+    # An identity provider may issue tokens after the change too; ours are refused as those of before.
+    gone = admin(api, tenant_id, sub=user["email"], iat=4_000_000_000)
     key = (await gone.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["payments:read"]})).json
     assert (await root.call("PATCH", f"/v1/users/{user['id']}", {"is_disabled": True})).status == 200
     for method, path, body in (
@@ -180,6 +182,48 @@ async def test_who_is_disabled_leaves_no_key_and_no_user_behind(api: Api, tenant
         (user["email"], target, "scope_exceeds_caller") for target in (key["id"], "api_keys", weak["id"], "users")
     ]
     assert len((await root.call("GET", "/v1/api-keys")).json["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_disabled": True}, {"password": PASSWORD[::-1]}, {"roles": ["sales"]}, {"roles": ["ops"]}]
+)
+@pytest.mark.parametrize("is_operator", [False, True])
+async def test_tokens_of_before_a_change_are_refused(
+    api: Api, tenant_id: str, change: dict[str, Any], is_operator: bool
+) -> None:
+    root = operator(api, PLATFORM_TENANT) if is_operator else admin(api, tenant_id)
+    tenant = PLATFORM_TENANT if is_operator else tenant_id
+    user, other = await added(root, "ops"), await added(root, "ops")
+    if is_operator:
+        await api.database.fetch("UPDATE users SET tenant_id = NULL WHERE id = $1", UUID(user["id"]))
+
+    async def token(email: str, password: str = PASSWORD) -> Client:
+        answer = await log_in(api, email, password)
+        assert answer.status == 200, answer.raw
+        return Client(api.http, api.base, token=answer.json["access_token"], tenant=tenant)
+
+    # Operators without a tenant are known by `tid`; one that is none may not log in, and has a token by hand.
+    by_hand = api.client(tenant, sub=user["email"], tid="*", roles=["admin"], perms=["payments:read"])
+    before, untouched = by_hand if is_operator else await token(user["email"]), await token(other["email"])
+    alike = api.client(f"{tenant_id}-other", sub=user["email"])
+    assert code(await before.call("GET", "/v1/payment-intents")) == (200, "")
+    assert (await root.call("PATCH", f"/v1/users/{user['id']}", change)).status == 200
+    is_refused = change != {"roles": ["ops"]}
+    for path in ("/v1/payment-intents", "/v1/me"):
+        expected = (401, "token_expired") if is_refused else (200, "")
+        assert code(await before.call("GET", path)) == expected
+    assert code(await untouched.call("GET", "/v1/payment-intents")) == (200, "")
+    assert code(await alike.call("GET", "/v1/payment-intents")) == (200, "")
+    if not (is_operator or "is_disabled" in change):
+        again = await token(user["email"], change.get("password", PASSWORD))
+        assert code(await again.call("GET", "/v1/payment-intents")) == (200, "")
+    where = "tenant_id = $1 AND contract = 'event:api:access.changed' AND occurred_at > $2::timestamptz"
+    published = await api.database.fetch(
+        f"SELECT 1 FROM outbox WHERE {where}",
+        "" if is_operator else tenant,
+        datetime.fromisoformat(user["created_at"]),
+    )
+    assert bool(published) or not is_refused
 
 
 async def test_operator_adds_another_one(api: Api) -> None:

@@ -10,16 +10,16 @@ import uvicorn
 from litestar import Litestar, get
 from litestar.response import Stream
 
-from libs.common.clock import SystemClock
 from libs.common.errors import Unavailable
 from libs.common.settings import HttpSettings
 from libs.common.web import problems
 from libs.common.web.head import answer_head
-from services.api.access import Tokens
+from services.api.http.callers import BeforeLooking, Principal
 from services.api.http.edge import Edge
+from services.api.http.errors import MissingToken
 from services.api.http.tables import csv_answer
 from services.api.rate_limit import RateLimiter, Store
-from services.api.settings import AuthSettings, EdgeSettings, RateSettings, RedisSettings
+from services.api.settings import EdgeSettings, RateSettings, RedisSettings
 from tests.support.ports import free_port
 
 TIMEOUT_SECONDS = 0.5
@@ -57,12 +57,19 @@ def broken() -> Stream:
     return csv_answer("table", ["number", "text"], pages(breaks_at=3))
 
 
+class Nobody:
+    """Knows no bearer."""
+
+    async def verify(self, authorization: str | None, before_looking: BeforeLooking | None = None) -> Principal:
+        raise MissingToken()
+
+
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
     """Serve the routes above behind the api's own edge."""
     store = Store(RedisSettings())
     edge = Edge(
-        bearers=Tokens(AuthSettings(), SystemClock()),
+        bearers=Nobody(),
         limiter=RateLimiter(store),
         chaos=None,
         settings=EdgeSettings(http_timeout_seconds=TIMEOUT_SECONDS),

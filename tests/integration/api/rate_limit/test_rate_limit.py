@@ -12,7 +12,10 @@ import redis.asyncio as redis
 
 from deploy.local.servers import Servers
 from libs.common.errors import Unavailable
+from services.api.api_keys import KeyMode
+from services.api.api_keys.domain import new_secret
 from services.api.app import seed
+from services.api.http.edge import KEYS_TOGETHER
 from services.api.rate_limit import Limit, RateLimiter, Store
 from services.api.settings import RateSettings, RedisSettings
 from tests.integration.api.access.test_access import problem
@@ -153,6 +156,27 @@ async def test_reading_other_subjects_and_other_tenants_have_limits_of_their_own
     assert listed.headers["ratelimit"].startswith(f'"read";r={READ - 1};t=')
     assert (await create(one.client(tenant_id, sub="somebody-else"))).status == 200
     assert (await create(one.client(f"{tenant_id}-2"))).status == 200
+
+
+async def test_keys_of_a_tenant_count_together_and_made_up_ones_by_address(
+    api_database: TestDatabase, servers: Servers, tenant_id: str
+) -> None:
+    # One request a minute for each key, and ten for all: thirty pass together in no less than two minutes.
+    rates = RateSettings(rate_limit_read_per_min=1, rate_limit_write_per_min=0)
+    settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
+    async with serving(api_database, settings) as api:
+        root = api.client(tenant_id, roles=["admin"], perms=["admin:write", "payments:read"], plan="enterprise")
+        made = [await root.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["payments:read"]}) for _ in range(30)]
+        secrets = [*(answer.json["secret"] for answer in made), *(new_secret(KeyMode.TEST) for _ in range(10))]
+        clients = [Client(api.http, api.base, token=secret, tenant=tenant_id) for secret in secrets]
+        answers = [await client.call("GET", "/v1/payment-intents") for client in clients]
+    statuses = [answer.status for answer in answers]
+    assert statuses[:KEYS_TOGETHER] == [200] * KEYS_TOGETHER
+    assert 429 in statuses[KEYS_TOGETHER:30]
+    refused = next(answer for answer in answers if answer.status == 429)
+    assert refused.headers["x-ratelimit-limit"] == str(KEYS_TOGETHER)
+    # A key that nobody has counts against the address before it is looked for.
+    assert {401, 429} == set(statuses[30:])
 
 
 async def test_a_tenant_that_the_token_does_not_prove_counts_for_nothing(pair: tuple[Api, Api], tenant_id: str) -> None:
