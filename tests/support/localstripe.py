@@ -1,6 +1,8 @@
 """localstripe, somebody else's fake Stripe, in an environment of its own: what it needs must not meet what we need."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +16,8 @@ from tests.support.ports import free_port
 VERSION = "1.15.10"
 FOLDER = Path(__file__).parents[2] / ".local" / f"localstripe-{VERSION}"
 _INSTALL_SECONDS = 180
+_UV = (os.environ.get("PATH", ""), str(Path(__file__).parents[2] / ".local" / "uv" / "bin"))
+"""Where uv may be."""
 _START_SECONDS = 20
 _TRANSLATED = """
 import sys
@@ -38,12 +42,26 @@ def installed() -> Path | None:
     program, complete = FOLDER / "bin" / "localstripe", FOLDER / "complete"
     if not complete.exists():
         # An installation that was interrupted is made anew; a renamed one would not start, scripts name their folder.
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], check=True, timeout=_INSTALL_SECONDS)
-        pip = [str(FOLDER / "bin" / "pip"), "install", "--quiet", f"localstripe=={VERSION}"]
-        if subprocess.run(pip, check=False, timeout=_INSTALL_SECONDS).returncode != 0:
+        if not _install():
             return None
         complete.touch()
     return program
+
+
+def _install() -> bool:
+    """Install it, by uv where it is: pip takes ten times the work."""
+    uv, name = shutil.which("uv", path=os.pathsep.join(_UV)), f"localstripe=={VERSION}"
+    if uv:
+        commands = [
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(FOLDER)],
+            [uv, "pip", "install", "--quiet", "--python", str(FOLDER / "bin" / "python"), name],
+        ]
+    else:
+        commands = [
+            [sys.executable, "-m", "venv", "--clear", str(FOLDER)],
+            [str(FOLDER / "bin" / "pip"), "install", "--quiet", name],
+        ]
+    return all(subprocess.run(each, check=False, timeout=_INSTALL_SECONDS).returncode == 0 for each in commands)
 
 
 @asynccontextmanager
