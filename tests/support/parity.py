@@ -29,7 +29,7 @@ from tests.support.stripe_answers import Moment, Pair, Reply, State
 PATIENCE = patience(ResolutionSettings())
 _SECONDS = 30.0
 """How long a call may take, where its answer comes."""
-_TIMEOUT_SECONDS = 0.2
+_TIMEOUT_SECONDS = 1.5
 """How long it may take where none does."""
 _NOWHERE = "http://127.0.0.1:1"
 """Where nothing listens."""

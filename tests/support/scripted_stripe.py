@@ -15,7 +15,7 @@ AMOUNT = 15_050
 """The amount of every payment, in minor units."""
 WAIT_SECONDS = 40
 """What `Retry-After` says."""
-_HANG_SECONDS = 5.0
+_HANG_SECONDS = 30.0
 """How long an answer takes that comes too late; whoever called has gone by then."""
 _CREATED = 1_790_000_000
 
