@@ -130,6 +130,12 @@ admin *args: setup
 test *args: setup
     @{{ python }} -m deploy.local test "$@"
 
+# The same with every case of each family of tests, of which the test command draws a sample
+[no-exit-message]
+[group('check')]
+test-all: setup
+    @TEST_CASES=all {{ python }} -m deploy.local test
+
 # Run unit and integration tests, servers included, under a moved wall clock and in other zones
 [no-exit-message]
 [group('check')]

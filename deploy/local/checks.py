@@ -47,6 +47,10 @@ CHECK_SECONDS = 600.0
 TESTS_SECONDS = 2400.0
 """The suite is meant to end within 10 minutes on two quick cores; after 40 it hangs."""
 
+CASES = "TEST_CASES"
+"""Of families of many like cases a sample is run (`sample`), which is chosen by the seed that a run prints, or `all`; see
+`tests/support/samples.py`."""
+
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 for the suite, so that the services it starts as processes are measured too; their data is combined with
 its own."""
@@ -126,6 +130,7 @@ def _whole(report: Report) -> int:
     that were given are one set for all: then the tests whose servers go down come last, with nobody beside them.
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
+    os.environ.setdefault(CASES, "sample")
     _ensure(report)
     hindrance = days.why_not()
     if hindrance:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from deploy.fake_stripe import running_fake_stripe
 from deploy.local.environment import placeholder_environment
 from deploy.local.servers import Servers
 from tests.e2e.bookkeeping import new_tenant, person
+from tests.support import samples
+from tests.support.documents import openapi
 from tests.support.platform import ADMIN, ROOT, Platform, running_platform
 
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "2"))
@@ -23,6 +26,9 @@ BOUNDARIES = os.environ.get("CONFORMANCE_BOUNDARIES", "positive")
 Those that must be refused are three quarters of the requests. The short form sends some of them at random, and
 `test_malformed.py` garbage on every route; `just conformance` sends them all.
 """
+PORTIONS = 4
+"""The short form asks a quarter of the operations, some of every tag: which one is told by the seed of the run."""
+METHODS = {"get", "post", "put", "patch", "delete"}
 SECONDS = 1800
 
 
@@ -34,6 +40,20 @@ async def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Asy
         running_platform(servers, tmp_path_factory.mktemp("logs"), environ={"STRIPE_API_BASE": stripe.url}) as running,
     ):
         yield running
+
+
+def operations(portion: int | None) -> list[str]:
+    """Return the identifiers of the operations of a portion, or of all."""
+    paths = openapi()["paths"].values()
+    every = [(each["operationId"], each["tags"][0]) for path in paths for name, each in path.items() if name in METHODS]
+    chosen = every if portion is None else samples.portion(every, number=portion, of=PORTIONS, by=itemgetter(1))
+    return [identifier for identifier, _ in chosen]
+
+
+def test_all_operations_are_in_the_portions_with_some_of_every_tag() -> None:
+    portions = [operations(number) for number in range(PORTIONS)]
+    assert sorted({each for portion in portions for each in portion}) == sorted(operations(None))
+    assert all(3 * len(portion) < len(operations(None)) for portion in portions)
 
 
 async def test_the_running_api_conforms_to_its_document(own: Platform, tmp_path: Path) -> None:
@@ -49,6 +69,11 @@ async def test_the_running_api_conforms_to_its_document(own: Platform, tmp_path:
         *("run", f"{own.base()}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)),
         *("--header", f"Authorization: Bearer {admin.token}", "--header", f"X-Tenant-Id: {tenant}"),
         *("--seed", "1", "--continue-on-failure", "--no-color"),
+        *(
+            word
+            for each in operations(samples.number(PORTIONS) if samples.sampling() else None)
+            for word in ("--include-operation-id", each)
+        ),
         cwd=tmp_path,
         env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
