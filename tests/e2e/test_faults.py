@@ -16,9 +16,9 @@ from tests.support.receiver import running_receiver
 
 pytestmark = pytest.mark.outages
 
-PAYMENTS = 160
+PAYMENTS = 80
 CLIENTS = 8
-BACKLOG = 300
+BACKLOG = 120
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_service_ended_under_load_loses_and_doubles_nothing_and_settles(
         operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN)
         registered = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["payment.settled"]})
         assert registered.status == 201
-        load = Load(platform, operator, payments=PAYMENTS, clients=CLIENTS, pause=0.2)
+        load = Load(platform, operator, payments=PAYMENTS, clients=CLIENTS, pause=0.4)
         async with asyncio.TaskGroup() as group:
             group.create_task(end_in_turn(platform, kills=end == "kill", every_seconds=1.0))
             group.create_task(load.run())

@@ -9,5 +9,5 @@ pytestmark = pytest.mark.long
 
 
 async def test_a_run_that_is_killed_ends_with_the_same_result(servers: Servers) -> None:
-    found = await prove(servers, payments=400, kills=2, seed=7)
+    found = await prove(servers, payments=160, kills=2, seed=7)
     assert found["kills"] > 0

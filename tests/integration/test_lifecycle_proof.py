@@ -6,7 +6,7 @@ from tests.proof.lifecycle import prove
 
 pytestmark = pytest.mark.long
 
-SEQUENCES = 100
+SEQUENCES = 30
 
 
 def test_whatever_happens_in_whatever_order_the_books_agree() -> None:
