@@ -27,7 +27,7 @@ Those that must be refused are three quarters of the requests. The short form se
 `test_malformed.py` garbage on every route; `just conformance` sends them all.
 """
 PORTIONS = 4
-"""The short form asks a quarter of the operations, some of every tag: which one is told by the seed of the run."""
+"""The short form asks a quarter of the operations, some of every tag: the seed of the run chooses which."""
 METHODS = {"get", "post", "put", "patch", "delete"}
 SECONDS = 1800
 DOCUMENT = ROOT / "docs/api/openapi.json"

@@ -4,7 +4,7 @@
     @pytest.mark.parametrize(...)
 
 marks a family. Its cases are divided into classes by the values of the parameters that `by` names (all are one class without
-it); of each class `each` cases are drawn (1 when not said), by the seed that is printed (PYTEST_SEED), and the cases whose
+it); of each class `each` cases are drawn (one without it), by the seed that is printed (PYTEST_SEED), and the cases whose
 identifiers stand in `always` are added: bounds, and what has failed before. A test that goes through such a family by itself
 takes `some(...)` of it.
 
