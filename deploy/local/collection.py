@@ -3,11 +3,11 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.json_documents import Json, operations, resolved
 from deploy.local.layout import ROOT
-from deploy.local.python_client.document import METHODS, Json, resolved
 
 POSTMAN = ROOT / "docs" / "api" / "postman.json"
 LLMS = ROOT / "docs" / "llms.txt"
@@ -22,17 +22,10 @@ def texts(api: Json) -> dict[Path, str]:
     return {POSTMAN: json.dumps(_collection(api), indent=1, ensure_ascii=False) + "\n", LLMS: _llms(api)}
 
 
-def _operations(api: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, item in api["paths"].items():
-        for method in METHODS:
-            if method in item:
-                yield method, path, item[method]
-
-
 def _collection(api: Json) -> Json:
     """Return a folder for each tag; `base_url`, `token` and `tenant` are variables, a key is new for each request."""
     folders: dict[str, list[Json]] = defaultdict(list)
-    for method, path, operation in _operations(api):
+    for method, path, operation in operations(api):
         folders[operation["tags"][0]].append(_request(api, method, path, operation))
     variables = {"base_url": "http://localhost:8000", "token": "", "tenant": ""}
     return {
@@ -97,7 +90,7 @@ def _llms(api: Json) -> str:
         lines += [f"- [{link['name']}]({link['file']})" for link in _LINK.finditer(row["pages"])]
     lines += ["", "## Operations", ""]
     lines += [
-        f"- `{method.upper()} {path}`: {operation.get('summary', '')}" for method, path, operation in _operations(api)
+        f"- `{method.upper()} {path}`: {operation.get('summary', '')}" for method, path, operation in operations(api)
     ]
     lines += ["", "## Events (webhooks)", ""]
     lines += [f"- `{name}`: {item['post'].get('summary', '')}" for name, item in api.get("webhooks", {}).items()]

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from deploy.local.errors import LocalFailure
+from deploy.local.json_documents import laid_out, operations, resolved, schemas_in_requests
 from deploy.local.layout import ROOT
 from libs.common.contracts import REGISTRY, Message
 from libs.common.contracts.base import Kind
@@ -23,8 +24,6 @@ from libs.common.contracts.shapes import sample, schemas
 FOLDER = ROOT / "docs" / "contracts"
 OPENAPI = "openapi.json"
 """The digest of the OpenAPI document, in that folder."""
-LINE_LENGTH = 120
-"""Characters of a line of a JSON document, but for texts that are longer."""
 _DIGITS = 8
 """Of the digest of one field: enough that two types of one field never have the same."""
 _FREE = frozenset({"description", "default", "title", "example", "examples", "$id", "$schema"})
@@ -44,11 +43,11 @@ def files(openapi: Document) -> dict[Path, str]:
         LocalFailure: naming what somebody relies on and would not be there any more.
     """
     now, before = messages(), known_messages()
-    operations = openapi_shapes(openapi)
-    if broken := [*message_breaks(before, now), *breaks(known_openapi(), operations, read=only_read(openapi))]:
+    shapes = openapi_shapes(openapi)
+    if broken := [*message_breaks(before, now), *breaks(known_openapi(), shapes, read=only_read(openapi))]:
         raise LocalFailure("\n".join([*broken, "See docs/compatibility.md, also for what is in no release yet."]))
     texts = {FOLDER / name: laid_out(document) for name, document in now.items()}
-    return texts | {FOLDER / OPENAPI: laid_out(operations)}
+    return texts | {FOLDER / OPENAPI: laid_out(shapes)}
 
 
 def known_files() -> set[Path]:
@@ -142,23 +141,18 @@ def known_openapi() -> dict[str, Shape]:
 
 def openapi_shapes(openapi: Document) -> dict[str, Shape]:
     """The parts of each operation and webhook, and the fields of each schema that they refer to."""
-    components = openapi["components"]
     found: dict[str, Shape] = {}
-    for path, methods in openapi["paths"].items():
-        for method, operation in methods.items():
-            found[f"{method.upper()} {path}"] = _operation(operation, components)
+    for method, path, operation in operations(openapi):
+        found[f"{method.upper()} {path}"] = _operation(openapi, operation)
     for name, methods in openapi.get("webhooks", {}).items():
-        found[f"webhook {name}"] = _operation(methods["post"], components)
-    found |= {f"schema {name}": {"members": fields_of(part)} for name, part in components["schemas"].items()}
+        found[f"webhook {name}"] = _operation(openapi, methods["post"])
+    schemas_of = openapi["components"]["schemas"]
+    found |= {f"schema {name}": {"members": fields_of(part)} for name, part in schemas_of.items()}
     return dict(sorted(found.items()))
 
 
-def _operation(operation: Document, components: Mapping[str, Any]) -> Shape:
-    def of(group: str, part: Document) -> Document:
-        found: Document = components[group][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-        return found
-
-    parameters = [of("parameters", part) for part in operation.get("parameters", ())]
+def _operation(openapi: Document, operation: Document) -> Shape:
+    parameters = [resolved(openapi, part) for part in operation.get("parameters", ())]
     shape: Shape = {
         "parameters": dict(
             field
@@ -172,7 +166,7 @@ def _operation(operation: Document, components: Mapping[str, Any]) -> Shape:
     for status, response in operation["responses"].items():
         # Which problems there are is named by their codes, of which new ones come.
         if status.startswith("2"):
-            shape[f"answer {status}"] = dict(_contents(of("responses", response).get("content", {})))
+            shape[f"answer {status}"] = dict(_contents(resolved(openapi, response).get("content", {})))
     return shape
 
 
@@ -211,25 +205,8 @@ def _bare(schema: Any, values: list[str]) -> Any:
 
 def only_read(openapi: Document) -> frozenset[str]:
     """Name the shapes of schemas that clients read and never send: they may have more, and must not have less."""
-    components = openapi["components"]["schemas"]
-    sent: set[str] = set()
-
-    def walk(node: Any) -> None:
-        if isinstance(node, list):
-            for part in node:
-                walk(part)
-        elif isinstance(node, dict):
-            name = str(node.get("$ref", "")).rpartition("/")[2]
-            if name in components and name not in sent:
-                sent.add(name)
-                walk(components[name])
-            for part in node.values():
-                walk(part)
-
-    for methods in openapi["paths"].values():
-        for operation in methods.values():
-            walk(operation.get("requestBody", {}))
-    return frozenset(f"schema {name}" for name in components.keys() - sent)
+    only = openapi["components"]["schemas"].keys() - schemas_in_requests(openapi)
+    return frozenset(f"schema {name}" for name in only)
 
 
 def breaks(before: Mapping[str, Shape], now: Mapping[str, Shape], *, read: Collection[str] = ()) -> list[str]:
@@ -268,23 +245,6 @@ def _differences(old: Fields, new: Fields, *, is_read: bool) -> Iterator[str]:
                 yield f"{field} is required now"
 
 
-def laid_out(document: Any) -> str:
-    """Write a JSON document with sorted keys, what fits into a line as one line, as a formatter of code does."""
-    return _laid_out(document, "") + "\n"
-
-
-def _laid_out(part: Any, indent: str) -> str:
-    line = json.dumps(part, sort_keys=True, ensure_ascii=False)
-    if not isinstance(part, dict | list) or len(indent) + len(line) <= LINE_LENGTH:
-        return line
-    inner = indent + "  "
-    if isinstance(part, list):
-        lines = [inner + _laid_out(one, inner) for one in part]
-        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
-    lines = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_laid_out(part[key], inner)}" for key in sorted(part)]
-    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-
-
 __all__ = [
     "FOLDER",
     "OPENAPI",
@@ -295,7 +255,6 @@ __all__ = [
     "known_files",
     "known_messages",
     "known_openapi",
-    "laid_out",
     "message_breaks",
     "message_shape",
     "messages",

@@ -25,6 +25,7 @@ from deploy.local import (
 )
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
+from deploy.local.json_documents import laid_out
 from deploy.local.layout import ROOT
 from deploy.local.processes import run
 from libs.common import setting_names
@@ -83,7 +84,7 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     described = {file: command for file, command in {**DOCUMENTS, **PAGES}.items() if file.is_relative_to(below)}
     printed = _described(sorted(described.values())) if described else {}
     found = {file: printed[command] for file, command in described.items()}
-    found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
+    found |= {file: laid_out(json.loads(text)) for file, text in found.items() if file in DOCUMENTS}
     if (openapi := found.get(API / "openapi.json")) is not None:
         document = json.loads(openapi)
         found |= python_client.texts(openapi) | collection.texts(document) | compatibility.files(document)
@@ -138,11 +139,6 @@ def migrations_digest(service: str) -> str:
         if file.suffix in {".py", ".sql"}:
             digest.update(file.read_bytes())
     return digest.hexdigest() + "\n"
-
-
-def _sorted(document: str) -> str:
-    """Write a JSON document with sorted keys, so that a change shows as a change."""
-    return compatibility.laid_out(json.loads(document))
 
 
 def _described(commands: Sequence[str]) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """`docs/routes.md`: every route, what it does, what it needs, what it takes and what it answers."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from deploy.local.json_documents import Json, operations, resolved
 from deploy.local.layout import ROOT
 
 FILE = ROOT / "docs" / "routes.md"
@@ -16,30 +16,29 @@ show the form of what is sent and answered; members of an answer are described i
 """
 
 
-def text(openapi: Mapping[str, Any]) -> str:
+def text(openapi: Json) -> str:
     """Write the page."""
     parts = [_HEAD]
     for tag in openapi["tags"]:
         routes = [
             (method, path, operation)
-            for path, methods in openapi["paths"].items()
-            for method, operation in methods.items()
+            for method, path, operation in operations(openapi)
             if tag["name"] in operation["tags"]
         ]
         if routes:
             parts.append(f"\n## {tag['name'].capitalize()}\n\n{tag['description']}\n")
         for method, path, operation in routes:
-            parts += _route(openapi["components"], method, path, operation)
+            parts += _route(openapi, method, path, operation)
     parts.append("\n## What is sent to endpoints\n\nSee [webhooks](webhooks.md).\n\n")
     for name, methods in openapi["webhooks"].items():
         parts.append(f"- `{name}`: {methods['post']['summary']}\n")
     return "".join(parts)
 
 
-def _route(components: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _route(openapi: Json, method: str, path: str, operation: Json) -> Iterator[str]:
     words = operation.get("description", "").strip()
     yield f"\n### `{method.upper()} {path}`\n\n{operation['summary']}." + (f" {words}" if words else "") + "\n"
-    parameters = [_resolved(components, "parameters", part) for part in operation.get("parameters", ())]
+    parameters = [resolved(openapi, part) for part in operation.get("parameters", ())]
     rows = [
         f"- `{p['name']}` ({p['in']}{', required' if p.get('required') else ''}): {p.get('description', '')}".rstrip(
             ": "
@@ -55,7 +54,7 @@ def _route(components: Mapping[str, Any], method: str, path: str, operation: Map
     for status, part in operation["responses"].items():
         if not status.startswith("2"):
             continue
-        content = _resolved(components, "responses", part).get("content", {})
+        content = resolved(openapi, part).get("content", {})
         if "application/json" in content:
             others = sorted(f"`{kind}`" for kind in content if kind != "application/json")
             yield f"\nAnswer {status}{' (also as ' + ', '.join(others) + ')' if others else ''}:\n\n"
@@ -64,12 +63,7 @@ def _route(components: Mapping[str, Any], method: str, path: str, operation: Map
         yield f"\nAnswer {status}, without a body.\n"
 
 
-def _resolved(components: Mapping[str, Any], group: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = components[group][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-    return found
-
-
-def _block(value: Any) -> str:
+def _block(value: Json) -> str:
     return f"```json\n{json.dumps(value, ensure_ascii=False)}\n```\n"
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from deploy.local.json_documents import resolved
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,10 +40,8 @@ def test_what_operations_share_is_written_once() -> None:
 
 def test_parameters_of_a_path_stand_in_its_order() -> None:
     document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
-    shared = document["components"]["parameters"]
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            given = operation.get("parameters", ())
-            parameters = [shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in given]
+            parameters = [resolved(document, parameter) for parameter in operation.get("parameters", ())]
             named = ["{" + parameter["name"] + "}" for parameter in parameters if parameter["in"] == "path"]
             assert named == sorted(named, key=path.index), path

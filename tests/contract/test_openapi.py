@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.json_documents import resolved
 from deploy.local.layout import ROOT
 from tests.support.answers import example_of, unlike_example
 from tests.support.documents import openapi, undocumented, validator, webhook_validators
@@ -21,9 +22,8 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_no_operation_has_two_parameters_of_one_name() -> None:
-    shared = openapi()["components"]["parameters"]
     for name, operation in operations():
-        given = [shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in operation.get("parameters", ())]
+        given = [resolved(openapi(), parameter) for parameter in operation.get("parameters", ())]
         named = [(parameter["in"], parameter["name"].lower()) for parameter in given]
         assert len(named) == len(set(named)), name
 
@@ -80,13 +80,11 @@ def test_a_webhook_that_is_not_as_described_is_noticed(changed: dict[str, object
 
 
 def test_every_success_has_an_example_that_is_valid() -> None:
-    shared = openapi()["components"]["responses"]
     seen = 0
     for path, methods in openapi()["paths"].items():
         for method, operation in methods.items():
             for status, part in operation["responses"].items():
-                response = shared[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-                content = response.get("content", {}).get("application/json")
+                content = resolved(openapi(), part).get("content", {}).get("application/json")
                 if status.startswith("2") and content is not None:
                     faults = [error.message for error in validator(content["schema"]).iter_errors(content["example"])]
                     assert faults == [], (method, path, status)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from deploy.local.json_documents import resolved
 from tests.support.documents import openapi
 
 _JSON = "application/json"
@@ -29,9 +30,7 @@ def example_of(method: str, path: str, status: int) -> tuple[dict[str, Any], Any
     """The schema and the example of an answer; None where the document has no such answer in JSON."""
     template = next((known for pattern, known in _templates() if pattern.match(path)), None)
     operation = openapi()["paths"].get(template, {}).get(method.lower(), {})
-    response = operation.get("responses", {}).get(str(status), {})
-    if "$ref" in response:
-        response = openapi()["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    response = resolved(openapi(), operation.get("responses", {}).get(str(status), {}))
     content = response.get("content", {}).get(_JSON)
     return None if content is None else (content["schema"], content["example"])
 
@@ -44,7 +43,7 @@ def _templates() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _differences(live: Any, example: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:
-    schema = _resolved(schema)
+    schema = resolved(openapi(), schema)
     choices = [part for part in schema.get("anyOf", ()) if part.get("type") != "null"]
     if live is None or example is None or len(choices) > 1:
         return
@@ -61,12 +60,6 @@ def _differences(live: Any, example: Any, schema: Mapping[str, Any], where: str)
         yield from (f"{where}/{name} is missing" for name in schema.get("required", ()) if name not in live)
         for name in live.keys() & example.keys():
             yield from _differences(live[name], example[name], schema["properties"][name], f"{where}/{name}")
-
-
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    while "$ref" in schema:
-        schema = openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
 
 
 def _kind(value: Any) -> str:

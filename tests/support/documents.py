@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from deploy.local.json_documents import resolved
 from deploy.local.layout import ROOT
 
 
@@ -45,7 +46,6 @@ def undocumented(event_type: str, raw: bytes) -> list[str]:
 
 def _unknown(body: Any, schema: dict[str, Any]) -> list[str]:
     """Name the members of a body, and of its data, that no schema has: extra ones are allowed, so nobody else tells."""
-    schemas = openapi()["components"]["schemas"]
-    envelope = schemas[schema["$ref"].rpartition("/")[2]]["properties"]
-    data = schemas[envelope["data"]["$ref"].rpartition("/")[2]]["properties"]
+    envelope = resolved(openapi(), schema)["properties"]
+    data = resolved(openapi(), envelope["data"])["properties"]
     return sorted({*body} - {*envelope}) + sorted({*body["data"]} - {*data})

@@ -3,11 +3,11 @@
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
-METHODS = ("get", "put", "post", "patch", "delete")
+from deploy.local.json_documents import Json, operations, resolved, schemas_in_requests
+
 _LEFT_OUT = {"Prefer", "Idempotency-Key", "X-Tenant-Id", "X-Correlation-Id", "format"}
 """Parameters that the client sets itself; `format` asks for another answer than one in JSON."""
 _LISTED = ("data", "lines", "items")
@@ -15,8 +15,6 @@ _LISTED = ("data", "lines", "items")
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _FORMATS = {"uuid": "UUID | str", "date-time": "datetime | str", "date": "date | str"}
 """What parameters may be given as; answers have ids and instants as text, all alike."""
-
-type Json = Any
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +65,7 @@ class Document:
     def __init__(self, document: Json) -> None:
         self._document = document
         self.schemas: Mapping[str, Json] = document["components"]["schemas"]
-        self.sent = self._named_in_requests()
+        self.sent = schemas_in_requests(document)
         """The schemas that requests are made of."""
 
     def type_of(self, schema: Json, prefix: str = "") -> str:
@@ -101,10 +99,9 @@ class Document:
 
     def operations(self) -> Iterator[Operation]:
         """Yield every operation of `/v1`."""
-        for path, item in self._document["paths"].items():
-            for method in METHODS:
-                if method in item and path.startswith("/v1/"):
-                    yield self._operation(path, method, item[method])
+        for method, path, described in operations(self._document):
+            if path.startswith("/v1/"):
+                yield self._operation(path, method, described)
 
     def _operation(self, path: str, method: str, described: Json) -> Operation:
         given = [self._resolved(each) for each in described.get("parameters", ())]
@@ -162,52 +159,10 @@ class Document:
 
     def refusals(self) -> Iterator[tuple[int, Json]]:
         """Yield every answer that is not a success, with its status."""
-        for item in self._document["paths"].values():
-            for method in METHODS:
-                for status, answer in item.get(method, {}).get("responses", {}).items():
-                    if status[0] in "45":
-                        yield int(status), self._resolved(answer)
-
-    def _named_in_requests(self) -> set[str]:
-        """Return the schemas that requests are made of."""
-        waiting = [
-            self._resolved(item[method])["requestBody"]
-            for item in self._document["paths"].values()
-            for method in METHODS
-            if "requestBody" in item.get(method, {})
-        ]
-        found: set[str] = set()
-        while waiting:
-            for reference in _references(waiting.pop()):
-                kind, _, name = reference.removeprefix("#/components/").partition("/")
-                if kind == "schemas" and name not in found:
-                    found.add(name)
-                    waiting.append(self.schemas[name])
-                elif kind != "schemas":
-                    waiting.append(self._resolved({"$ref": reference}))
-        return found
-
-
-def resolved(document: Json, described: Json) -> Json:
-    """Return what is described, which may stand elsewhere in the document."""
-    while "$ref" in described:
-        where = document
-        for part in described["$ref"].split("/")[1:]:
-            where = where[part.replace("~1", "/").replace("~0", "~")]
-        described = where
-    return described
-
-
-def _references(part: Json) -> Iterator[str]:
-    if isinstance(part, dict):
-        for name, value in part.items():
-            if name == "$ref":
-                yield value
-            else:
-                yield from _references(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _references(value)
+        for _, _, described in operations(self._document):
+            for status, answer in described["responses"].items():
+                if status[0] in "45":
+                    yield int(status), self._resolved(answer)
 
 
 def class_name(name: str) -> str:

@@ -12,11 +12,11 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.json_documents import Json
 from deploy.local.layout import ROOT
 from deploy.local.python_client.document import (
     SCALARS,
     Document,
-    Json,
     Operation,
     Parameter,
     class_name,

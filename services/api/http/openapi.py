@@ -68,7 +68,7 @@ from services.api.http.errors import (
 )
 from services.api.http.examples import give_examples
 from services.api.http.problems import PROBLEMS
-from services.api.http.sharing import share
+from services.api.http.sharing import leave_out_defaults, share
 from services.api.http.webhook_events import TAG, sent_events, webhook
 
 _BEARERS = "A token of `POST /v1/auth/token` or of an identity provider (JWT), or an API key of `POST /v1/api-keys`."
@@ -236,18 +236,10 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     # Relative to where this document is, so that it holds behind a path prefix too.
     spec["servers"] = [{"url": ".", "description": "Beside this document."}]
     describe(spec["components"]["schemas"], shapes)
-    _forget_null_defaults(spec["components"]["schemas"])
+    leave_out_defaults(spec)
     give_examples(spec)
     share(spec, common=_COMMON)
     return spec
-
-
-def _forget_null_defaults(schemas: dict[str, Any]) -> None:
-    """Remove `default: null`, which says no more than that a member is optional, and makes generators require it."""
-    for schema in schemas.values():
-        for member in schema.get("properties", {}).values():
-            if member.get("default", ...) is None:
-                del member["default"]
 
 
 def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: dict[int, Any], *, path: str) -> None:

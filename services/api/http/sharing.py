@@ -1,4 +1,4 @@
-"""What several operations of an OpenAPI document have in common: written once, in its components, and referred to."""
+"""An OpenAPI document without repetition: what is so by default is left out, and what is common stands in its components."""
 
 import json
 from collections import Counter
@@ -38,6 +38,24 @@ def share(spec: dict[str, Any], *, common: frozenset[str]) -> None:
     parameters = spec["components"].setdefault("parameters", {})
     _move(_responses(spec), "responses", responses, response_name)
     _move(_parameters(spec), "parameters", parameters, parameter_name)
+
+
+def leave_out_defaults(spec: dict[str, Any]) -> None:
+    """Remove what OpenAPI takes to be so where it is left out, and titles of schemas that repeat their names.
+
+    A member that may be null has no `default: null` either: its type says so, and generators would require the member.
+    """
+    for _, operation in _operations(spec):
+        for described in (operation, *operation.get("parameters", ())):
+            for name in ("deprecated", "required"):
+                if described.get(name) is False:
+                    del described[name]
+    for name, schema in spec["components"]["schemas"].items():
+        if schema.get("title") == name:
+            del schema["title"]
+        for member in schema.get("properties", {}).values():
+            if member.get("default", ...) is None:
+                del member["default"]
 
 
 def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -92,4 +110,4 @@ def _pascal(text: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in text.replace("-", "_").split("_"))
 
 
-__all__ = ["share"]
+__all__ = ["leave_out_defaults", "share"]

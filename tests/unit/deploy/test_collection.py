@@ -6,17 +6,13 @@ import re
 import pytest
 
 from deploy.local import collection
+from deploy.local.json_documents import operations
 from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
 
 DOCUMENT = json.loads((ROOT / "docs/api/openapi.json").read_text())
-OPERATIONS = {
-    (method.upper(), re.sub(r"\{(\w+)\}", r":\1", path))
-    for path, item in DOCUMENT["paths"].items()
-    for method in item
-    if method in {"get", "put", "post", "patch", "delete"}
-}
+OPERATIONS = {(method.upper(), re.sub(r"\{(\w+)\}", r":\1", path)) for method, path, _ in operations(DOCUMENT)}
 
 
 def test_the_collection_has_every_operation_once() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.local.json_documents import resolved
 from deploy.local.servers import Servers
 from libs.common.settings import HttpSettings
 from services.api.app import seed
@@ -52,9 +53,7 @@ def refused(method: str, path: str) -> dict[str, list[bytes]]:
 
 def declared(document: dict[str, Any], operation: dict[str, Any], status: int) -> list[str]:
     """The codes that an operation names for a status."""
-    response = operation["responses"].get(str(status), {})
-    if "$ref" in response:
-        response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    response = resolved(document, operation["responses"].get(str(status), {}))
     content = response.get("content", {}).get("application/problem+json", {})
     found: list[str] = content.get("schema", {}).get("properties", {}).get("code", {}).get("enum", [])
     return found

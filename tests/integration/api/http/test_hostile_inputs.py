@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from deploy.local.json_documents import resolved
 from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import Api
 from tests.support.platform import Answer, Client
@@ -208,16 +209,6 @@ async def test_a_query_that_would_not_be_read_as_it_was_meant_is_refused_by_name
 ) -> None:
     refused = await client.call("GET", path)
     assert (refused.status, problem(refused)["code"], pointers(refused)) == (422, "invalid_request", named)
-
-
-def resolved(spec: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """Return a part of an OpenAPI document, or what it refers to."""
-    if "$ref" not in part:
-        return part
-    found: dict[str, Any] = spec
-    for name in part["$ref"].split("/")[1:]:
-        found = found[name]
-    return found
 
 
 async def test_every_route_refuses_undeclared_and_malformed_parameters(api: Api, client: Client) -> None:
