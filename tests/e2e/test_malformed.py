@@ -15,7 +15,7 @@ from services.api.http.problems import PROBLEMS
 from tests.support.http import RawAnswer, request
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform
 
-REQUESTS = int(os.environ.get("MALFORMED_REQUESTS", "1000"))
+REQUESTS = int(os.environ.get("MALFORMED_REQUESTS", "500"))
 """How many requests are made, and a tenth of that which are hostile; `just malformed` makes ten thousand."""
 CLIENTS = 16
 BUSY_MAX = 10

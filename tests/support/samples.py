@@ -3,8 +3,9 @@
     @pytest.mark.sampled(by="queue", each=2, always=["ledger-empty"])
     @pytest.mark.parametrize(...)
 
-marks a family. Its cases are divided into classes by the values of the parameters that `by` names (all are one class without
-it); of each class `each` cases are drawn (one without it), by the seed that is printed (PYTEST_SEED), and the cases whose
+marks a family. Its cases are divided into classes by the values of the parameters that `by` names, or by what it makes of all
+of them, a dictionary (all are one class without it); of each class `each` cases are drawn (one without it), by the seed that
+is printed (PYTEST_SEED), and the cases whose
 identifiers stand in `always` are added: bounds, and what has failed before. A test that goes through such a family by itself
 takes `some(...)` of it.
 
@@ -119,13 +120,14 @@ def _of_family(name: str, family: Sequence[pytest.Function]) -> list[pytest.Func
     assert mark is not None
     always = set(mark.kwargs.get("always", ()))
     by = mark.kwargs.get("by", ())
-    names = (by,) if isinstance(by, str) else tuple(by)
+    names = (by,) if isinstance(by, str) else by
     # From one order, however the tests were collected: a seed means the same in every process.
     cases = sorted(family, key=lambda item: item.nodeid)
     unknown = always - {item.callspec.id for item in cases}
     if unknown:
         raise pytest.UsageError(f"{name} has no such cases: {', '.join(sorted(unknown))}")
-    classes = [tuple(_class(item.callspec.params[each]) for each in names) for item in cases]
+    given = [item.callspec.params for item in cases]
+    classes = [names(each) if callable(names) else tuple(_class(each[name]) for name in names) for each in given]
     seed = f"{os.environ.get(SEED, '0')} {name}"
     chosen = _drawn(classes, seed=seed, each=mark.kwargs.get("each", 1))
     return [item for place, item in enumerate(cases) if place in chosen or item.callspec.id in always]

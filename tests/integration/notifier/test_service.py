@@ -268,7 +268,7 @@ async def test_a_refusal_travels_back_with_its_code_and_reasons(
 async def test_killed_repeatedly_every_event_and_attempt_is_recorded_once(
     process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
 ) -> None:
-    count = 300
+    count = 120
     async with speaking(vhost_url, tenant_id) as api:
         endpoint = await api.register(receiver.url, "*")
         # Every seventh request is refused once, so that retries are in progress too.
@@ -307,7 +307,7 @@ async def test_killed_repeatedly_every_event_and_attempt_is_recorded_once(
 async def test_replay_interrupted_by_kill_goes_on_and_finishes_once(
     process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
 ) -> None:
-    step, count = 500, 1_200
+    step, count = 500, 800
     receiver.expects_documented = False
     books = await asyncpg.connect(notifier_database.admin_url, server_settings={"search_path": "notifier"})
     async with speaking(vhost_url, tenant_id) as api:

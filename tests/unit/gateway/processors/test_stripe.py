@@ -168,6 +168,7 @@ LOST = [
 
 
 class TestBadDays:
+    @pytest.mark.sampled(by="operation", each=3)
     @pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.kind}-{fault.status}-{fault.at_byte}")
     @pytest.mark.parametrize("operation", ["authorize", "capture", "void", "refund"])
     async def test_a_lost_answer_is_unknown_and_the_same_key_finds_out_once(

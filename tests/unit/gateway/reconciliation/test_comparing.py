@@ -299,6 +299,7 @@ DAMAGES: tuple[Damage, ...] = (
 )
 
 
+@pytest.mark.sampled(each=6)
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_differs_in_a_true_history(seed: int) -> None:
     writer, _ = everything(seed)
@@ -315,6 +316,7 @@ def test_each_damage_is_found_under_its_name_alone(damage: Damage) -> None:
     assert found_in(writer.history) == expected
 
 
+@pytest.mark.sampled(each=10)
 @pytest.mark.parametrize("first", DAMAGES, ids=lambda damage: damage.__name__)
 def test_damages_are_found_in_pairs_too(first: Damage) -> None:
     for number, second in enumerate(DAMAGES[DAMAGES.index(first) % 4 :: 4]):
@@ -332,6 +334,7 @@ def test_every_type_has_a_damage() -> None:
     assert names == set(DiscrepancyType) - {T.LATE, T.AMBIGUOUS}
 
 
+@pytest.mark.sampled(each=10)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_the_same_facts_have_the_same_ids_in_every_run(damage: Damage) -> None:
     writer, made = everything(11)
