@@ -40,7 +40,7 @@ _ENDPOINT = (
 )
 # A backend tells what it has counted when it ends.
 _END_OTHERS = (
-    "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+    "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 )
 
@@ -111,8 +111,9 @@ class Costs:
         self._doing = ""
 
     def count(self, query: str, service: str) -> None:
-        """Count a statement; what a connection asks once about types, with `jit` off, does not count."""
-        if self._doing and "pg_catalog.pg_type" not in query and "'jit'" not in query:
+        """Count a statement, but for those of the connection itself: about types, once, and whether it still answers."""
+        is_own = query == "SELECT 1" or "pg_catalog.pg_type" in query or "'jit'" in query
+        if self._doing and not is_own:
             self.statements[service][self._doing] += 1
 
 
