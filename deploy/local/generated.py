@@ -18,6 +18,7 @@ from deploy.local import (
     definitions,
     environment,
     message_page,
+    metric_page,
     names,
     published,
     python_client,
@@ -28,6 +29,7 @@ from deploy.local.errors import LocalFailure
 from deploy.local.json_documents import laid_out
 from deploy.local.layout import ROOT
 from deploy.local.processes import run
+from deploy.observability import levels
 from libs.common import setting_names
 from libs.common.secrets import PUBLISHED
 
@@ -62,6 +64,8 @@ MADE: dict[Path, Callable[[], str]] = {
     setting_names.LIST: names.listing,
     compose.FILE: lambda: compose.written(compose.FILE.read_text()),
     message_page.FILE: message_page.text,
+    metric_page.FILE: metric_page.text,
+    levels.FILE: levels.text,
     PUBLISHED: published.listing,
 }
 """What is made of other files of the repository."""

@@ -9,8 +9,15 @@ from deploy.local.errors import LocalFailure
 from deploy.local.native import postgres, rabbitmq, redis
 from deploy.local.processes import run, which
 
-PACKAGES = {"postgres": "postgresql", "redis": "redis-server", "rabbitmq": "rabbitmq-server", "pgbouncer": "pgbouncer"}
-"""Debian's and Ubuntu's names. PgBouncer is needed by its own test only."""
+PACKAGES = {
+    "postgres": "postgresql",
+    "redis": "redis-server",
+    "rabbitmq": "rabbitmq-server",
+    "pgbouncer": "pgbouncer",
+    "prometheus": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+}
+"""Debian's and Ubuntu's names. PgBouncer is needed by its own test only, Prometheus by its tests and by `just up --observe`."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -24,6 +31,8 @@ def missing(names: Iterable[str]) -> list[str]:
         "postgres": postgres.is_installed,
         "redis": redis.is_installed,
         "rabbitmq": rabbitmq.is_installed,
+        "prometheus": lambda: bool(which("prometheus")),
+        "alertmanager": lambda: bool(which("prometheus-alertmanager")),
         "pgbouncer": lambda: bool(which("pgbouncer", "/usr/sbin")),
     }
     return [name for name in names if not installed[name]()]

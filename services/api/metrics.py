@@ -28,6 +28,9 @@ ORDERS_CONTRADICTED = Counter(
     "orders_contradicted_total",
     "Charge requests of orders that are collected with another amount; alert on any, since the orders service may count on it.",
 )
+CAPTURED_MINOR = Counter(
+    "payments_captured_minor_total", "What captures took, in the currency's minor units.", ["currency"]
+)
 REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  # COMPLETED, FAILED
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",
@@ -63,6 +66,11 @@ AUDIT_UNWRITTEN = Counter(
     "audit_outcomes_unwritten_total", "Outcomes that the audit log did not take; their intentions are in it."
 )
 TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature
+RATE_LIMIT = Counter(
+    "rate_limit_requests_total",
+    "Requests counted against a limit: allowed, refused, or uncounted since there is no limit or Redis was away.",
+    ["limit", "outcome"],
+)
 RATE_LIMITED = Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"])
 RATE_LIMIT_UNCOUNTED = Counter("rate_limit_uncounted_total", "Requests let through uncounted because Redis was away.")
 CHAOS = Counter("chaos_injected_total", "Failures and delays made on purpose.", ["kind"])  # failure, latency
@@ -78,4 +86,6 @@ created = cache(INTENTS_CREATED.labels)
 transition = cache(TRANSITIONS.labels)
 keyed = cache(IDEMPOTENCY.labels)
 waited = cache(CONFIRM_WAIT.labels)
+captured = cache(CAPTURED_MINOR.labels)
+limited = cache(RATE_LIMIT.labels)
 verification = cache(TOKEN_CACHE.labels)

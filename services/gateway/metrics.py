@@ -10,7 +10,7 @@ REQUESTS = Counter(
 REQUEST_DURATION = Histogram(
     "gateway_request_duration_seconds",
     "Time that one call to the processor took.",
-    ["operation"],
+    ["operation", "processor"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 OVERHEAD = Histogram(
@@ -36,6 +36,7 @@ ATTEMPTS_PARKED = Counter(
     ["operation"],
 )
 UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome is not known yet.")
+UNKNOWN_OLDEST = Gauge("gateway_unknown_outcomes_oldest_seconds", "For how long the oldest of them is requested.")
 OVERDUE_OUTCOMES = Gauge(
     "gateway_overdue_outcomes",
     "Attempts without an outcome that are left to a person, who decides by `just gateway resolve`: alert above zero.",

@@ -16,6 +16,11 @@ GROUP_DURATION = Histogram(
     "Time that writing a group took; with its commit where it was one statement.",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
+HOTTEST = Histogram(
+    "ledger_group_hottest_entries",
+    "Entries of a group that change the same account in the same currency: the most of any account.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+)
 CHARTS_OPENED = Counter("ledger_charts_opened_total", "Tenants whose default accounts were opened.")
 REPORTS_REFRESH_DURATION = Histogram(
     "ledger_reports_refresh_seconds",
@@ -37,6 +42,18 @@ EXCHANGES_FAR_OFF = Counter(
 )
 HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
 VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")
+TRIAL_BALANCE_DIFFERENCE = Gauge(
+    "ledger_trial_balance_difference_minor",
+    "Difference of all debits and credits, summed over tenants and currencies without their sign, in minor units; anything but 0 is an alarm.",
+)
+VERIFIER_LAG = Gauge(
+    "ledger_verifier_lag_groups",
+    "Groups that were posted when the verifier last looked and that it has not recomputed.",
+)
+VERIFIED_AT = Gauge(
+    "ledger_verified_timestamp_seconds",
+    "When this process last ended a round of the verifier, in seconds since 1970; the freshest process counts.",
+)
 INVARIANTS_BROKEN = Counter(
     "ledger_invariants_broken_total", "Things that this process found in the books that cannot be.", ["invariant"]
 )

@@ -10,8 +10,22 @@ from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
-from services.notifier.deliveries import Courier, DeliveryConsumers, HealthPolicy, RetryPolicy, history_tables
-from services.notifier.endpoints import RESEAL_EVERY_SECONDS, EndpointConsumers, EndpointRules, Resealer
+from services.notifier.deliveries import (
+    Courier,
+    DeliveryConsumers,
+    HealthPolicy,
+    PendingMeter,
+    RetryPolicy,
+    history_tables,
+)
+from services.notifier.endpoints import (
+    COUNT_EVERY_SECONDS,
+    RESEAL_EVERY_SECONDS,
+    EndpointConsumers,
+    EndpointRules,
+    HealthMeter,
+    Resealer,
+)
 from services.notifier.replays import (
     FORGET_EVERY_SECONDS,
     REPLAY_EVERY_SECONDS,
@@ -79,6 +93,16 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
                 name="resealer",
                 every_seconds=RESEAL_EVERY_SECONDS,
                 run=Resealer(database=database, secrets=secrets).run,
+            ),
+            Worker(
+                name="count endpoints",
+                every_seconds=COUNT_EVERY_SECONDS,
+                run=HealthMeter(database=database).run,
+            ),
+            Worker(
+                name="count deliveries",
+                every_seconds=COUNT_EVERY_SECONDS,
+                run=PendingMeter(database=database).run,
             ),
         ],
         loops=[Loop(name="courier", run=courier.run)],

@@ -24,6 +24,12 @@ IN_FLIGHT = Gauge("webhook_in_flight", "Attempts in progress in this process.")
 EGRESS_BLOCKED = Counter(
     "webhook_egress_blocked_total", "Connections refused by the egress guard before they were made."
 )
+ENDPOINTS = Gauge(
+    "webhook_endpoints",
+    "Endpoints by their health: healthy, failing (the latest attempt failed), paused (none is made for now), disabled.",
+    ["state"],
+)
+PENDING = Gauge("webhook_deliveries_pending", "Deliveries that are to be attempted; counted up to 10,000.")
 RECORDS_STALE = Counter(
     "webhook_records_stale_total", "Outcomes not recorded because another worker had taken the delivery over."
 )

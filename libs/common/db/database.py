@@ -27,6 +27,7 @@ from libs.common.db.connections import (
 )
 from libs.common.db.slots import Slots
 from libs.common.errors import PlatformError
+from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 from libs.common.precedence import precedence
 from libs.common.settings import DatabaseSettings, postgres_dsn
@@ -133,6 +134,7 @@ class Database:
     async def open(self) -> None:
         """Open the pool without connecting yet, so that a service starts while its database is still starting."""
         self._is_closing = False
+        self._show()
         dsn = postgres_dsn(self._settings.database_url)
         is_pooled = self._settings.database_transaction_pooling
         connect: Any = connect_to_primary if _names_several_hosts(dsn) else asyncpg.connect
@@ -154,6 +156,13 @@ class Database:
             },
             statement_cache_size=0 if is_pooled else _STATEMENTS_MAX,
         )
+
+    def _show(self) -> None:
+        """Have the metrics read the slots; of several databases in one process the one that was opened last is shown."""
+        size = self._settings.database_pool_size
+        metrics.POOL_CONNECTIONS.labels("in_use").set_function(lambda: size - self._slots.free)
+        metrics.POOL_CONNECTIONS.labels("free").set_function(lambda: self._slots.free)
+        metrics.POOL_WAITING.set_function(lambda: self._slots.waiting)
 
     async def close(self) -> None:
         """Close the pool; connections still in use get a few seconds."""

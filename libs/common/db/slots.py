@@ -24,6 +24,16 @@ class Slots:
         self._passed = 0
 
     @property
+    def free(self) -> int:
+        """How many are free."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._queues))
+
+    @property
     def is_short(self) -> bool:
         """Whether somebody waits."""
         return any(self._queues)

@@ -4,6 +4,7 @@ FastStream's subscribers are not used for this: see decision 18.
 """
 
 import asyncio
+from time import monotonic
 
 import aio_pika
 import msgspec
@@ -53,6 +54,9 @@ class Reader:
         self._last_tag = 0
         self._lost_since: float | None = None
         metrics.CONSUMERS.labels(subscription.name).set(0)
+        # Read when somebody looks: nothing is counted with every message.
+        metrics.UNACKNOWLEDGED.labels(subscription.name).set_function(lambda: self.held)
+        metrics.UNACKNOWLEDGED_OLDEST.labels(subscription.name).set_function(lambda: self.held_seconds)
 
     @property
     def queue(self) -> str:
@@ -82,6 +86,12 @@ class Reader:
     def held(self) -> int:
         """How many messages are unacknowledged here."""
         return len(self._held)
+
+    @property
+    def held_seconds(self) -> float:
+        """For how long the oldest of them is here; they are in the order of their arrival."""
+        oldest = next(iter(self._held.values()), None)
+        return 0.0 if oldest is None else max(0.0, monotonic() - oldest.arrived_at)
 
     async def read(self, connection: aio_pika.abc.AbstractConnection) -> None:
         """Consume until the channel or the consumer is gone; whatever was not settled then comes again.

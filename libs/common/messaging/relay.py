@@ -228,6 +228,7 @@ class Relay:
             return 0
         self._in_vain = 0
         self._watermark.sent([row["seq"] for row in rows], self._now())
+        metrics.OUTBOX_BATCH.observe(len(rows))
         return len(rows)
 
     async def _send_claimed(

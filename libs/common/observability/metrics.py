@@ -38,6 +38,11 @@ OUTBOX_FAILED = Counter(
 )
 OUTBOX_PENDING = Gauge("outbox_events_pending", "Outbox rows waiting for the relay, those refused before included.")
 OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox row.")
+OUTBOX_BATCH = Histogram(
+    "outbox_batch_size",
+    "Messages that the relay took from the outbox in one round.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+)
 OUTBOX_REFUSED = Gauge(
     "outbox_refused_events", "Messages that one destination refused and that wait for it alone.", ["destination"]
 )
@@ -70,6 +75,12 @@ DATABASE_OUTAGES = Counter(
     "Statements that failed because PostgreSQL was away, full, read-only or busy, by SQLSTATE or class of the error.",
     ["cause"],
 )
+POOL_CONNECTIONS = Gauge(
+    "database_pool_connections",
+    "Connections to PostgreSQL that this process may have, by what they do: in_use, free (open or not).",
+    ["state"],
+)
+POOL_WAITING = Gauge("database_pool_waiting", "Statements that wait for a connection since all are in use.")
 FAULTS_UNLISTED = Counter(
     "faults_unlisted_total",
     "Errors of PostgreSQL's, RabbitMQ's, Redis's or the HTTP client's driver that are not on the closed list: report each.",
@@ -89,6 +100,12 @@ PARTITION_FAILURES = Counter(
     "table_partition_failures_total", "Partitions that could not be made or dropped; tried again.", ["table"]
 )
 CONSUMERS = Gauge("message_consumers", "Whether this process consumes a queue.", ["queue"])
+UNACKNOWLEDGED = Gauge(
+    "messages_unacknowledged", "Messages of a queue that this process holds and has not acknowledged.", ["queue"]
+)
+UNACKNOWLEDGED_OLDEST = Gauge(
+    "messages_unacknowledged_oldest_seconds", "For how long this process holds the oldest of them.", ["queue"]
+)
 MESSAGES_FORGOTTEN = Counter(
     "messages_forgotten_total",
     "Messages that this process held unacknowledged without working on them; their channel was closed.",

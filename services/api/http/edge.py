@@ -13,6 +13,7 @@ from libs.common.errors import PlatformError
 from libs.common.settings import HttpSettings
 from libs.common.web.errors import BodyTooLarge, RateLimited, RouteNotFound
 from libs.common.web.problems import MEDIA_TYPE, problem_of
+from services.api import metrics
 from services.api.http.callers import BearerVerifier, BeforeLooking, Principal, verified
 from services.api.http.chaos import Chaos
 from services.api.http.errors import ChaosInjected, RequestTimeout
@@ -112,12 +113,14 @@ class Edge:
 
     async def count(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
         """Count one request."""
-        return await self._limiter.count(limit, *caller)
+        count = await self._limiter.count(limit, *caller)
+        return _counted(limit, count)
 
     async def count_key(self, limit: Limit, who: Principal) -> Count | None:
         """Count one request of a key against what all keys of its tenant may do together."""
         together = self._read_keys if limit is self._read else self._write_keys
-        return await self._limiter.count(together, "tenant", who.tid)
+        count = await self._limiter.count(together, "tenant", who.tid)
+        return _counted(together, count)
 
     async def give_back(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
         """Take back a request that was only a replay."""
@@ -319,6 +322,11 @@ class _Passage:
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"the body is larger than {self._bytes_max} bytes")
+
+
+def _counted(limit: Limit, count: Count | None) -> Count | None:
+    metrics.limited(limit.name, "uncounted" if count is None else "allowed" if count.allowed else "refused").inc()
+    return count
 
 
 def _lines(headers: dict[str, str]) -> Lines:

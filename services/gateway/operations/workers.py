@@ -38,6 +38,7 @@ def operation_workers(operations: Commands, store: AttemptStore, *, settings: Re
     async def count() -> None:
         outcomes = await store.count_open()
         metrics.UNKNOWN_OUTCOMES.set(outcomes.unknown)
+        metrics.UNKNOWN_OLDEST.set(max(0.0, outcomes.oldest_seconds))
         metrics.OVERDUE_OUTCOMES.set(outcomes.overdue)
 
     return [

@@ -94,7 +94,6 @@ _REQUESTS = {
     for operation in (*Operation, _LOOK_UP)
     for kind, status in _STATUS.items()
 }
-_DURATIONS = {operation: metrics.REQUEST_DURATION.labels(operation) for operation in (*Operation, _LOOK_UP)}
 
 
 class ResilientProcessor:
@@ -118,7 +117,11 @@ class ResilientProcessor:
         self._sleep = sleep
         self._monotonic = monotonic
         # The kind of processor, not the account: a label of a metric is a word of a closed set.
-        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(label or processor.name)
+        kind = label or processor.name
+        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(kind)
+        self._durations = {
+            operation: metrics.REQUEST_DURATION.labels(operation, kind) for operation in (*Operation, _LOOK_UP)
+        }
 
     @property
     def name(self) -> str:
@@ -259,7 +262,7 @@ class ResilientProcessor:
         finally:
             self._in_flight.dec()
         seconds = self._monotonic() - began
-        _DURATIONS[operation].observe(seconds)
+        self._durations[operation].observe(seconds)
         if (noted := CALLED_SECONDS.get()) is not None:
             noted.append(seconds)
         _REQUESTS[operation, type(answer)].inc()

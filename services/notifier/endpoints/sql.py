@@ -99,6 +99,15 @@ SELECT tenant_id, id, secret_sealed, secrets_retired, headers_sealed {outdated}
 # Deleted ones too: the earlier key may be removed only once nothing needs it.
 _COUNT_OUTDATED = Statement("SELECT count(*) {outdated}", outdated=_OUTDATED)
 
+# Each endpoint once, with its gate by the gate's primary key. An endpoint without one has never failed.
+_HEALTH = Statement("""
+SELECT CASE WHEN NOT e.is_active THEN 'disabled' WHEN g.paused_until IS NOT NULL THEN 'paused'
+            WHEN g.failing_since IS NOT NULL THEN 'failing' ELSE 'healthy' END AS state, count(*) AS endpoints
+  FROM webhook_endpoints AS e
+  LEFT JOIN endpoint_gates AS g ON g.tenant_id = e.tenant_id AND g.endpoint_id = e.id
+ WHERE e.deleted_at IS NULL GROUP BY 1
+""")
+
 # The rows are locked since they were read; only what is sealed is written.
 _RESEAL = Statement("""
 UPDATE webhook_endpoints
@@ -211,6 +220,11 @@ async def outdated(tx: Connection, *, key_id: bytes, after: tuple[str, UUID], li
 async def count_outdated(connection: Connection, *, key_id: bytes) -> int:
     """Count the endpoints with something that another key than `key_id` sealed."""
     return int(await _COUNT_OUTDATED.fetchval(connection, key_id=key_id) or 0)
+
+
+async def health(connection: Connection) -> dict[str, int]:
+    """Count endpoints by their health: healthy, failing, paused, disabled; absent where there is none."""
+    return {row["state"]: row["endpoints"] for row in await _HEALTH.fetch(connection)}
 
 
 async def reseal(tx: Connection, sealed: Sequence[Sealed]) -> None:

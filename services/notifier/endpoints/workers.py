@@ -1,14 +1,19 @@
-"""What runs on a clock for endpoints: sealing their secrets again when the key changes."""
+"""What runs on a clock for endpoints: sealing their secrets again when the key changes, and counting them by health."""
 
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
-from services.notifier.endpoints import commands
+from services.notifier import metrics
+from services.notifier.endpoints import commands, sql
 from services.notifier.sending import EndpointSecrets
 
 log = get_logger("notifier.endpoints")
 
 RESEAL_EVERY_SECONDS = 3_600.0
 """How often secrets are looked for that an earlier key sealed; the first time when the process starts."""
+COUNT_EVERY_SECONDS = 15.0
+"""How fresh the gauges of endpoints and of what waits for them are."""
+STATES = ("healthy", "failing", "paused", "disabled")
+"""Every state of an endpoint, so that a gauge falls back to 0."""
 _NAMED_MAX = 20
 """Endpoints that one line of the log names at most."""
 
@@ -27,3 +32,17 @@ class Resealer:
             log.error("secrets.unreadable", endpoint_ids=[str(endpoint) for endpoint in result.unreadable[:_NAMED_MAX]])
         if result.done or result.left:
             log.info("secrets.resealed", endpoints=result.done, left=result.left)
+
+
+class HealthMeter:
+    """Shows how many endpoints are healthy, failing, paused and disabled."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def run(self) -> None:
+        """Count once."""
+        async with self._database.connection() as connection:
+            found = await sql.health(connection)
+        for state in STATES:
+            metrics.ENDPOINTS.labels(state).set(found.get(state, 0))

@@ -211,4 +211,4 @@ async def test_health_and_metrics_are_reported(gateway: Running) -> None:
     page = (await gateway.http.get("/metrics")).text
     assert 'gateway_requests_total{operation="authorize",status="approved"}' in page
     assert 'b2b_circuit_breaker_state{name="sandbox",state="closed"} 1.0' in page
-    assert 'gateway_request_duration_seconds_count{operation="authorize"}' in page
+    assert 'gateway_request_duration_seconds_count{operation="authorize",processor="sandbox"}' in page

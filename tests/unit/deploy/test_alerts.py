@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from prometheus_client.metrics import MetricWrapperBase
 
-from services.gateway import metrics as gateway
-from services.ledger import metrics as ledger
+from deploy.local import metric_page
+from libs.common.money import _KNOWN
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "deploy/observability/alerts").glob("*.yml"))
-NAME = re.compile(r"\b(?:gateway|ledger)_[a-z_]+")
+RECORDED = sorted((ROOT / "deploy/observability/rules").glob("*.yml"))
+NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?![\"(=~!])")
+WORDS = {"histogram_quantile", "label_replace", "vector_matching", "group_left", "error_budget"}
+"""What looks like a name of a metric in an expression and is none."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -20,23 +22,44 @@ def rules() -> list[dict[str, Any]]:
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
+def named_in(expression: str) -> set[str]:
+    """The metrics that an expression reads, as they are counted: without what a histogram adds, without labels and texts."""
+    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\b(?:by|on) \([^)]*\)|[a-z_]+:[a-z_:0-9]+", " ", expression)
+    return {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in NAME.findall(bare)} - WORDS
+
+
 def helps() -> dict[str, str]:
     """What each metric is, by its name as it is shown."""
-    found = {}
-    for module in (gateway, ledger):
-        for metric in vars(module).values():
-            if isinstance(metric, MetricWrapperBase):
-                suffix = "_total" if metric._type == "counter" else ""
-                found[metric._name + suffix] = metric._documentation
-    return found
+    return {metric.name: metric.text for metrics in metric_page.known().values() for metric in metrics}
 
 
 def test_rules_name_metrics_that_exist_and_no_metric_lacks_its_rule() -> None:
     known = helps()
-    named = {name for rule in rules() for name in NAME.findall(rule["expr"])}
+    named = {name for rule in rules() for name in named_in(rule["expr"])}
     assert named - known.keys() == set()
     wanting = {name for name, text in known.items() if re.search(r"\balert (above|where|on)\b", text)}
     assert wanting - named == set()
+
+
+def test_what_rules_record_and_read_exists() -> None:
+    recording = [
+        rule for file in RECORDED for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]
+    ]
+    named = {name for rule in recording for name in named_in(rule["expr"])}
+    assert named - helps().keys() == set()
+    recorded = {rule["record"] for rule in recording}
+    read = {name for rule in rules() for name in re.findall(r"\b[a-z_]+:[a-z_:0-9]+", rule["expr"])}
+    assert read - recorded == set()
+
+
+def test_decimals_of_each_currency_are_known_to_the_rule_of_revenue() -> None:
+    text = (ROOT / "deploy/observability/rules/suite.yml").read_text()
+    clauses = re.findall(r'payments_captured_minor_total\{currency(!~|=~)"([A-Z|]+)"\}(?: / (\d+))?', text)
+    listed = {
+        code: len(divisor or "1") - 1 for how, codes, divisor in clauses if how == "=~" for code in codes.split("|")
+    }
+    assert [set(codes.split("|")) for how, codes, _ in clauses if how == "!~"] == [listed.keys()]
+    assert {code: listed.get(code, 2) for code in _KNOWN} == {code: unit.exponent for code, unit in _KNOWN.items()}
 
 
 def test_rules_lead_to_a_section_of_a_runbook() -> None:
@@ -45,5 +68,8 @@ def test_rules_lead_to_a_section_of_a_runbook() -> None:
     for rule in every:
         path, _, anchor = rule["annotations"]["runbook"].partition("#")
         headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
-        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, rule["alert"]
+        assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, rule[
+            "alert"
+        ]
         assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}, rule["alert"]

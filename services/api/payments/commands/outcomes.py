@@ -1,6 +1,6 @@
 """Outcomes that other services report: intents, refunds and disputes move, and requests that wait are answered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -76,6 +76,7 @@ class Outcomes:
         early: dict[UUID, NotYet] = {}
         # Counted after the commit: a set that holds early events is handled once more without them.
         counted: list[Counter] = []
+        captured: dict[str, int] = {}
         for item in reports:
             try:
                 known = book.known(item)
@@ -92,6 +93,9 @@ class Outcomes:
             if decision.intent.is_given_back_twice and not known.intent.is_given_back_twice:
                 lines.append(given_back_twice(decision.intent, item, at=now))
             answers += self._answers_to(known, decision)
+            if (more := decision.intent.captured_minor - known.intent.captured_minor) > 0:
+                currency = decision.intent.currency
+                captured[currency] = captured.get(currency, 0) + more
             if decision.intent.status is not known.intent.status:
                 counted.append(metrics.transition(decision.intent.status.value))
             if Fact.CAPTURE_UNCONFIRMED in decision.facts:
@@ -118,7 +122,7 @@ class Outcomes:
                 at=now,
             )
             await book.save_parts()
-        return partial(self._committed, answers, counted)
+        return partial(self._committed, answers, counted, captured)
 
     async def record_capture_reports(
         self, tx: Connection, events: Sequence[Received[gateway.CaptureReported]]
@@ -149,7 +153,9 @@ class Outcomes:
             return [_answer(refund, self._render_refund(refund), intent)] if is_awaited else []
         return [_answer(intent, self._render(intent), intent)] if _is_awaited(known.intent, intent) else []
 
-    def _committed(self, answers: Sequence[KeyAnswer], counted: Sequence[Counter]) -> None:
+    def _committed(self, answers: Sequence[KeyAnswer], counted: Sequence[Counter], captured: Mapping[str, int]) -> None:
+        for currency, minor in captured.items():
+            metrics.captured(currency).inc(minor)
         for counter in counted:
             counter.inc()
         for found in answers:

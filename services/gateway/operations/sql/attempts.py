@@ -216,7 +216,8 @@ _FORGET = Statement("SELECT forget_attempts(:before, :limit) AS forgotten")
 # With the predicate of `ix_attempts_open`, so that the cost grows with what is open alone.
 _COUNT_OPEN = Statement(
     """
-SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue
+SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue,
+coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'UNKNOWN')), 0)::float8 AS oldest_seconds
 FROM attempts WHERE {is_open}
 """,
     is_open=IS_OPEN,
@@ -304,7 +305,7 @@ class AttemptStore:
         """Count the attempts without an outcome."""
         row = await _COUNT_OPEN.fetchrow(self._database)
         assert row is not None
-        return OpenOutcomes(unknown=row["unknown"], overdue=row["overdue"])
+        return OpenOutcomes(unknown=row["unknown"], overdue=row["overdue"], oldest_seconds=row["oldest_seconds"])
 
     async def of_intent(self, *, tenant_id: str, payment_intent_id: UUID) -> list[Attempt]:
         """Read the attempts of one payment intent, oldest first."""

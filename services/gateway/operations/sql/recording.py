@@ -49,6 +49,8 @@ class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were called about and got no answer."""
     overdue: int
     """Those that are left to a person."""
+    oldest_seconds: float
+    """For how long the oldest of the unknown ones is requested; 0 where there is none."""
 
 
 async def in_halves[T, R](

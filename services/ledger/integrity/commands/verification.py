@@ -41,6 +41,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that were recomputed."""
     findings: list[StoredFinding]
     """What cannot be."""
+    left: int
+    """Groups that were posted by then and are not recomputed."""
     heads: dict[int, str]
     """The hash of each chain's last recomputed group, in hexadecimal: whoever keeps it can show later whether all was rewritten."""
 
@@ -101,14 +103,24 @@ class Verifier:
                     heads[stored.chain] = walk.chain.verified_hash.hex()
                     checked.append(walk.chain)
                 found += await findings.broken_invariants(connection, thorough=anew)
+                difference = await findings.trial_balance_difference(connection)
+            metrics.TRIAL_BALANCE_DIFFERENCE.set(difference)
             if not anew:
                 for chain in checked:
                     await seals.remember_check(connection, chain, at=self._clock.now())
-        return Report(groups=groups, entries=entries, findings=found, heads=heads)
+        return Report(
+            groups=groups,
+            entries=entries,
+            findings=found,
+            heads=heads,
+            left=sum(chain.sequence - chain.verified for chain in checked),
+        )
 
     async def _publish(self, report: Report) -> None:
         now = self._clock.now()
         metrics.VERIFIED_ENTRIES.inc(report.entries)
+        metrics.VERIFIER_LAG.set(report.left)
+        metrics.VERIFIED_AT.set(now.timestamp())
         new: list[StoredFinding] = []
         if report.findings:
             async with self._database.transaction() as tx:

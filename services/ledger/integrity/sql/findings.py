@@ -87,6 +87,18 @@ async def broken_invariants(connection: Connection, *, thorough: bool) -> list[S
     ]
 
 
+# One row for each balance; the verifier's round reads them all a second time.
+_TRIAL_BALANCE = Statement("""
+SELECT coalesce(sum(abs(difference)), 0) FROM (
+    SELECT sum(debits_minor - credits_minor) AS difference FROM balances GROUP BY tenant_id, currency) AS by_tenant
+""")
+
+
+async def trial_balance_difference(connection: Connection) -> int:
+    """Sum what debits and credits differ by, over all tenants and currencies, in minor units and without the sign."""
+    return int(await _TRIAL_BALANCE.fetchval(connection) or 0)
+
+
 _IS_OPEN = (
     "NOT EXISTS (SELECT FROM finding_resolutions AS r WHERE r.subject = f.subject AND r.invariant = f.invariant "
     "AND r.tenant_id = f.tenant_id)"

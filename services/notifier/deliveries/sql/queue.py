@@ -40,6 +40,17 @@ SELECT tenant_id, endpoint_id, event_id, id, :event_type, 'PENDING', 0, first_at
 ON CONFLICT DO NOTHING
 """)
 
+# The partial index of what is pending has no other rows; the limit bounds what a dead endpoint's queue costs.
+_COUNT_PENDING = Statement("""
+SELECT count(*) FROM (SELECT FROM deliveries WHERE status = 'PENDING' LIMIT 10000) AS pending
+""")
+
+
+async def count_pending(connection: Connection) -> int:
+    """Count the deliveries that are to be attempted, up to 10,000."""
+    return int(await _COUNT_PENDING.fetchval(connection) or 0)
+
+
 # The index is visited once for each endpoint that has something pending, whatever the length of its queue: a dead
 # endpoint with a million deliveries costs no more than one with a single delivery. The limit is written into the
 # statement so that the planner knows that few rows follow.

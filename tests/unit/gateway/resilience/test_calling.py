@@ -131,8 +131,9 @@ async def test_each_call_is_counted_by_its_answer_and_measured(clock: ManualCloc
 
     def measured() -> list[float]:
         labels = {"operation": "authorize"}
+        timed = labels | {"processor": "scripted"}
         requests = REGISTRY.get_sample_value("gateway_requests_total", labels | {"status": status})
-        return [requests or 0, REGISTRY.get_sample_value("gateway_request_duration_seconds_sum", labels) or 0]
+        return [requests or 0, REGISTRY.get_sample_value("gateway_request_duration_seconds_sum", timed) or 0]
 
     before, called = measured(), list[float]()
     token = CALLED_SECONDS.set(called)

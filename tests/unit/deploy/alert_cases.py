@@ -1,0 +1,94 @@
+"""For every alert the series that fire it, and the same in good order: `series: (bad, good)` in promtool's notation.
+
+A value is its beginning, its step for each minute and how many steps: `0+1x60`; a plain number stays for the whole time.
+"""
+
+type Series = dict[str, tuple[str, str]]
+
+UP, FLAT = "0+1x90", "0x90"
+"""A counter that counts once a minute, and one that does not."""
+NEW = "_x85 1x10"
+"""A labelled counter that begins with its first count."""
+GOOD, BAD, FAST = "0+100x200", "0+5x200", "0+20x200"
+"""Of requests: all of them, one in twenty, one in five."""
+
+_DURATION = 'http_request_duration_seconds_{}{{job="payments-api",method="GET",path="/v1/me"{}}}'
+CASES: dict[str, Series] = {
+    "ServiceDown": {'up{job="payments-ledger",instance="a"}': ("0x90", "1x90")},
+    "ErrorBudgetBurnsFast": {
+        'http_requests_total{job="payments-api",status="503"}': (BAD, FLAT),
+        'http_requests_total{job="payments-api",status="200"}': (GOOD, GOOD),
+    },
+    "ErrorBudgetBurnsSlowly": {
+        _DURATION.format("bucket", ',le="1.0"'): ("0+95x200", GOOD),
+        _DURATION.format("count", ""): (GOOD, GOOD),
+    },
+    "EventLoopStalls": {
+        'event_loop_stall_seconds_bucket{job="payments-api",le="0.5"}': (FLAT, GOOD),
+        'event_loop_stall_seconds_bucket{job="payments-api",le="1.0"}': (GOOD, GOOD),
+        'event_loop_stall_seconds_bucket{job="payments-api",le="+Inf"}': (GOOD, GOOD),
+    },
+    "LoopFails": {'loop_failures_in_a_row{job="payments-ledger",loop="expire holds"}': ("9x90", "1x90")},
+    "RequestsUncounted": {"rate_limit_uncounted_total": (UP, FLAT)},
+    "AuditOutcomesUnwritten": {"audit_outcomes_unwritten_total": (UP, FLAT)},
+    "OrderContradicted": {"orders_contradicted_total": (UP, FLAT)},
+    "PaymentsStuck": {'payments_waiting_oldest_seconds{stage="capturing"}': ("1000x90", "30x90")},
+    "CaptureUnknown": {'payment_captures_unasked_total{outcome="unknown"}': (UP, FLAT)},
+    "DatabaseAway": {'database_outages_total{job="payments-api",cause="53300"}': ("0+60x90", FLAT)},
+    "FaultUnlisted": {'faults_unlisted_total{job="payments-api",error="asyncpg.X"}': (NEW, "5x90")},
+    "ConnectionsShort": {'database_pool_waiting{job="payments-api"}': ("3x90", FLAT)},
+    "PartitionsMissing": {'table_partitions_ahead{job="payments-api",table="inbox"}': (FLAT, "2x90")},
+    "OutboxBehind": {'outbox_oldest_seconds{job="payments-api",instance="a"}': ("90x90", "1x90")},
+    "DestinationRefuses": {'outbox_refused_events{job="payments-api",destination="orders"}': ("1x90", FLAT)},
+    "MessagesDead": {'messages_total{job="payments-api",queue="q",outcome="dead"}': (NEW, "5x90")},
+    "PartnerMessagesDead": {'partner_messages_total{job="payments-api",message="m",outcome="dead"}': (NEW, "5x90")},
+    "MessagesUnacknowledged": {'messages_unacknowledged_oldest_seconds{queue="q"}': ("0+60x90", "1x90")},
+    "MessagesForgotten": {'messages_forgotten_total{job="payments-api",queue="q"}': (NEW, "5x90")},
+    "QueueUnread": {
+        'message_consumers{job="payments-api",queue="q",instance="a"}': (FLAT, FLAT),
+        'message_consumers{job="payments-api",queue="q",instance="b"}': (FLAT, "1x90"),
+    },
+    "BrokerBlocked": {'broker_blocked{job="payments-api"}': ("1x90", FLAT)},
+    "BooksBroken": {"ledger_findings": ("1x90", FLAT)},
+    "TrialBalanceOff": {"ledger_trial_balance_difference_minor": ("5x90", FLAT)},
+    "VerifierBehind": {"ledger_verified_timestamp_seconds": (FLAT, "0+60x90")},
+    "ReportsStale": {"ledger_reports_refreshed_timestamp_seconds": ("-7200x90", "0+60x90")},
+    "WebhooksFail": {
+        'webhook_attempts_total{outcome="5xx"}': ("0+30x90", FLAT),
+        'webhook_attempts_total{outcome="2xx"}': (GOOD, GOOD),
+    },
+    "WebhookEndpointsPaused": {'webhook_endpoints{state="paused"}': ("2x90", FLAT)},
+    "WebhookBacklog": {"webhook_deliveries_pending": ("10000x90", "20x90")},
+    "OutcomesLeftToAPerson": {"gateway_overdue_outcomes": ("1x90", FLAT)},
+    "CaptureForged": {"gateway_captures_unknown_total": (UP, FLAT)},
+    "AccountPausedAgainAndAgain": {"gateway_accounts_paused_total": (UP, FLAT)},
+    "KeyRefused": {'gateway_credentials_refused_total{processor="stripe"}': (NEW, "5x90")},
+    "EventsOfAnotherModeOrAccount": {'gateway_stripe_envelopes_total{envelope="wrong_mode"}': (UP, FLAT)},
+    "EventsFailed": {"gateway_stripe_events_failed": ("1x90", FLAT)},
+    "GivenBackTwice": {"gateway_payments_given_back_twice_total": (UP, FLAT)},
+    "PayoutStatusUnknown": {"gateway_payouts_unknown_total": (UP, FLAT)},
+    "BalanceOff": {'gateway_balances_off{part="total"}': ("1x90", FLAT)},
+    "BalancesNotCompared": {
+        'gateway_balance_comparisons_total{outcome="unreadable"}': (UP, UP),
+        'gateway_balance_comparisons_total{outcome="agrees"}': (FLAT, UP),
+    },
+    "StatementUnreadable": {'gateway_statement_unreadable_total{list="charges"}': (NEW, "5x90")},
+    "StatementBehind": {'gateway_statement_lag_seconds{list="charges"}': ("4000x90", "60x90")},
+    "MovementSuspended": {'ledger_movements_suspended_total{kind="fee"}': (NEW, "5x90")},
+    "ExchangeFarOff": {"ledger_exchanges_far_off_total": (UP, FLAT)},
+    "ReconciliationAbandoned": {'gateway_reconciliation_runs_total{outcome="abandoned"}': (NEW, FLAT)},
+    "ReconciliationSlow": {"gateway_reconciliation_run_seconds": ("4000x90", "60x90")},
+    "DiscrepanciesOld": {'gateway_discrepancies_oldest_seconds{type="AMOUNT"}': ("90000x90", "60x90")},
+    "CircuitOpen": {'b2b_circuit_breaker_state_ordinal{name="stripe"}': ("2x90", "1x90")},
+    "OutcomesUnknownLong": {"gateway_unknown_outcomes_oldest_seconds": ("4000x90", "60x90")},
+    "DeclinesRise": {
+        'gateway_requests_total{operation="authorize",status="declined"}': ("0+300x90", "0+10x90"),
+        'gateway_requests_total{operation="authorize",status="approved"}': (GOOD, GOOD),
+    },
+}
+"""A step is a minute; evaluated every five, and looked at after 90."""
+IN_DAYS: dict[str, Series] = {
+    "OpeningBalanceDue": {"gateway_openings_due": ("1x200", "0x200")},
+    "EventsAreLost": {'gateway_statement_adopted_total{list="charges"}': ("0+1x200", "5x200")},
+}
+"""Those that wait for a day: a step is a quarter of an hour, and they are looked at after two days."""
