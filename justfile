@@ -22,7 +22,7 @@ setup:
 demo *args: setup
     @{{ python }} -m deploy.local demo "$@"
 
-# Start servers and services, migrate and seed; safe to repeat
+# Start servers and services, migrate and seed; safe to repeat; with --observe also Prometheus and Alertmanager
 [no-exit-message]
 [group('run')]
 up *args: setup
@@ -332,6 +332,12 @@ bench-matching *args: setup
 proof-lifecycle *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.lifecycle "$@"
+
+# Draw the dashboards from a running Prometheus to docs/observability: just pictures --minutes 15 (--prometheus URL)
+[no-exit-message]
+[group('document')]
+pictures *args: setup
+    @{{ python }} -m deploy.observability.pictures "$@"
 
 # Make a key pair that signs tokens: FILE and FILE.pub (--algorithm ES256 or RS256)
 [no-exit-message]

@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
             )
         return added
 
-    command("up", _up, "start everything: servers, migrations, seeds, services")
+    up = command("up", _up, "start everything: servers, migrations, seeds, services")
+    up.add_argument("--observe", action="store_true", help="Prometheus and Alertmanager too, which watch them")
     down = command("down", _down, "end everything that was started here")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
     command("status", _status, "say what runs, where, and whether it is ready")
@@ -112,9 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(_: argparse.Namespace) -> int:
-    lifecycle.up(_report)
+def _up(chosen: argparse.Namespace) -> int:
+    env = lifecycle.up(_report)
     print(status())
+    if chosen.observe:
+        from deploy.local.observing import observe
+
+        observe(_report, env)
     return 0
 
 

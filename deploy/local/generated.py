@@ -29,7 +29,7 @@ from deploy.local.errors import LocalFailure
 from deploy.local.json_documents import laid_out
 from deploy.local.layout import ROOT
 from deploy.local.processes import run
-from deploy.observability import levels
+from deploy.observability import dashboards, levels
 from libs.common import setting_names
 from libs.common.secrets import PUBLISHED
 
@@ -75,7 +75,16 @@ DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST
 
 def files() -> set[Path]:
     """Return every generated file, but for those that only a server can tell."""
-    made = {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *collection.FILES, route_page.FILE}
+    made = {
+        *DOCUMENTS,
+        *PAGES,
+        *MADE,
+        *DIGESTS,
+        *python_client.FILES,
+        *collection.FILES,
+        route_page.FILE,
+        *dashboards.texts(),
+    }
     return made | {*compatibility.known_files()}
 
 
@@ -93,6 +102,7 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
         document = json.loads(openapi)
         found |= python_client.texts(openapi) | collection.texts(document) | compatibility.files(document)
         found[route_page.FILE] = route_page.text(document)
+    found |= {file: text for file, text in dashboards.texts().items() if file.is_relative_to(below)}
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 
 

@@ -1,34 +1,150 @@
 """A private Prometheus and Alertmanager that watch this checkout's services, and promtool, which tries rules out.
 
-They are no servers of the platform: nothing waits for them, and they are started only when somebody wants to look.
+They are no servers of the platform: nothing waits for them, and they are started only when somebody wants to look. Processes
+carry the mark of their profile, so that `down` ends them with its servers.
 """
 
 import os
 import shutil
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import yaml
 
 from deploy.local import packages
-from deploy.local.errors import LocalFailure
-from deploy.local.processes import which
+from deploy.local.errors import LocalFailure, failure
+from deploy.local.layout import ROOT
+from deploy.local.processes import ProcessId, end, spawn, which, working_in
+from deploy.local.waiting import wait_until
+
+OBSERVABILITY = ROOT / "deploy" / "observability"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+KEPT = "15d"
+KEPT_BYTES = "512MB"
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Prometheus reads, how often, and whom it sends alerts to."""
+
+    targets: Mapping[str, list[str]]
+    """The addresses, host and port, of each job."""
+    token: str = ""
+    """The operations token."""
+    alertmanager: str = ""
+    """Host and port; empty: alerts are shown only."""
+    every: str = "15s"
 
 
 def promtool() -> tuple[str, str]:
     """Return the path of promtool, installed first where that is possible, and why there is none where the path is empty."""
-    return _program("promtool")
+    return _program("promtool", "prometheus")
 
 
 def prometheus() -> tuple[str, str]:
     """Return the path of the server likewise."""
-    return _program("prometheus")
+    return _program("prometheus", "prometheus")
 
 
-def _program(name: str) -> tuple[str, str]:
+def alertmanager() -> tuple[str, str]:
+    """Return the path of Alertmanager likewise."""
+    return _program("prometheus-alertmanager", "alertmanager")
+
+
+def configuration(watched: Watched, *, token_file: Path) -> str:
+    """Return the configuration: the rules and alerts of this repository, and a job for each service."""
+    jobs = [
+        {
+            "job_name": job,
+            "static_configs": [{"targets": targets}],
+            **({"authorization": {"credentials_file": str(token_file)}} if watched.token else {}),
+        }
+        for job, targets in watched.targets.items()
+    ]
+    alerting = [{"static_configs": [{"targets": [watched.alertmanager]}]}] if watched.alertmanager else []
+    document = {
+        "global": {"scrape_interval": watched.every, "evaluation_interval": watched.every},
+        "rule_files": [str(OBSERVABILITY / folder / "*.yml") for folder in ("rules", "alerts")],
+        "alerting": {"alertmanagers": alerting},
+        "scrape_configs": jobs,
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def start(folder: Path, watched: Watched, *, program: str, port: int, home: Path) -> ProcessId:
+    """Start a Prometheus in a folder; one that runs there already is replaced. Return when it answers.
+
+    Raises:
+        LocalFailure: when it does not answer in time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder)
+    token = folder / "operations_token"
+    token.touch(mode=0o600)
+    token.write_text(watched.token)
+    (folder / "prometheus.yml").write_text(configuration(watched, token_file=token))
+    command = [
+        program,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--storage.tsdb.retention.time={KEPT}",
+        f"--storage.tsdb.retention.size={KEPT_BYTES}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    return _started(command, folder, port=port, home=home, name="Prometheus")
+
+
+def start_alertmanager(folder: Path, *, program: str, port: int, home: Path) -> ProcessId:
+    """Start an Alertmanager in a folder; one that runs there already is replaced. Return when it answers.
+
+    Raises:
+        LocalFailure: when it does not answer in time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder)
+    command = [
+        program,
+        f"--config.file={OBSERVABILITY / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    return _started(command, folder, port=port, home=home, name="Alertmanager")
+
+
+def _started(command: list[str], folder: Path, *, port: int, home: Path, name: str) -> ProcessId:
+    log = folder / "log"
+    process = spawn(command, home=home, log=log, cwd=folder)
+    wait_until(lambda: _listens(port) or not process.is_alive, seconds=START_SECONDS, poll_seconds=0.1)
+    if not process.is_alive or not _listens(port):
+        end([process], first=signal.SIGTERM, seconds=STOP_SECONDS, whole_group=False)
+        raise failure(f"{name} did not start on port {port}.", log=log)
+    return process
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _replace(folder: Path) -> None:
+    end(working_in(folder), first=signal.SIGTERM, seconds=STOP_SECONDS, whole_group=False)
+
+
+def _program(name: str, package: str) -> tuple[str, str]:
     found = which(name)
     if found:
         return found, ""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return "", packages.instruction(["prometheus"])
+        return "", packages.instruction([package])
     try:
-        packages.install(["prometheus"], report=print)
+        packages.install([package], report=print)
     except LocalFailure as failed:
         return "", str(failed)
-    return which(name), f"the package of Prometheus has no {name}"
+    return which(name), f"the package {packages.PACKAGES[package]} has no {name}"

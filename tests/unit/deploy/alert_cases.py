@@ -14,7 +14,12 @@ GOOD, BAD, FAST = "0+100x200", "0+5x200", "0+20x200"
 
 _DURATION = 'http_request_duration_seconds_{}{{job="payments-api",method="GET",path="/v1/me"{}}}'
 CASES: dict[str, Series] = {
-    "ServiceDown": {'up{job="payments-ledger",instance="a"}': ("0x90", "1x90")},
+    "ServiceDown": {
+        'up{job="payments-api",instance="a"}': ("1x90", "1x90"),
+        'up{job="payments-ledger",instance="a"}': ("0x90", "1x90"),
+        'up{job="payments-gateway",instance="a"}': ("1x90", "1x90"),
+        'up{job="payments-notifier",instance="a"}': ("1x20", "1x90"),
+    },
     "ErrorBudgetBurnsFast": {
         'http_requests_total{job="payments-api",status="503"}': (BAD, FLAT),
         'http_requests_total{job="payments-api",status="200"}': (GOOD, GOOD),

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.unit
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+WATCHING = ("prometheus", "alertmanager", "grafana")
 ONE_SHOTS = ("postgres-init", "seed", *(f"{service}-migrate" for service in SERVICES))
 
 
@@ -35,7 +36,7 @@ def services() -> dict[str, Any]:
 
 
 def test_everything_is_there(services: dict[str, Any]) -> None:
-    assert set(services) == {"postgres", "redis", "rabbitmq", *ONE_SHOTS, *SERVICES}
+    assert set(services) == {"postgres", "redis", "rabbitmq", *ONE_SHOTS, *SERVICES, *WATCHING}
 
 
 def test_dependencies_exist_and_are_waited_for(services: dict[str, Any]) -> None:
@@ -68,6 +69,25 @@ def test_a_service_is_healthy_when_it_is_ready(services: dict[str, Any], service
     assert services[service]["ports"] == [f"127.0.0.1:${{{service.upper()}_HTTP_PORT:-{port}}}:{port}"]
     assert services[service]["restart"] == "unless-stopped"
     assert services[service]["build"]["args"] == {"SERVICE": service}
+
+
+@pytest.mark.parametrize(("name", "port"), [("prometheus", 9090), ("alertmanager", 9093), ("grafana", 3000)])
+def test_what_watches_is_bounded_kept_alive_and_healthy(services: dict[str, Any], name: str, port: int) -> None:
+    service = services[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["mem_limit"]
+    assert service["cpus"]
+    assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+    assert f"127.0.0.1:{port}/" in service["healthcheck"]["test"][-1]
+    assert service["ports"] == [f"127.0.0.1:${{OBSERVE_{name.upper()}_PORT:-{port}}}:{port}"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_prometheus_reads_every_service(service: str) -> None:
+    jobs = yaml.safe_load((ROOT / "deploy/observability/prometheus.yml").read_text())["scrape_configs"]
+    (found,) = (job for job in jobs if job["job_name"] == f"payments-{service}")
+    (names_,) = found["dns_sd_configs"]
+    assert (names_["names"], names_["port"]) == ([service], environment.HTTP_PORTS[service])
 
 
 def test_one_shots_end(services: dict[str, Any]) -> None:
@@ -146,11 +166,11 @@ def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
         volume for service in services.values() for volume in service.get("volumes", []) if volume.startswith("./")
     ]
     assert mounts
-    assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts)
+    assert all((ROOT / mount.split(":")[0]).exists() for mount in mounts)
     assert all(mount.endswith(":ro") for mount in mounts)
 
 
-@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init", "rabbitmq"])
+@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init", "rabbitmq", "grafana"])
 def test_servers_refuse_published_passwords_outside_local(services: dict[str, Any], server: str) -> None:
     service = services[server]
     shell, script, names, *rest = service["entrypoint"]
@@ -180,7 +200,7 @@ def test_servers_refuse_published_passwords_outside_local(services: dict[str, An
             refused = started("production", **good | {name: bad})
             assert (refused.returncode, refused.stdout) == (1, "")
             assert refused.stderr.startswith(f"{name} is missing, short or published")
-    more = {"postgres-init": [], "rabbitmq": ["/bin/sh", "/start.sh", "docker-entrypoint.sh"]}
+    more = {"postgres-init": [], "rabbitmq": ["/bin/sh", "/start.sh", "docker-entrypoint.sh"], "grafana": ["/run.sh"]}
     assert rest == more.get(server, ["docker-entrypoint.sh"])
 
 
