@@ -9,7 +9,7 @@ from tests.proof.statement import prove
 
 pytestmark = pytest.mark.long
 
-PAYMENTS = 16
+PAYMENTS = 8
 
 
 async def test_books_and_payments_are_what_stripe_says_after_everything_happened(
