@@ -1,0 +1,1 @@
+"""`payctl`: the Payments API in a terminal. Needs `pip install 'payments-client[payctl]'`."""
