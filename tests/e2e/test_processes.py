@@ -16,7 +16,7 @@ import asyncpg
 import jwt
 import pytest
 
-from tests.support.platform import ROOT, Answer, Client, Platform
+from tests.support.platform import ROOT, START_SECONDS, Answer, Client, Platform
 from tests.support.ports import free_port
 
 LIMIT, LOGIN_LIMIT = 12, 3
@@ -62,7 +62,7 @@ async def running_api(platform: Platform, log: Path) -> AsyncIterator[str]:
         )
     base = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(START_SECONDS):
             while True:
                 try:
                     async with platform.http.get(f"{base}/readyz") as answer:
