@@ -59,13 +59,17 @@ class Model:
         self.reversed: set[UUID] = set()
         self.lines: dict[UUID, Entry] = {}
         self.open_from: datetime | None = None
+        self.demands_two = False
+        """Whether what a person causes is refused where nobody else has approved it."""
 
-    def post(self, entry: Entry, *, now: datetime, captures: Hold | None = None) -> str:
-        """Post an entry, or capture a hold by one."""
+    def post(self, entry: Entry, *, now: datetime, captures: Hold | None = None, is_approved: bool = False) -> str:
+        """Post an entry that a person causes, or capture a hold by one."""
         if entry.id in self.entries:
             if self.entries[entry.id] == entry.content:
                 return REPLAYED
             return "entry_conflict" if captures is None else "hold_resolved"
+        if self.demands_two and not is_approved:
+            return "approval_required"
         counts_at = entry.occurred_at
         if self.open_from is not None and counts_at < self.open_from:
             if entry.source_event_id is None:
@@ -100,13 +104,16 @@ class Model:
             (counts_at, [((line.account_id, line.currency), line.side, line.amount_minor) for line in entry.lines])
         )
         if captures is not None:
-            self.holds[captures.id] = (captures, "CAPTURED")
+            # As it was placed, whatever the one who captures believes of it.
+            self.holds[captures.id] = (self.holds[captures.id][0], "CAPTURED")
         return POSTED
 
     def place(self, hold: Hold) -> str:
         """Set an amount aside."""
         if hold.id in self.holds:
             return HELD if self.holds[hold.id][0].is_same_promise_as(hold) else "hold_conflict"
+        if self.demands_two:
+            return "approval_required"
         for _, account_id in hold.sides:
             if (refusal := self._refusal((account_id, hold.currency))) is not None:
                 return refusal

@@ -33,6 +33,7 @@ from services.ledger.core import Account, Entry, Hold, HoldState, Line
 from services.ledger.entries import EntryCommands
 from services.ledger.holds import HoldCommands
 from services.ledger.integrity import Verifier
+from services.ledger.manual_entries.sql.manual import set_policy
 from services.ledger.periods import Periods
 from services.ledger.posting import Booking, Placing, Posted, PostingService, Releasing, Replayed
 from tests.support.databases import fresh_database
@@ -107,10 +108,15 @@ class Writer:
         return self._post(entry)
 
     def _post(self, entry: Entry, captures: Hold | None = None) -> tuple[str, Coroutine[Any, Any, object]]:
+        is_approved = self._chance.random() < 0.4
         booking = Booking(
-            entry=entry, correlation=Correlation(correlation_id="proof", tenant_id=self.tenant_id), captures=captures
+            entry=entry,
+            correlation=Correlation(correlation_id="proof", tenant_id=self.tenant_id),
+            captures=captures,
+            is_approved=is_approved,
         )
-        return self.model.post(entry, now=self._clock.now(), captures=captures), self._posting.post(booking)
+        word = self.model.post(entry, now=self._clock.now(), captures=captures, is_approved=is_approved)
+        return word, self._posting.post(booking)
 
     def _entry(self) -> Entry:
         """Two to four lines of accounts that may not exist, may not take the currency, or may not have so much."""
@@ -204,6 +210,14 @@ class Writer:
         await periods.close(contract.ClosePeriod(tenant_id=self.tenant_id, ends_before=ends_before, closed_by="proof"))
         self.model.open_from = ends_before
 
+    async def demand_two(self, database: Database, *, demanded: bool) -> None:
+        """Demand a second person from now on, or do not."""
+        async with database.transaction() as tx:
+            await set_policy(
+                tx, self.tenant_id, needs_approval=demanded, changed_by="proof", changed_at=self._clock.now()
+            )
+        self.model.demands_two = demanded
+
     async def compare(self, database: Database) -> None:
         """Compare every balance with the model's."""
         rows = await database.fetch("SELECT * FROM balances WHERE tenant_id = $1", self.tenant_id)
@@ -281,6 +295,8 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
     entries = EntryCommands(one, services[0], clock=clock)
     holds = HoldCommands(two, services[1], clock=clock)
     for round_no in range(max(1, operations // (WRITERS * BURST))):
+        for number, writer in enumerate(writers):
+            await writer.demand_two(one, demanded=(round_no + number) % 5 == 4)
         await asyncio.gather(*(writer.burst() for writer in writers))
         for writer in writers:
             await writer.reverse(entries)

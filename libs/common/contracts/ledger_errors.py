@@ -228,7 +228,7 @@ class QueryInvalid(Invalid):
 
 
 class ApprovalRequired(Conflict):
-    """The tenant lets nobody post journal entries alone."""
+    """The tenant lets nobody change its books alone: no entry, hold, reversal or conversion."""
 
     code = "approval_required"
     remedy = "Propose them: `POST /v1/ledger/proposals`."

@@ -40,6 +40,7 @@ class EntryCommands:
             EntryNotReversible: when it is a reversal itself, or one half of a conversion.
             FloorCrossed: when an account would be taken below its floor.
             CeilingCrossed: when an account would exceed its ceiling.
+            ApprovalRequired: when the tenant lets nobody change its books alone.
         """
         async with self._database.connection() as connection:
             found = await reversals.lines_of(connection, tenant_id, entry_id)

@@ -42,6 +42,7 @@ class HoldCommands:
             FloorCrossed: when not that much is available.
             CeilingCrossed: when an account would hold more than its ceiling once it is captured.
             HoldConflict: when there is a hold of this id with other content.
+            ApprovalRequired: when the tenant lets nobody change its books alone.
         """
         if not is_currency(request.currency):
             raise UnsupportedCurrency(f"{request.currency!r} is not an active ISO 4217 currency")
@@ -62,6 +63,7 @@ class HoldCommands:
             HoldNotFound: when the tenant has no such hold.
             HoldResolved: when it was captured with another amount, voided, or its time is over.
             HoldExceeded: when more is requested than is held.
+            ApprovalRequired: when the tenant lets nobody change its books alone, since after the hold was placed.
             EntryInvalid: for an amount out of range.
         """
         hold = await queries.find(self._database, request.tenant_id, request.hold_id)

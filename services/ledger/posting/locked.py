@@ -15,10 +15,10 @@ from libs.common.db import Connection
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache
 from services.ledger.posting.domain.decision import BalanceKey, Decision, ExistingEntry, decide
-from services.ledger.posting.domain.instructions import Booking, Instruction, Outcome
+from services.ledger.posting.domain.instructions import Booking, Instruction, Outcome, tenants_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
 from services.ledger.posting.publications import encoded
-from services.ledger.posting.sql import groups, holds
+from services.ledger.posting.sql import approval, groups, holds
 
 GROUP_MAX = 500
 """Entries of one group at most: deciding and encoding more would keep the process from everything else."""
@@ -65,6 +65,7 @@ async def lock_and_write(
         missing = [key for key in needs.balances if key not in balances]
         new, not_taken = await groups.begin_balances(tx, missing)
         balances = balances | new
+    alone = tenants_of_one_person(instructions)
     decision = decide(
         instructions,
         balances=balances,
@@ -73,6 +74,8 @@ async def lock_and_write(
         # Whoever changes a hold has locked its balances: read after the lock, it cannot change any more.
         holds=await holds.holds_by_id(tx, needs.holds) if needs.holds else {},
         not_taken=not_taken,
+        # In the transaction that posts, whichever way it came here.
+        demanding=await approval.demanding(tx, alone) if alone else (),
         now=clock.now(),
     )
     if decision.balances:

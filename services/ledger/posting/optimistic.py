@@ -1,8 +1,8 @@
 """The optimistic strategy: decide a group by remembered balances, and write it by one statement that checks them.
 
 The database refuses the statement where the books differ from what was remembered. It is enough for new entries on
-remembered balances; whatever else there is (an entry that is refused, exists already, or captures a hold) is decided on
-locked balances.
+remembered balances; whatever else there is (an entry that is refused, exists already, captures a hold, or that a person
+posts alone) is decided on locked balances.
 """
 
 import time
@@ -16,7 +16,7 @@ from libs.common.db import Connection, Database
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache, PendingWrite, Recalled, wait_for
 from services.ledger.posting.domain.decision import Decision, decide
-from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome
+from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome, is_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
 from services.ledger.posting.locked import GROUP_MAX, lock_and_write, outcomes_of, post_locked
 from services.ledger.posting.publications import encoded
@@ -121,7 +121,9 @@ class OptimisticGroup:
 
 def recall(instructions: Sequence[Instruction], *, cache: BalanceCache) -> Recalled | None:
     """Return the remembered balances of a group; None where they are not enough to decide it."""
-    bookings = [one for one in instructions if isinstance(one, Booking) and one.captures is None]
+    bookings = [
+        one for one in instructions if isinstance(one, Booking) and one.captures is None and not is_of_one_person(one)
+    ]
     if len(bookings) < len(instructions):
         return None
     return cache.recall(balances_of(bookings))

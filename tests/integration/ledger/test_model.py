@@ -27,4 +27,12 @@ async def test_the_workers_run(bank: Bank) -> None:
 async def test_the_model_and_the_ledger_agree(ledger_database: TestDatabase, seed: int) -> None:
     async with ledger_database.open("ledger") as one, ledger_database.open("ledger") as two:
         seen = await prove(one, two, operations=1500, seed=seed)
-    assert {"posted", "replayed", "held", "floor_crossed", "hold_resolved", "period_closed"} <= set(seen)
+    assert {
+        "posted",
+        "replayed",
+        "held",
+        "floor_crossed",
+        "hold_resolved",
+        "period_closed",
+        "approval_required",
+    } <= set(seen)

@@ -89,7 +89,7 @@ class ApiKeyRevoked(Unauthenticated):
 
 
 class ApprovalRequired(Conflict):
-    """The tenant lets nobody post journal entries alone."""
+    """The tenant lets nobody change its books alone: no entry, hold, reversal or conversion."""
 
     code = "approval_required"
 

@@ -8,6 +8,7 @@ from litestar import Response
 
 from libs.common.contracts.ledger_errors import (
     AccountUnknown,
+    ApprovalRequired,
     BalanceOverflow,
     CeilingCrossed,
     ConversionConflict,
@@ -248,6 +249,7 @@ class ExchangeRates(Resource):
             ConversionOutsideBand,
             ConversionTooLarge,
             ConversionConflict,
+            ApprovalRequired,
             CurrencyNotTaken,
             FloorCrossed,
             CeilingCrossed,

@@ -5,6 +5,7 @@ from litestar import Response
 from libs.common.contracts.ledger_books import CaptureHold, GetHold, HoldState, ListHolds, PlaceHold, VoidHold
 from libs.common.contracts.ledger_errors import (
     AccountUnknown,
+    ApprovalRequired,
     BalanceOverflow,
     CeilingCrossed,
     CurrencyNotTaken,
@@ -73,6 +74,7 @@ class Holds(Resource):
             CeilingCrossed,
             BalanceOverflow,
             HoldConflict,
+            ApprovalRequired,
         ),
         change=Change(PlaceHold, "ledger.place_hold", target="hold_id"),
     )
@@ -151,6 +153,7 @@ class Holds(Resource):
             HoldNotFound,
             HoldResolved,
             HoldExceeded,
+            ApprovalRequired,
             InvalidAmount,
             FloorCrossed,
             CeilingCrossed,

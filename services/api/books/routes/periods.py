@@ -4,6 +4,7 @@ from litestar import Response
 
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, ReverseEntry
 from libs.common.contracts.ledger_errors import (
+    ApprovalRequired,
     BalanceOverflow,
     CeilingCrossed,
     EntryNotFound,
@@ -45,6 +46,7 @@ class Periods(Resource):
         refusals=(
             EntryNotFound,
             EntryNotReversible,
+            ApprovalRequired,
             FloorCrossed,
             CeilingCrossed,
             BalanceOverflow,

@@ -29,7 +29,7 @@ async def approve(journal: Journal, request: contract.ApproveProposal) -> contra
             return contract.ProposalAnswer(proposal=existing, is_replay=True)
         accounts = await accounts_by_code(tx, request.tenant_id, codes(existing.entries))
         read = await journal.entries_or_faults(request.tenant_id, existing.entries, accounts)
-        results = await journal.post(tx, existing.entries, read)
+        results = await journal.post(tx, existing.entries, read, is_approved=True)
         if any(result.outcome is Outcome.REFUSED for result in results):
             raise Undone(all_or_none(results))
         notes = notes_of(

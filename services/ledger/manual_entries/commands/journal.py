@@ -69,10 +69,20 @@ class Journal:
         return read
 
     async def post(
-        self, tx: Connection, entries: Sequence[ManualEntry], read: Sequence[Entry | Fault], *, first: int = 0
+        self,
+        tx: Connection,
+        entries: Sequence[ManualEntry],
+        read: Sequence[Entry | Fault],
+        *,
+        first: int = 0,
+        is_approved: bool = False,
     ) -> list[EntryResult]:
         """Let the posting engine decide the entries that could be read; the others are refused already."""
-        bookings = [Booking(entry=entry, correlation=current()) for entry in read if not isinstance(entry, Fault)]
+        bookings = [
+            Booking(entry=entry, correlation=current(), is_approved=is_approved)
+            for entry in read
+            if not isinstance(entry, Fault)
+        ]
         outcomes = iter(await post_locked(tx, bookings, clock=self.clock, cache=self._cache))
         results: list[EntryResult] = []
         async for some in in_turn(list(zip(entries, read, strict=True))):
@@ -89,7 +99,7 @@ class Journal:
         read = await self.read(tenant_id, entries)
 
         async def post(tx: Connection) -> list[EntryResult]:
-            raise Undone(as_if(all_or_none(await self.post(tx, entries, read))))
+            raise Undone(as_if(all_or_none(await self.post(tx, entries, read, is_approved=True))))
 
         try:
             return await self.transact(post)

@@ -100,7 +100,7 @@ async def _post_together(
     content_fingerprint: bytes,
 ) -> list[EntryResult]:
     async def post(tx: Connection) -> list[EntryResult]:
-        results = await journal.post(tx, entries, read)
+        results = await journal.post(tx, entries, read, is_approved=request.is_dry_run)
         if request.is_dry_run:
             raise Undone(as_if(results if request.mode is Mode.INDEPENDENT else all_or_none(results)))
         if any(result.outcome is Outcome.REFUSED for result in results):

@@ -10,6 +10,7 @@ import msgspec
 from libs.common.clock import iso
 from libs.common.contracts.ledger_errors import (
     AccountUnknown,
+    ApprovalRequired,
     CurrencyNotTaken,
     EntryConflict,
     HoldConflict,
@@ -30,6 +31,8 @@ from services.ledger.posting.domain.instructions import (
     Refused,
     Releasing,
     Replayed,
+    is_of_one_person,
+    tenant_of,
 )
 
 _TICK = timedelta(microseconds=1)
@@ -87,17 +90,25 @@ def decide(
     closed: Mapping[str, datetime] | None = None,
     holds: Mapping[HoldKey, Hold] | None = None,
     not_taken: Collection[BalanceKey] = (),
+    demanding: Collection[str] = (),
 ) -> Decision:
     """Decide a group.
 
     `balances` holds the locked balance of every account that exists, `existing` the entries of these ids that the books
     have already, `closed` the first open instant of each tenant that has closed a period, `holds` the holds of these ids,
-    and `not_taken` the accounts that exist but do not take the currency. Each entry is recorded a microsecond after the
+    `not_taken` the accounts that exist but do not take the currency, and `demanding` the tenants that demand a second person
+    for what a person causes. Each entry is recorded a microsecond after the
     one before it and after everything on its accounts, whatever the clocks of several machines show, so that the order of
     record is the order of posting.
     """
     group = _Group(
-        balances=balances, existing=existing, now=now, closed=closed or {}, holds=holds or {}, not_taken=not_taken
+        balances=balances,
+        existing=existing,
+        now=now,
+        closed=closed or {},
+        holds=holds or {},
+        not_taken=not_taken,
+        demanding=demanding,
     )
     for instruction in instructions:
         try:
@@ -105,7 +116,7 @@ def decide(
                 case Booking():
                     outcome: Outcome | Held = group.book(instruction)
                 case Placing():
-                    outcome = group.place(instruction.hold)
+                    outcome = group.place(instruction)
                 case Releasing():
                     outcome = group.release(instruction)
                 case _:
@@ -135,12 +146,14 @@ class _Group:
         closed: Mapping[str, datetime],
         holds: Mapping[HoldKey, Hold],
         not_taken: Collection[BalanceKey],
+        demanding: Collection[str],
     ) -> None:
         self._books = dict(balances)
         self._existing = dict(existing)
         self._holds = dict(holds)
         self._closed = closed
         self._not_taken = not_taken
+        self._demanding = demanding
         self._now = now
         last = max([b.posted_at for b in balances.values() if b.posted_at is not None], default=None)
         self._at = now if last is None or last < now else last + _TICK
@@ -161,6 +174,7 @@ class _Group:
             if before.digest != digest:
                 raise EntryConflict(f"the entry {entry.id} exists in the books with other content")
             return Replayed(entry_id=entry.id, posted_at=before.posted_at)
+        self._require_approval(booking)
         at = self._at
         effective_at = self._effective_at(entry)
         touched: dict[BalanceKey, Balance] = {}
@@ -184,12 +198,14 @@ class _Group:
         self._at = at + _TICK
         return Posted(entry_id=entry.id, posted_at=at)
 
-    def place(self, hold: Hold) -> Held:
+    def place(self, placing: Placing) -> Held:
+        hold = placing.hold
         before = self._holds.get((hold.tenant_id, hold.id))
         if before is not None:
             if not before.is_same_promise_as(hold):
                 raise HoldConflict(f"there is a hold {hold.id} with other content")
             return Held(hold=before)
+        self._require_approval(placing)
         touched: dict[BalanceKey, Balance] = {}
         for side, account_id in hold.sides:
             key = (hold.tenant_id, account_id, hold.currency)
@@ -207,6 +223,10 @@ class _Group:
             raise HoldResolved(f"the hold {hold.id} is {hold.state.lower()} already")
         self._change(self._freed(hold))
         return Held(hold=self._resolve(hold.let_go(releasing.state, at=self._now)))
+
+    def _require_approval(self, instruction: Instruction) -> None:
+        if self._demanding and is_of_one_person(instruction) and tenant_of(instruction) in self._demanding:
+            raise ApprovalRequired("this tenant lets nobody change its books alone: propose entries instead")
 
     def _effective_at(self, entry: Entry) -> datetime:
         """Return when an entry counts in the books.

@@ -1,14 +1,27 @@
 """What the engine can be instructed to do, and the outcomes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.ledger import EntryKind
 from libs.common.errors import Rejected
 from libs.common.observability.correlation import Correlation
 from services.ledger.core import Entry, Hold, HoldState
+
+_OF_PEOPLE = frozenset(
+    {
+        EntryKind.MANUAL,
+        EntryKind.REVERSAL,
+        EntryKind.HOLD_CAPTURE,
+        EntryKind.CONVERSION_SOLD,
+        EntryKind.CONVERSION_BOUGHT,
+    }
+)
+"""Kinds of entries that a person causes, and no event."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +31,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     correlation: Correlation
     captures: Hold | None = None
     """The hold that the entry captures, all or a part of it; the rest is let go."""
+    is_approved: bool = False
+    """Whether somebody else approved it, or it is only tried out: what a person causes alone is refused where the tenant
+    demands two people."""
 
 
 class Placing(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +51,23 @@ class Releasing(msgspec.Struct, frozen=True, kw_only=True):
 
 type Instruction = Booking | Placing | Releasing
 """One thing that a group does."""
+
+
+def is_of_one_person(instruction: Instruction) -> bool:
+    """Whether a person causes it, and nobody else has approved it. Letting a hold go moves nothing."""
+    if isinstance(instruction, Booking):
+        return instruction.entry.kind in _OF_PEOPLE and not instruction.is_approved
+    return isinstance(instruction, Placing)
+
+
+def tenants_of_one_person(instructions: Sequence[Instruction]) -> list[str]:
+    """List for which tenants a group does what a person causes alone: each once."""
+    return list({tenant_of(one): None for one in instructions if is_of_one_person(one)})
+
+
+def tenant_of(instruction: Instruction) -> str:
+    """Return in whose books it is done."""
+    return instruction.entry.tenant_id if isinstance(instruction, Booking) else instruction.hold.tenant_id
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
