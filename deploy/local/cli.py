@@ -85,9 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     command("docs", _docs, "write every generated file that is stale").add_argument(
         "below", nargs="?", metavar="FOLDER", default=".", help="those below this folder only"
     )
-    command("definitions", _definitions, "print RabbitMQ's definitions for another virtual host").add_argument(
-        "vhost", metavar="VHOST", help="its name, for example /"
-    )
+    defined = command("definitions", _definitions, "print RabbitMQ's definitions for other virtual hosts")
+    defined.add_argument("vhost", metavar="VHOST", help="the services' own, for example payments")
+    defined.add_argument("partners", metavar="PARTNERS", nargs="?", help="that of other teams (default: the same)")
     pair = command("make-key", _make_key, "make a key pair that signs tokens")
     pair.add_argument("file", metavar="FILE", help="where the private key goes; the public one goes to FILE.pub")
     pair.add_argument("--algorithm", choices=("ES256", "RS256"), default="ES256", help="(default: %(default)s)")
@@ -205,7 +205,7 @@ def _docs(chosen: argparse.Namespace) -> int:
 def _definitions(chosen: argparse.Namespace) -> int:
     from deploy.local.definitions import text
 
-    print(text(vhost=chosen.vhost), end="")
+    print(text(vhost=chosen.vhost, partners=chosen.partners or chosen.vhost), end="")
     return 0
 
 

@@ -20,6 +20,9 @@ DATABASE = "payments"
 VHOST = "payments"
 """The platform's virtual host on a private broker; a given address names its own."""
 
+PARTNERS_VHOST = "/"
+"""The virtual host of other teams, on a private broker and where `PARTNERS_VHOST` says nothing else: theirs, by default."""
+
 TEAMS = ("orders", "tenants")
 """Other teams that have a user of their own at RabbitMQ, as the contracts with them name them."""
 REDRIVE = "redrive"
@@ -89,6 +92,11 @@ def broker_passwords(env: Mapping[str, str]) -> dict[str, str]:
     own = {s: env.get(f"{s.upper()}_RABBITMQ_PASSWORD") or env.get("RABBITMQ_PASSWORD") or s for s in SERVICES}
     teams = {team: env.get(f"{team.upper()}_RABBITMQ_PASSWORD") or team for team in TEAMS}
     return own | teams | {REDRIVE: REDRIVE}
+
+
+def partners_vhost() -> str:
+    """Return the virtual host of other teams, as the settings say."""
+    return os.environ.get("PARTNERS_VHOST") or PARTNERS_VHOST
 
 
 def operators_environment(servers: Servers, *, vhost: str = VHOST) -> dict[str, str]:

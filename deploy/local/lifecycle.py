@@ -72,9 +72,10 @@ def _admit(found: Servers) -> None:
     if found.rabbitmq.kind != "given":
         from deploy.local.definitions import definitions
 
-        vhosts.create(found.rabbitmq, [environment.VHOST])
+        vhost, partners = environment.VHOST, environment.partners_vhost()
+        vhosts.create(found.rabbitmq, list(dict.fromkeys((vhost, partners))))
         passwords = environment.broker_passwords(os.environ)
-        vhosts.load(found.rabbitmq, definitions(vhost=environment.VHOST, passwords=passwords))
+        vhosts.load(found.rabbitmq, definitions(vhost=vhost, partners=partners, passwords=passwords))
 
 
 def install_servers(profile: str, report: Report) -> None:

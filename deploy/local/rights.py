@@ -7,6 +7,7 @@ exchange. On a topic exchange the routing keys can be limited too. Dead-letterin
 
 import re
 from collections.abc import Iterable, Mapping
+from enum import Enum
 
 import msgspec
 from aio_pika import ExchangeType
@@ -21,6 +22,8 @@ from libs.common.messaging.topology import (
     dead_exchange,
     delay_exchange,
     due_exchange,
+    meets_partners,
+    partner_topology,
     reply_exchange,
     routing_key,
     topology,
@@ -72,16 +75,29 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def rights(user: str) -> Rights:
-    """Return what a user may do.
+class Host(Enum):
+    """Which virtual host it is."""
+
+    SHARED = "shared"
+    """The services' own, in which other teams are too."""
+    OWN = "own"
+    """The services' own, while other teams are in another one."""
+    PARTNERS = "partners"
+    """That of other teams."""
+
+
+def rights(user: str, host: Host = Host.SHARED) -> Rights:
+    """Return what a user may do in a virtual host.
 
     Raises:
         KeyError: when there is no such user.
     """
     if user in SERVICES:
-        return _of_service(user)
+        return _at_partners(user) if host is Host.PARTNERS else _of_service(user, is_apart=host is Host.OWN)
     if user in TEAMS:
-        return next(_of_partner(partner) for partner in PARTNERS if partner.name == user)
+        return Rights() if host is Host.OWN else next(_of_partner(one) for one in PARTNERS if one.name == user)
+    if host is Host.PARTNERS:
+        return Rights()
     dead = frozenset(
         q.name for s in SERVICES for q in topology(s, subscriptions_of(s)).queues if q.name.endswith(".dead")
     )
@@ -101,8 +117,8 @@ def keys_of(contract: Contract) -> frozenset[str]:
     return frozenset({contract.name, *(routing_key(contract, contract.queue(s)) for s in contract.handled_by)})
 
 
-def _of_service(service: str) -> Rights:
-    topo = topology(service, subscriptions_of(service))
+def _of_service(service: str, *, is_apart: bool) -> Rights:
+    topo = topology(service, subscriptions_of(service), is_apart=is_apart)
     exchanges = {name for name, _ in topo.exchanges if topo.owns(name)}
     queues = {queue.name for queue in topo.queues if topo.owns(queue.name)}
     bindings = {binding for queue in topo.queues if topo.owns(queue.name) for binding in queue.bindings}
@@ -115,7 +131,7 @@ def _of_service(service: str) -> Rights:
     publishes: dict[str, set[str]] = {}
     for contract in (m.contract for m in published_by(service)):
         publishes.setdefault(contract.exchange, set()).update(keys_of(contract))
-        if contract.public:
+        if contract.public and not is_apart:
             publishes.setdefault(PUBLIC_EXCHANGE, set()).add(contract.name)
     # Its dead letters, what it postpones, and where both lead, which making the queues before them sends_requests for.
     side = {dead_exchange(service), due_exchange(service), *(delay_exchange(service, s) for s in DELAYS_SECONDS)}
@@ -142,6 +158,31 @@ def _of_service(service: str) -> Rights:
     )
 
 
+def _at_partners(service: str) -> Rights:
+    """What a service does in the virtual host of other teams: publish events for them, and consume what they publish."""
+    subscriptions = subscriptions_of(service)
+    if not meets_partners(service, subscriptions):
+        return Rights()
+    topo = partner_topology(service, subscriptions)
+    queues = frozenset(queue.name for queue in topo.queues)
+    bindings = {binding for queue in topo.queues for binding in queue.bindings}
+    sources = frozenset(exchange for exchange, _ in bindings)
+    public = frozenset(m.contract.name for m in published_by(service) if m.contract.public)
+    own = frozenset(name for name, _ in topo.exchanges if topo.owns(name))
+    return Rights(
+        configure=own | queues,
+        write=own | queues | {PUBLIC_EXCHANGE},
+        read=queues | sources,
+        topics={
+            exchange: Topic(
+                write=public if exchange == PUBLIC_EXCHANGE else frozenset(),
+                read=frozenset(key for source, key in bindings if source == exchange),
+            )
+            for exchange in sorted(sources | {PUBLIC_EXCHANGE})
+        },
+    )
+
+
 def _of_partner(partner: Partner) -> Rights:
     """Its own names, and at `payments.x` the routing keys that it needs.
 
@@ -159,33 +200,49 @@ def _of_partner(partner: Partner) -> Rights:
     )
 
 
-def table() -> str:
-    """Return the table for operators, as Markdown."""
-    lines = [
-        "| User | Publishes to (routing keys) | Consumes | Declares and deletes |",
-        "|---|---|---|---|",
-    ]
+def table(*, vhost: str, partners: str) -> str:
+    """Return the tables for operators, as Markdown: of the services' own virtual host, and of that of other teams."""
+    lines = [f"In `{vhost}`, where the services are among themselves:", "", *_HEAD]
     for service in SERVICES:
-        may = rights(service)
-        published = [f"`{exchange}` ({_keys(topic.write)})" for exchange, topic in may.topics.items() if topic.write]
-        replies = sorted(name for name in may.write if name.endswith(".replies"))
-        published += [f"`{name}`" for name in replies]
-        read = f"`{service}.*`, bound to " + ", ".join(
-            f"`{exchange}`" for exchange, topic in may.topics.items() if topic.read
-        )
+        may = rights(service, Host.OWN)
+        published = [*_published(may), *(f"`{name}`" for name in sorted(may.write) if name.endswith(".replies"))]
+        sources = ", ".join(f"`{exchange}`" for exchange, topic in may.topics.items() if topic.read)
+        read = f"`{service}.*`, bound to {sources}"
         lines.append(
             f"| `{service}` | {', '.join(published)}; its own `.dead`, `.due`, `.wait.*` | {read} | `{service}.*` |"
         )
     lines.append(f"| `{REDRIVE}` | any queue, by the default exchange | every `*.dead` queue | nothing |")
+    lines += [_MONITORING_LINE, "", f"In `{partners}`, where other teams are:", "", *_HEAD]
+    for service in SERVICES:
+        may = rights(service, Host.PARTNERS)
+        if may == Rights():
+            continue
+        queues = ", ".join(f"`{name}`" for name in sorted(may.configure) if not name.endswith(".dead"))
+        read = f"{queues}, bound to {_sources(may)}" if queues else "nothing"
+        own = f"{queues}, `{service}.dead`" if queues else f"`{service}.dead`"
+        lines.append(f"| `{service}` | {', '.join(_published(may))}; its own `.dead` | {read} | {own} |")
     for partner in PARTNERS:
-        topics = rights(partner.name).topics.items()
+        may = rights(partner.name, Host.PARTNERS)
         own = f"`{partner.prefix}.*`"
-        published = [own, *(f"`{name}` ({_keys(topic.write)})" for name, topic in topics if topic.write)]
-        read_ = [own, *(f"bound to `{name}` ({_keys(topic.read)})" for name, topic in topics if topic.read)]
-        declared = ", ".join([own, *(f"`{name}`" for name, _ in topics)])
-        lines.append(f"| `{partner.name}` | {', '.join(published)} | {', '.join(read_)} | {declared} |")
-    lines.append(f"| `{MONITORING}` | nothing | nothing; reads the management API | nothing |")
-    return "\n".join(lines) + "\n"
+        read = own + (f", bound to {_sources(may)}" if may.topics else "")
+        declared = ", ".join([own, *(f"`{name}`" for name in may.topics)])
+        lines.append(f"| `{partner.name}` | {', '.join([own, *_published(may)])} | {read} | {declared} |")
+    return "\n".join([*lines, _MONITORING_LINE]) + "\n"
+
+
+_HEAD = (
+    "| User | Publishes to (routing keys) | Consumes | Declares and deletes |",
+    "|---|---|---|---|",
+)
+_MONITORING_LINE = f"| `{MONITORING}` | nothing | nothing; reads the management API | nothing |"
+
+
+def _published(may: Rights) -> list[str]:
+    return [f"`{exchange}` ({_keys(topic.write)})" for exchange, topic in may.topics.items() if topic.write]
+
+
+def _sources(may: Rights) -> str:
+    return ", ".join(f"`{exchange}` ({_keys(t.read)})" for exchange, t in may.topics.items() if t.read)
 
 
 def _keys(keys: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Addresses of servers with a user and a password in them: what is one, and how a password of any characters gets in."""
 
 import re
-from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]*)(?::(\d{1,5}))?\Z")
 _MASK = "****"
@@ -39,6 +39,16 @@ def with_credentials(url: str, *, user: str = "", password: str = "") -> str:
     if not new_user and not new_password:
         return url
     return urlunsplit(parts._replace(netloc=f"{new_user}{':' if new_password else ''}{new_password}@{host}"))
+
+
+def vhost_of(url: str) -> str:
+    """Return the virtual host that an address of RabbitMQ names; `/` where it names none."""
+    return unquote(urlsplit(url).path[1:]) or "/"
+
+
+def with_vhost(url: str, vhost: str) -> str:
+    """Return an address of RabbitMQ with another virtual host, of any characters."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(vhost, safe='')}"))
 
 
 def escaped(url: str) -> str:

@@ -103,6 +103,11 @@ PostgresAddress = Annotated[str, address("postgresql://user:password@host:5432/d
 """A database, as PostgreSQL's own library names it; SQLAlchemy's `postgresql+driver://` is understood."""
 AmqpAddress = Annotated[str, address("amqp://user:password@host:5672/vhost", "amqp", "amqps")]
 """A virtual host of RabbitMQ."""
+VirtualHost = Annotated[
+    str,
+    form("the name of a virtual host such as / or payments", lambda text: 0 < len(text) <= 128 and text.isprintable()),
+]
+"""A virtual host of RabbitMQ, by its name."""
 RedisAddress = Annotated[str, address("redis://:password@host:6379/0", "redis", "rediss")]
 """A database of Redis."""
 

@@ -27,6 +27,7 @@ from libs.common.setting_values import (
     Port,
     PostgresAddress,
     Short,
+    VirtualHost,
     Word,
     between,
     convert,
@@ -99,6 +100,14 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often exchanges, queues and bindings are declared again, so that what somebody has deleted comes back."""
     request_timeout_seconds: Short = 5.0
     """How long a request to another service may take before the answer is 503."""
+
+
+class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where other teams meet this service."""
+
+    partners_vhost: VirtualHost = "/"
+    """The virtual host at the same RabbitMQ in which other teams publish and read: `payments.x` and their own exchanges are
+    there. The one that `RABBITMQ_URL` names: they are among our own."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):

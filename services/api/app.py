@@ -86,7 +86,13 @@ def build(
     """
     clock = clock or SystemClock()
     database = Database(settings.database, schema="api", application_name="payments-api")
-    bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
+    bus = Bus(
+        service="api",
+        settings=settings.broker,
+        database=database,
+        clock=clock,
+        partners_vhost=settings.partners.partners_vhost,
+    )
 
     answers = Answers(
         database,
@@ -237,7 +243,7 @@ def build(
         shells=[edge.wrap],
         # Its latency is what clients see; what this brings is in docs/performance.md.
         eager_tasks=True,
-        details={"redis": lambda: store.state},
+        details={"redis": lambda: store.state, "partners": lambda: bus.partners_trouble},
         reads_alone=True,
     )
 

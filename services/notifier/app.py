@@ -47,7 +47,13 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
     clock = clock or SystemClock()
     webhooks = settings.webhooks
     database = Database(settings.database, schema="notifier", application_name="notifier")
-    bus = Bus(service="notifier", settings=settings.broker, database=database, clock=clock)
+    bus = Bus(
+        service="notifier",
+        settings=settings.broker,
+        database=database,
+        clock=clock,
+        partners_vhost=settings.partners.partners_vhost,
+    )
     policy = RetryPolicy.of(webhooks)
     secrets = EndpointSecrets(settings.sealing_key, webhooks.encryption_keys_previous)
     guard = egress_guard(settings)
@@ -107,6 +113,7 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         ],
         loops=[Loop(name="courier", run=courier.run)],
         opens=[sender.opened],
+        details={"partners": lambda: bus.partners_trouble},
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.bootstrap import SERVICES
 from deploy.local.layout import ROOT
 from libs.common.contracts import REGISTRY, Kind
+from libs.common.contracts.foreign import subscriptions_of
 from libs.common.messaging.asyncapi_page import page
 
 OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
@@ -77,12 +78,19 @@ def test_every_operation_says_what_it_is_and_requests_have_replies(service: str)
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_servers_and_channels_name_the_virtual_host_and_who_may(service: str) -> None:
-    for server in document(service)["servers"].values():
-        assert server["pathname"] == "/payments"
+    servers = document(service)["servers"]
+    assert servers["rabbitmq"]["pathname"] == "/payments"
+    # Other teams are in a virtual host of their own: `/`, as an address names it.
+    assert [each["pathname"] for name, each in servers.items() if name != "rabbitmq"] in ([], ["/%2F"])
+    for server in servers.values():
         assert [resolved(service, scheme)["type"] for scheme in server["security"]] == ["userPassword"]
+    theirs = {"payments.x", *(exchange for each in subscriptions_of(service) for exchange, _ in each.bindings)}
     for channel in document(service)["channels"].values():
         binding = channel["bindings"]["amqp"]
-        assert (binding.get("exchange") or binding["queue"])["vhost"] == "payments"
+        place = binding.get("exchange") or binding["queue"]
+        is_theirs = place.get("name") in theirs
+        assert place["vhost"] == ("/" if is_theirs else "payments")
+        assert channel["servers"] == [{"$ref": f"#/servers/{'partners' if is_theirs else 'rabbitmq'}"}]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -16,6 +16,7 @@ import aiohttp
 
 from deploy.local import servers as local
 from deploy.local.servers import Servers
+from libs.common.addresses import vhost_of
 from tests.support import forks
 from tests.support.answers import unlike_example
 from tests.support.brokers import own_rights
@@ -213,6 +214,8 @@ def service_environment(servers: Servers, database: TestDatabase, vhost_url: str
         "APP_ENV": "local",
         "REDIS_URL": servers.redis_url,
         "RABBITMQ_URL": vhost_url,
+        # Other teams are in the same one, which every test has to itself.
+        "PARTNERS_VHOST": vhost_of(vhost_url),
         "HTTP_HOST": "127.0.0.1",
         "JWT_SECRET": "a-secret-for-tests-of-at-least-32-bytes",
         "JWT_ISSUER": "local-auth",

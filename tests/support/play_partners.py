@@ -5,7 +5,7 @@ import sys
 from uuid import uuid4
 
 from deploy.local import servers
-from deploy.local.environment import VHOST
+from deploy.local.environment import partners_vhost
 from tests.support.partners import ORDERS, Partners, partners_at
 
 
@@ -45,4 +45,4 @@ async def cancel(partners: Partners, tenant: str, order: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(play(sys.argv[1] if len(sys.argv) > 1 else servers.ensure("dev").rabbitmq_vhost_url(VHOST)))
+    asyncio.run(play(sys.argv[1] if len(sys.argv) > 1 else servers.ensure("dev").rabbitmq_vhost_url(partners_vhost())))

@@ -17,6 +17,7 @@ from libs.common.messaging.asyncapi_parts import (
     HEADERS,
     REFUSAL,
     REFUSED,
+    SERVERS,
     TAGS,
     TENANT,
     TRACE,
@@ -60,18 +61,7 @@ def document(service: str, *, version: str) -> dict[str, Any]:
             ],
         },
         "defaultContentType": "application/json",
-        "servers": {
-            "rabbitmq": {
-                "host": "localhost:5672",
-                "pathname": f"/{VIRTUAL_HOST}",
-                "protocol": "amqp",
-                "protocolVersion": "0.9.1",
-                "title": "RabbitMQ",
-                "description": "Each service has a user of its own, with the rights that its contracts need and no more.",
-                "security": [{"$ref": "#/components/securitySchemes/user"}],
-                "tags": [{"name": "internal", "description": "Where all messages of the platform travel."}],
-            }
-        },
+        "servers": {name: server for name, server in SERVERS.items() if name == "rabbitmq" or writer.meets_partners},
         "channels": writer.channels,
         "operations": writer.operations,
         "components": {
@@ -130,6 +120,11 @@ class _Writer:
         if action == "send" and contract.public and issubclass(message, PublicEvent):
             self._add_public(message)
 
+    @property
+    def meets_partners(self) -> bool:
+        """Whether anything is for other teams, or comes from them."""
+        return any(tag in {"public", "partner"} for m in self.messages.values() for tag in (m["tags"][0]["name"],))
+
     def add_foreign(self, subscription: Subscription, form: Form) -> None:
         """Add a message of another team."""
         channel = f"{form.exchange}.{form.routing_key}"
@@ -152,7 +147,7 @@ class _Writer:
                 }
             ],
         }
-        self.channels[channel] = channel_of(form.exchange, form.routing_key, message)
+        self.channels[channel] = channel_of(form.exchange, form.routing_key, message, is_partners=True)
         operation = operation_of(
             "receive", channel, message, summary=summary_of(form.body), tags=("partner", subscription.name)
         )
@@ -167,7 +162,7 @@ class _Writer:
         contract, name = message.contract, title_of(message)
         self.messages[name] = self._alone(message, kind="public")
         channel = f"{PUBLIC_EXCHANGE}.{contract.name}"
-        self.channels[channel] = channel_of(PUBLIC_EXCHANGE, contract.name, name)
+        self.channels[channel] = channel_of(PUBLIC_EXCHANGE, contract.name, name, is_partners=True)
         operation = operation_of("send", channel, name, summary=summary_of(message), tags=("public", contract.owner))
         operation["description"] = "Public: one event, one message, for other teams."
         operation["bindings"] = operation_bindings("send", is_kept=True, is_certain=False)

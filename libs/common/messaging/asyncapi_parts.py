@@ -7,6 +7,36 @@ BINDING = "0.3.0"
 CORRELATION, TENANT = "4be3c5a8f0d94f0c8f3f6c6f6a3c2b10", "00000000-0000-0000-0000-000000000002"
 VIRTUAL_HOST = "payments"
 """As the definitions and private brokers have it."""
+PARTNERS_VIRTUAL_HOST = "/"
+"""Where other teams publish and read, as `PARTNERS_VHOST` is by default."""
+SERVERS = {
+    "rabbitmq": {
+        "host": "localhost:5672",
+        "pathname": f"/{VIRTUAL_HOST}",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "title": "RabbitMQ",
+        "description": (
+            f"The virtual host `{VIRTUAL_HOST}`, where the services are among themselves. Each has a user of its own, with the rights "
+            "that its contracts need and no more."
+        ),
+        "security": [{"$ref": "#/components/securitySchemes/user"}],
+        "tags": [{"name": "internal", "description": "Where all messages between services travel."}],
+    },
+    "partners": {
+        "host": "localhost:5672",
+        "pathname": "/%2F",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "title": "RabbitMQ, other teams",
+        "description": (
+            f"The virtual host `{PARTNERS_VIRTUAL_HOST}` (`PARTNERS_VHOST`), where other teams publish and read: `payments.x`, and their "
+            "own exchanges. Each team has a user of its own."
+        ),
+        "security": [{"$ref": "#/components/securitySchemes/user"}],
+        "tags": [{"name": "public", "description": "Where other teams are."}],
+    },
+}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 _TEXT_HEADERS = {
     "X-Correlation-Id": {"type": "string", "description": "Ties the message to its cause.", "examples": [CORRELATION]},
@@ -94,14 +124,15 @@ def operation_bindings(action: str, *, is_kept: bool, is_certain: bool) -> dict[
     return {"amqp": {"deliveryMode": 2 if is_kept else 1, "mandatory": is_certain, "bindingVersion": BINDING}}
 
 
-def channel_of(exchange: str, routing_key: str, message: str) -> dict[str, Any]:
-    """Write the channel of a routing key on an exchange."""
+def channel_of(exchange: str, routing_key: str, message: str, *, is_partners: bool = False) -> dict[str, Any]:
+    """Write the channel of a routing key on an exchange, in the services' virtual host or in that of other teams."""
+    server, vhost = ("partners", PARTNERS_VIRTUAL_HOST) if is_partners else ("rabbitmq", VIRTUAL_HOST)
     return {
         "address": routing_key,
         "title": f"{exchange} {routing_key}",
         "summary": f"`{routing_key}` on `{exchange}`.",
         "description": f"Exchange `{exchange}`, routing key `{routing_key}`.",
-        "servers": [{"$ref": "#/servers/rabbitmq"}],
+        "servers": [{"$ref": f"#/servers/{server}"}],
         "messages": {message: {"$ref": f"#/components/messages/{message}"}},
         "bindings": {
             "amqp": {
@@ -111,7 +142,7 @@ def channel_of(exchange: str, routing_key: str, message: str) -> dict[str, Any]:
                     "type": "topic",
                     "durable": True,
                     "autoDelete": False,
-                    "vhost": VIRTUAL_HOST,
+                    "vhost": vhost,
                 },
                 "bindingVersion": BINDING,
             }
@@ -126,6 +157,7 @@ __all__ = [
     "HEADERS",
     "REFUSAL",
     "REFUSED",
+    "SERVERS",
     "TAGS",
     "TENANT",
     "TRACE",

@@ -36,6 +36,11 @@ class Broker:
         return self._is_started
 
     @property
+    def answers(self) -> bool:
+        """Whether what is published now is likely to be confirmed at once; see `Publisher.answers`."""
+        return self._publisher.answers
+
+    @property
     def blocked(self) -> str:
         """Why the broker takes no messages for now; empty while it does."""
         return self._publisher.blocked

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from libs.common.addresses import vhost_of, with_vhost
 from libs.common.clock import Clock
 from libs.common.contracts import Kind, Message, handled_by
 from libs.common.contracts.foreign import ForeignMessage, Subscription
@@ -21,7 +22,7 @@ from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
 from libs.common.messaging.requests import Answerer, Requester, requests_of, sends_requests
 from libs.common.messaging.shares import Shares
-from libs.common.messaging.topology import topology
+from libs.common.messaging.topology import Topology, meets_partners, partner_topology, topology
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
 
@@ -38,7 +39,18 @@ class Bus:
     It connects in the background: a service serves HTTP while RabbitMQ is away, and its outbox fills until it is back.
     """
 
-    def __init__(self, *, service: str, settings: BrokerSettings, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, *, service: str, settings: BrokerSettings, database: Database, clock: Clock, partners_vhost: str = ""
+    ) -> None:
+        """Prepare the bus of one service.
+
+        Args:
+            service: its name.
+            settings: how it reaches the broker.
+            database: where its outbox and inbox are.
+            clock: the time.
+            partners_vhost: the virtual host at the same broker in which other teams publish and read; empty: our own.
+        """
         self._service = service
         self._settings = settings
         self._clock = clock
@@ -49,8 +61,18 @@ class Bus:
             idle_max_seconds=settings.message_idle_max_seconds,
             declare_every_seconds=settings.topology_every_seconds,
         )
+        is_apart = bool(partners_vhost) and partners_vhost != vhost_of(settings.rabbitmq_url)
+        self._partners: Broker | None = None
+        if is_apart:
+            # The same user; its rights there are few.
+            self._partners = Broker(
+                with_vhost(settings.rabbitmq_url, partners_vhost),
+                name=service,
+                idle_max_seconds=settings.message_idle_max_seconds,
+                declare_every_seconds=settings.topology_every_seconds,
+            )
         self._redelivery = Redelivery(self._broker, service=service, clock=clock)
-        self._relay = Relay(database, self._broker, settings)
+        self._relay = Relay(database, self._broker, settings, partners=self._partners)
         self._requester = Requester(
             self._broker,
             service=service,
@@ -162,9 +184,13 @@ class Bus:
         """Connect, then consume and relay until cancelled."""
         self.check_complete()
         prefetch = self._settings.consumer_prefetch
+        foreign = {each.queue for each in self._subscriptions}
         for pack in self._packs:
             if pack.source == pack.queue:
                 self._broker.subscribe(pack.source, pack, prefetch=prefetch)
+                if self._partners is not None and pack.queue in foreign:
+                    name = f"{pack.queue} of partners"
+                    self._partners.subscribe(pack.source, pack, prefetch=prefetch, name=name)
         for each in self._eaches:
             if each.source == each.queue:
                 self._broker.subscribe(each.source, each, prefetch=max(prefetch, each.prefetch))
@@ -190,8 +216,13 @@ class Bus:
                 exclusive=True,
                 binding=self._requester.binding,
             )
-        await self._connect()
+        is_apart = self._partners is not None
+        await self._connect(self._broker, topology(self._service, self._subscriptions, is_apart=is_apart))
         async with asyncio.TaskGroup() as group:
+            if self._partners is not None and meets_partners(self._service, self._subscriptions):
+                # Beside everything else: payments do not wait for other teams.
+                needed = partner_topology(self._service, self._subscriptions)
+                group.create_task(self._connect(self._partners, needed), name="connect to partners")
             group.create_task(self._relay.run(), name="relay")
             for pack in self._packs:
                 group.create_task(pack.run(), name=f"consume {pack.source}")
@@ -202,18 +233,20 @@ class Bus:
         """Measure the outbox until cancelled, also while the broker is away."""
         await self._relay.measure()
 
-    async def _connect(self) -> None:
+    async def _connect(self, broker: Broker, needed: Topology) -> None:
+        where = "partners" if broker is self._partners else "own"
         attempt = 0
         while True:
             try:
-                await self._broker.start(topology(self._service, self._subscriptions))
+                await broker.start(needed)
             except Unavailable as fault:
                 pause = _CONNECT_PAUSES_SECONDS[min(attempt, len(_CONNECT_PAUSES_SECONDS) - 1)]
-                log.warning("broker.not_connected", reason=str(fault.__cause__ or fault), seconds=pause)
+                reason = str(fault.__cause__ or fault)
+                log.warning("broker.not_connected", where=where, reason=reason, seconds=pause)
                 attempt += 1
                 await asyncio.sleep(pause)
             else:
-                log.info("broker.connected")
+                log.info("broker.connected", where=where)
                 return
 
     async def drain(self, *, timeout_seconds: float) -> None:
@@ -224,7 +257,8 @@ class Bus:
             shares.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
-                await self._broker.stop_consuming()
+                for broker in self._brokers:
+                    await broker.stop_consuming()
                 while not self._idle():  # noqa: ASYNC110 - once, at the end of a process's life
                     await asyncio.sleep(0.01)
                 with contextlib.suppress(Unavailable):
@@ -240,7 +274,17 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._broker.stop()
+        for broker in self._brokers:
+            await broker.stop()
+
+    @property
+    def _brokers(self) -> list[Broker]:
+        return [self._broker] if self._partners is None else [self._partners, self._broker]
+
+    @property
+    def partners_trouble(self) -> str:
+        """What is wrong with the virtual host of other teams, in words; empty when nothing is, or they share ours."""
+        return "" if self._partners is None else self._partners.trouble
 
     @property
     def trouble(self) -> str:

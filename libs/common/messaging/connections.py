@@ -32,6 +32,11 @@ class LastingConnection(PlainConnection, RobustConnection):
     """A connection that the driver makes again, once its first attempt has succeeded."""
 
 
+def is_open(connection: AbstractConnection | None) -> bool:
+    """Whether a connection has been made and is not closed, by either side."""
+    return connection is not None and connection.transport is not None and not connection.transport.connection.is_closed
+
+
 async def connect(url: str, *, timeout_seconds: float) -> AbstractConnection:
     """Open a plain connection."""
     return await aio_pika.connect(url, timeout=timeout_seconds, connection_class=PlainConnection)

@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractConnection
 
 from libs.common import outages
 from libs.common.errors import Unavailable
-from libs.common.messaging.connections import connect
+from libs.common.messaging.connections import connect, is_open
 from libs.common.messaging.driver import lost_not_cancelled
 from libs.common.messaging.publisher import CONNECT_SECONDS, forgiving, named
 from libs.common.messaging.reader import Reader, Subscription
@@ -70,7 +70,7 @@ class Consuming:
     @property
     def trouble(self) -> str:
         """What keeps this process from consuming, in words; empty when it consumes every queue."""
-        if not _is_open(self._connection):
+        if not is_open(self._connection):
             return "not connected"
         if self._conflict:
             return self._conflict
@@ -83,7 +83,7 @@ class Consuming:
         Raises:
             Unavailable: when there is no connection.
         """
-        if not _is_open(self._connection):
+        if not is_open(self._connection):
             raise Unavailable("RabbitMQ is not connected")
         for reader in self._readers:
             if reader.queue == queue:
@@ -114,7 +114,7 @@ class Consuming:
             try:
                 with lost_not_cancelled():
                     connection = self._connection
-                    if connection is None or not _is_open(connection):
+                    if connection is None or not is_open(connection):
                         connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
                         await self._declare(connection)
                         log.info("consuming.connected")
@@ -208,10 +208,6 @@ class Consuming:
         while True:
             await asyncio.sleep(self._idle_max_seconds / 2)
             end_forgotten(self._readers, older_than=clock() - self._idle_max_seconds)
-
-
-def _is_open(connection: AbstractConnection | None) -> bool:
-    return connection is not None and connection.transport is not None and not connection.transport.connection.is_closed
 
 
 def end_forgotten(readers: Sequence[Reader], *, older_than: float) -> None:

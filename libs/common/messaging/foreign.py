@@ -13,12 +13,13 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts.foreign import FORMS, ForeignMessage, Subscription
-from libs.common.errors import Invalid, PlatformError, Undecodable
+from libs.common.errors import BrokenInvariant, Invalid, PlatformError, Undecodable
 from libs.common.ids import derived_id, first_id
 from libs.common.messaging.delivery import Delivery, Incoming
 from libs.common.messaging.envelope import PackedEvent, Received, received
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.messaging.topology import DELIVERIES_MAX
 from libs.common.observability import metrics
 from libs.common.observability.correlation import accept_correlation_id
 
@@ -28,6 +29,7 @@ EXCHANGE_HEADER, KEY_HEADER = "x-exchange", "x-routing-key"
 """How a dead letter says where it was published, so that it means the same when it is redriven."""
 _OTHER = "other"
 """What a routing key is called in metrics that nobody expects."""
+_COUNTS = ("x-delivery-count", "x-acquired-count")
 _DEATHS_HEADER = "x-death"
 """Where the broker notes the queues in which a message died, the latest first, with its exchange and routing keys."""
 
@@ -42,6 +44,12 @@ class PublishedNowhere(Invalid):
     """The message does not say where it was published, which is half of what it means."""
 
     code = "unknown_routing_key"
+
+
+class DeliveredTooOften(BrokenInvariant):
+    """The message was delivered many times, and each time its consumer was gone before it had answered."""
+
+    code = "delivered_too_often"
 
 
 class Reading(Protocol):
@@ -96,6 +104,8 @@ class ForeignIntake(Intake[ForeignMessage]):
             content="",
         )
         try:
+            if _deliveries(message.headers) >= DELIVERIES_MAX:
+                raise DeliveredTooOften(f"the message was delivered {DELIVERIES_MAX} times without an answer")
             if not routing_key:
                 raise PublishedNowhere(
                     "the message came by the default exchange, and does not say where it was published"
@@ -176,6 +186,12 @@ def published_at(headers: Mapping[str, Any], queue: str) -> tuple[str, str]:
 def died_in(headers: Mapping[str, Any], queue: str) -> bool:
     """Whether the broker itself has taken a message out of `queue`."""
     return any(death.get("queue") == queue for death in _deaths(headers))
+
+
+def _deliveries(headers: Mapping[str, Any]) -> int:
+    """Count earlier deliveries by the headers in which the broker does: RabbitMQ 4 counts two kinds of them."""
+    counts = [count for name in _COUNTS if isinstance(count := headers.get(name), int)]
+    return max(counts, default=0)
 
 
 def _deaths(headers: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

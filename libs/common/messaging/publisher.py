@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiormq
@@ -15,7 +15,7 @@ from yarl import URL
 
 from libs.common import outages
 from libs.common.errors import BrokenInvariant, Unavailable
-from libs.common.messaging.connections import LastingConnection
+from libs.common.messaging.connections import LastingConnection, is_open
 from libs.common.messaging.driver import lost_not_cancelled, outcome_of, send_without_turns
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
 from libs.common.messaging.topology import dead_exchange
@@ -36,6 +36,10 @@ _PROBE_SECONDS = 2.0
 _PROBE_EVERY_SECONDS = 5.0
 _REPLACED_AFTER = 6
 """Probes in a row without an answer after which the connection is made anew."""
+
+
+_BLOCKED: "set[Publisher]" = set()
+"""Connections of this process from which the broker takes nothing."""
 
 
 @asynccontextmanager
@@ -63,12 +67,19 @@ class Publisher:
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, RabbitExchange] = {}
         self._keeper: asyncio.Task[None] | None = None
+        self._connection: AbstractConnection | None = None
         self._blocked = ""
+        self._answers = True
 
     @property
     def is_connected(self) -> bool:
         """Whether the first connection has been made; from then on the driver reconnects by itself."""
         return self._broker is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the connection is there, takes messages, and has confirmed lately what was published."""
+        return self._answers and not self._blocked and is_open(self._connection)
 
     @property
     def blocked(self) -> str:
@@ -115,6 +126,7 @@ class Publisher:
     def _on_connected(self, connection: AbstractConnection | None, *_: Any) -> None:
         """Listen for the broker's word that it takes nothing for now: the driver only logs it."""
         self._set_blocked("")
+        self._connection = connection or self._connection
         underlay = connection.transport.connection if connection is not None and connection.transport else None
         if not isinstance(underlay, aiormq.Connection):
             return
@@ -136,7 +148,8 @@ class Publisher:
         if reason != self._blocked:
             log.warning("publishing.blocked" if reason else "publishing.unblocked", reason=reason)
         self._blocked = reason
-        metrics.BROKER_BLOCKED.set(1 if reason else 0)
+        (_BLOCKED.add if reason else _BLOCKED.discard)(self)
+        metrics.BROKER_BLOCKED.set(1 if _BLOCKED else 0)
 
     async def publish(
         self,
@@ -182,7 +195,7 @@ class Publisher:
             TimeoutError: when not all were confirmed in time.
         """
         channel = self._ready(self._channel)
-        with lost_not_cancelled():
+        with lost_not_cancelled(), self._noting_silence():
             async with asyncio.timeout(_PUBLISH_SECONDS):
                 underlay = await channel.get_underlay_channel()
                 if not isinstance(underlay, aiormq.Channel):
@@ -193,6 +206,15 @@ class Publisher:
                     await asyncio.wait(confirms)
         answers = iter(confirms)
         return [outcome_of(next(answers)) if outcome is None else outcome for outcome in outcomes]
+
+    @contextmanager
+    def _noting_silence(self) -> Iterator[None]:
+        """Note that the broker did not confirm in time; the next probe that is confirmed takes it back."""
+        try:
+            yield
+        except TimeoutError:
+            self._answers = False
+            raise
 
     def _ready[T](self, part: T | None) -> T:
         """Return a part of the connection.
@@ -230,6 +252,7 @@ class Publisher:
                     mandatory=False,
                     persist=False,
                 )
+            self._answers = True
         except Exception as fault:
             if not outages.is_outage(fault):
                 raise
@@ -260,6 +283,7 @@ class Publisher:
 
     async def stop(self) -> None:
         """Close the connection."""
+        _BLOCKED.discard(self)
         if self._keeper is not None:
             await end_all([self._keeper])
         await _close(self._broker)

@@ -42,6 +42,8 @@ _PUBLIC_PAUSES_SECONDS = (1, 5, 30, 60, 300, 900)
 _BUSY_ROWS = 8
 """A round of so many rows makes the gap after it twice as long: under load a round costs everybody who waits a turn."""
 _GAPS_MAX = 3.0
+_APART_SECONDS = 5
+"""Pause of public events while the virtual host of other teams cannot be reached: their host waits for nobody else, nor we for it."""
 _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
 _FAILED_SECONDS = 5.0
@@ -114,10 +116,14 @@ class Refusal(NamedTuple):
 
     destination: str
     row: Row
+    is_away: bool = False
+    """Whether nothing was refused, but the virtual host of other teams could not be reached."""
 
 
 class Relay:
-    """Carries one service's outbox to the broker.
+    """Carries one service's outbox to the broker: public events to `partners`, where other teams have a virtual host of their own.
+
+    What cannot be sent there waits by itself, as if it were refused; everything else goes on.
 
     `unroutable` is called when a queue that must have a message is missing: whoever knows the topology declares it again.
     """
@@ -128,11 +134,13 @@ class Relay:
         broker: Broker,
         settings: BrokerSettings,
         *,
+        partners: Broker | None = None,
         unroutable: Callable[[], None] = lambda: None,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._database = database
         self._broker = broker
+        self._partners = partners
         self._settings = settings
         self._unroutable = unroutable
         self._now = now
@@ -265,6 +273,8 @@ class Relay:
         """
         rows = await self._database.fetch(_DESTINATIONS)
         for destination in [row["destination"] for row in rows]:
+            if destination == PUBLIC_EXCHANGE and self._partners is not None and not self._partners.answers:
+                continue
             for _ in range(max(1, self._settings.outbox_batch_max // self._settings.pack_events_max)):
                 if not await self._retry(destination):
                     break
@@ -285,6 +295,7 @@ class Relay:
     async def _send(self, plan: Sequence[Shipment], unknown: Sequence[Row]) -> list[Refusal]:
         outcomes = await self._publish_all(plan)
         refusals = [Refusal(EVERYWHERE, row) for row in unknown]
+        away = ""
         for row in unknown:
             log.error("outbox.contract_unknown", contract=row["contract"])
         for shipment, outcome in zip(plan, outcomes, strict=True):
@@ -297,10 +308,15 @@ class Relay:
                 refusals.extend(Refusal(shipment.destination, row) for row in shipment.rows)
                 if isinstance(outcome, PublishError):
                     self._unroutable()
+            elif outages.is_outage(outcome) and shipment.is_public and self._partners is not None:
+                away = outages.cause_of(outcome.__cause__ or outcome)
+                refusals.extend(Refusal(shipment.destination, row, is_away=True) for row in shipment.rows)
             elif outages.is_outage(outcome):
                 raise Unavailable("RabbitMQ does not answer") from outcome
             else:
                 raise outcome
+        if away:
+            log.warning("outbox.partners_away", reason=away)
         return refusals
 
     async def _publish_all(self, plan: Sequence[Shipment]) -> list[Outcome]:
@@ -325,7 +341,13 @@ class Relay:
     async def _publish(self, part: Sequence[Shipment]) -> Sequence[Outcome]:
         """Publish one pack, or public messages together."""
         if part[0].is_public:
-            return await self._broker.publish_all([shipment.public() for shipment in part])
+            messages = [shipment.public() for shipment in part]
+            if self._partners is None:
+                return await self._broker.publish_all(messages)
+            if not self._partners.answers:
+                # Our own messages share the round: it must not wait for a connection that is away.
+                raise Unavailable("the virtual host of other teams does not answer")
+            return await self._partners.publish_all(messages)
         body, properties = part[0].pack()
         await self._broker.publish(body, **properties)
         return [None]
@@ -354,5 +376,7 @@ async def _by_index(connection: Connection) -> AsyncIterator[None]:
 
 
 def _pause(refusal: Refusal) -> timedelta:
+    if refusal.is_away:
+        return timedelta(seconds=_APART_SECONDS)
     pauses = _PUBLIC_PAUSES_SECONDS if refusal.destination == PUBLIC_EXCHANGE else _PAUSES_SECONDS
     return timedelta(seconds=pauses[min(max(refusal.row["attempts"], 0), len(pauses) - 1)])

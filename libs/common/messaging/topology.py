@@ -41,8 +41,18 @@ DELIVERIES_MAX = 20
 QUEUE_MESSAGES_MAX = 1_000_000
 """Bound of a queue; beyond it the publisher is refused and its outbox keeps the row."""
 
+_UNCOUNTED = 1_000_000_000
+"""A number of deliveries that is never reached. Left out, it would be 20 with RabbitMQ 4, where the message is then dropped."""
+
 REQUESTS_MAX = 10_000
 """Requests that may wait for one service; beyond it the oldest is dropped, since its requester has stopped waiting first."""
+
+
+_BOUNDS: dict[str, str | int] = {
+    "x-queue-type": "quorum",
+    "x-max-length": QUEUE_MESSAGES_MAX,
+    "x-overflow": "reject-publish",
+}
 
 
 class TopologyConflict(PlatformError):
@@ -74,14 +84,18 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
         return name.startswith(f"{self.service}.") or any(name == queue.name and queue.setting for queue in self.queues)
 
 
-def topology(service: str, subscriptions: Sequence[Subscription] = ()) -> Topology:
-    """Derive the exchanges and queues of what `service` receives and publishes, and of what it subscribes to at other teams."""
+def topology(service: str, subscriptions: Sequence[Subscription] = (), *, is_apart: bool = False) -> Topology:
+    """Derive the exchanges and queues of what `service` receives and publishes, and of what it subscribes to at other teams.
+
+    Where other teams are apart, in a virtual host of their own, their exchanges and `payments.x` are there; the queues of what they
+    publish are here too, without bindings: what comes back from the dead letters goes there, and what waits from before.
+    """
     exchanges: dict[str, ExchangeType] = {}
     queues: dict[str, Queue] = {}
     contracts = [m.contract for m in (*handled_by(service), *published_by(service))]
     for contract in contracts:
         exchanges[contract.exchange] = ExchangeType.TOPIC
-        if contract.public:
+        if contract.public and not is_apart:
             exchanges[PUBLIC_EXCHANGE] = ExchangeType.TOPIC
         if contract.kind is Kind.REQUEST:
             exchanges.update((reply_exchange(requester), ExchangeType.DIRECT) for requester in contract.published_by)
@@ -95,13 +109,42 @@ def topology(service: str, subscriptions: Sequence[Subscription] = ()) -> Topolo
                 postponed = _postponed(contract.queue(service), service)
                 queues[postponed.name] = postponed
     for subscription in subscriptions:
-        exchanges.update((exchange, ExchangeType.TOPIC) for exchange, _ in subscription.bindings)
-        queues.update((queue.name, queue) for queue in _foreign_queues(subscription))
+        if not is_apart:
+            exchanges.update((exchange, ExchangeType.TOPIC) for exchange, _ in subscription.bindings)
+        queues.update((queue.name, queue) for queue in _foreign_queues(subscription, is_bound=not is_apart))
     exchanges.update(_side_exchanges(service))
     queues.update((queue.name, queue) for queue in _delay_queues(service))
     # Dead-letter queues first: a queue whose dead-letter target is missing keeps its messages for ever.
     ordered = sorted(queues.values(), key=lambda queue: not queue.name.endswith(".dead"))
     return Topology(service=service, exchanges=tuple(exchanges.items()), queues=tuple(ordered))
+
+
+def partner_topology(service: str, subscriptions: Sequence[Subscription] = ()) -> Topology:
+    """Derive what `service` needs in the virtual host of other teams, where that is not its own.
+
+    Its dead letters, and what it postpones, are at home: the exchange of that name is here only because a connection that
+    publishes is tried with messages to it that nobody gets.
+    """
+    exchanges = {PUBLIC_EXCHANGE: ExchangeType.TOPIC}
+    for subscription in subscriptions:
+        exchanges.update((exchange, ExchangeType.TOPIC) for exchange, _ in subscription.bindings)
+    exchanges[dead_exchange(service)] = ExchangeType.DIRECT
+    queues = tuple(
+        Queue(
+            name=each.queue,
+            # No dead letters lead from here to another host: its consumer counts the deliveries, long before the broker does.
+            arguments=_BOUNDS | {"x-delivery-limit": _UNCOUNTED},
+            bindings=each.bindings,
+            setting=each.setting,
+        )
+        for each in subscriptions
+    )
+    return Topology(service=service, exchanges=tuple(exchanges.items()), queues=queues)
+
+
+def meets_partners(service: str, subscriptions: Sequence[Subscription] = ()) -> bool:
+    """Whether a service publishes to other teams, or subscribes to what they publish."""
+    return bool(subscriptions) or any(message.contract.public for message in published_by(service))
 
 
 def routing_key(contract: Contract, queue: str) -> str:
@@ -170,7 +213,7 @@ def _queues(contract: Contract, service: str) -> Iterable[Queue]:
     )
 
 
-def _foreign_queues(subscription: Subscription) -> Iterable[Queue]:
+def _foreign_queues(subscription: Subscription, *, is_bound: bool) -> Iterable[Queue]:
     name, service = subscription.queue, subscription.service
     queues = (
         Queue(
@@ -178,7 +221,11 @@ def _foreign_queues(subscription: Subscription) -> Iterable[Queue]:
             arguments={"x-queue-type": "quorum", "x-max-length": QUEUE_MESSAGES_MAX, "x-overflow": "reject-publish"},
             bindings=((dead_exchange(service), name),),
         ),
-        Queue(name=name, arguments=_work_arguments(name, service), bindings=subscription.bindings),
+        Queue(
+            name=name,
+            arguments=_work_arguments(name, service),
+            bindings=subscription.bindings if is_bound else (),
+        ),
         _postponed(name, service),
     )
     return (msgspec.structs.replace(queue, setting=subscription.setting) for queue in queues)
@@ -208,13 +255,7 @@ def _work_arguments(name: str, service: str) -> dict[str, str | int]:
 
 
 def _durable(dead_letters_to: str) -> dict[str, str | int]:
-    return {
-        "x-queue-type": "quorum",
-        "x-max-length": QUEUE_MESSAGES_MAX,
-        "x-overflow": "reject-publish",
-        "x-dead-letter-exchange": dead_letters_to,
-        "x-dead-letter-strategy": "at-least-once",
-    }
+    return _BOUNDS | {"x-dead-letter-exchange": dead_letters_to, "x-dead-letter-strategy": "at-least-once"}
 
 
 def _merged(known: Queue | None, queue: Queue) -> Queue:

@@ -12,6 +12,7 @@ import jwt
 import pytest
 import uvicorn
 
+from libs.common.addresses import vhost_of
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Message, gateway, ledger
 from libs.common.contracts.gateway_declines import DeclineCodes
@@ -20,7 +21,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from libs.common.service import connection_options
-from libs.common.settings import BrokerSettings, PlaceSettings
+from libs.common.settings import BrokerSettings, PartnerSettings, PlaceSettings
 from services.api.app import build, seed
 from services.api.http.requests import Ask
 from services.api.payments.commands import Answers, Outcomes
@@ -59,6 +60,8 @@ def settings_for(database: TestDatabase, *, auto_provision: bool = True, **chang
         "rates": UNLIMITED,
         **changes,
     }
+    # Other teams are in the virtual host of the test, but where it says otherwise.
+    every.setdefault("partners", PartnerSettings(partners_vhost=vhost_of(every["broker"].rabbitmq_url)))
     return Settings(**every)
 
 

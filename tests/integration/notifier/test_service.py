@@ -18,6 +18,7 @@ import pytest
 import svix.webhooks
 from standardwebhooks import Webhook
 
+from libs.common.addresses import vhost_of
 from libs.common.contracts import Message
 from libs.common.contracts.api import IntentEvent, PaymentIntentCreated, PaymentSettled
 from libs.common.contracts.notifier import (
@@ -103,6 +104,7 @@ class Process:
             "APP_ENV": "local",
             "NOTIFIER_DATABASE_URL": database.url("notifier_app"),
             "NOTIFIER_RABBITMQ_URL": own_url,
+            "PARTNERS_VHOST": vhost_of(own_url),
             "NOTIFIER_HTTP_PORT": str(self.port),
             "WEBHOOK_RETRY_SCHEDULE": "0s,1s,1s,1s,1s,1s,1s,1s",
             "WEBHOOK_TIMEOUT_SECONDS": "1",

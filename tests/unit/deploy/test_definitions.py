@@ -11,7 +11,7 @@ from deploy.local.bootstrap import SERVICES
 from deploy.local.cli import main
 from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
 from deploy.local.environment import REDRIVE, TEAMS
-from deploy.local.rights import USERS, pattern, rights
+from deploy.local.rights import MONITORING, USERS, pattern, rights
 from libs.common.contracts import handled_by, published_by
 from libs.common.contracts.foreign import PARTNERS
 from libs.common.messaging.topology import topology
@@ -44,8 +44,23 @@ def test_the_command_prints_them_for_another_virtual_host(capsys: pytest.Capture
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("vhosts") == [{"name": "/"}]
     assert {each["vhost"] for name, kind in printed.items() if name != "users" for each in kind} == {"/"}
+    # In one, both have what they have in two; the services that meet other teams, and who looks on, have rights in each of the two.
     ours = json.loads(FILE.read_text())
-    assert {name: len(kind) for name, kind in printed.items()} == {name: len(ours[name]) for name in printed}
+    for section, key in (
+        ("queues", "name"),
+        ("bindings", "destination"),
+        ("exchanges", "name"),
+        ("permissions", "user"),
+    ):
+        assert {each[key] for each in printed[section]} == {each[key] for each in ours[section]}
+    assert main(["definitions", "payments", "/"]) == 0
+    assert json.loads(capsys.readouterr().out) == ours
+
+
+def test_other_teams_have_no_rights_where_the_services_are() -> None:
+    granted = [(each["user"], each["vhost"]) for each in json.loads(FILE.read_text())["permissions"]]
+    assert {vhost for user, vhost in granted if user in TEAMS} == {"/"}
+    assert {user for user, vhost in granted if vhost == "/"} == {"api", "notifier", MONITORING, *TEAMS}
 
 
 @pytest.mark.parametrize("service", SERVICES)
