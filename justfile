@@ -203,6 +203,12 @@ fuzz-messages messages="5000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @HOSTILE_MESSAGES={{ messages }} {{ python }} -m pytest -n 0 tests/integration/messaging/test_hostile.py
 
+# Try our documents with what other teams use: the official AsyncAPI parser, openapi-typescript and openapi-python-client; installed from npm and PyPI
+[no-exit-message]
+[group('check')]
+official: setup
+    @{{ python }} -m tests.support.official
+
 # Hold the running api to its OpenAPI document at length
 [no-exit-message]
 [group('check')]
