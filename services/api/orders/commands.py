@@ -168,8 +168,7 @@ class Orders:
                     correlation_id=new_correlation_id(), tenant_id=order.tenant_id
                 )
                 decisions.append((_step(intent, step, at=at), cause, step))
-            is_over = step in (Step.REFUND, Step.DONE)
-            due_at = None if is_over else next_look(order.cancelled_at or at, at=at)
+            due_at = next_look(order.cancelled_at or at, at=at, step=step)
             after.append(msgspec.structs.replace(order, due_at=due_at))
         if decisions:
             await _save(tx, decisions, at=at)

@@ -57,6 +57,8 @@ class Step(StrEnum):
     """All that is left of it is given back."""
     WAIT = "wait"
     """The processor or the books have to answer first, or it may be collected after all."""
+    WATCH = "watch"
+    """It has ended, and is looked at for `WATCHED_FOR`: what was taken in the last moment is reported within days."""
     DONE = "done"
     """Nothing is left to do."""
 
@@ -75,7 +77,12 @@ _BY_STAGE = {
     # It may be confirmed again with another payment method, and what lapsed may have been paid in the last moment.
     Stage.DECLINED: Step.WAIT,
     Stage.LAPSED: Step.WAIT,
+    Stage.VOIDED: Step.WATCH,
+    Stage.FAILED: Step.WATCH,
+    Stage.EXPIRED: Step.WATCH,
 }
+WATCHED_FOR = timedelta(days=35)
+"""Since the cancellation: longer than any processor holds funds."""
 _SOONEST = timedelta(seconds=2)
 _SHARE = 10
 
@@ -89,10 +96,13 @@ def next_step(intent: PaymentIntent, policy: CancelPolicy) -> Step:
     return _BY_STAGE.get(intent.stage, Step.DONE)
 
 
-def next_look(cancelled_at: datetime, *, at: datetime) -> datetime:
-    """Say when a payment is looked at again that cannot be released at `at`.
+def next_look(cancelled_at: datetime, *, at: datetime, step: Step = Step.WAIT) -> datetime | None:
+    """Say when a payment is looked at again after a step at `at`; None: never.
 
     After a tenth of the time since the cancellation: many that wait long, as in an outage, are not all looked at every two
-    seconds, and one that may be collected in a month costs nothing until then.
+    seconds, and one that may be collected in a month costs nothing until then. One that has ended is looked at some twenty times.
     """
-    return at + max(_SOONEST, (at - cancelled_at) / _SHARE)
+    since = at - cancelled_at
+    if step in (Step.REFUND, Step.DONE) or (step is Step.WATCH and since > WATCHED_FOR):
+        return None
+    return at + max(_SOONEST, since if step is Step.WATCH else since / _SHARE)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from services.api.orders.domain import Step, next_look, next_step
+from services.api.orders.domain import WATCHED_FOR, Step, next_look, next_step
 from services.api.payments.domain import PaymentIntent, Stage
 from services.api.payments.domain.lifecycle import LIFECYCLE, Move
 from services.api.settings import CancelPolicy
@@ -17,6 +17,7 @@ WAITED_FOR = {
     *(Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.CAPTURING, Stage.CAPTURED),
     *(Stage.DECLINED, Stage.LAPSED),
 }
+WATCHED = {Stage.VOIDED, Stage.FAILED, Stage.EXPIRED}
 GIVEN_BACK = {Stage.SETTLED, Stage.PARTIALLY_REFUNDED}
 
 
@@ -26,7 +27,8 @@ def payment(stage: Stage, *, left: int = 100) -> PaymentIntent:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_each_stage_has_its_step(stage: Stage) -> None:
-    step: Any = Step.VOID if stage in VOIDED else Step.WAIT if stage in WAITED_FOR else Step.DONE
+    steps = {Step.VOID: VOIDED, Step.WAIT: WAITED_FOR, Step.WATCH: WATCHED}
+    step: Any = next((step for step, stages in steps.items() if stage in stages), Step.DONE)
     assert next_step(payment(stage), CancelPolicy.VOID) is step
     assert next_step(payment(stage), CancelPolicy.REFUND) is (Step.REFUND if stage in GIVEN_BACK else step)
     assert next_step(payment(stage), CancelPolicy.IGNORE) is Step.DONE
@@ -40,6 +42,17 @@ def test_nothing_is_given_back_where_nothing_is_left() -> None:
 def test_what_waits_long_is_looked_at_seldom(since: float, pause: float) -> None:
     at = datetime(2028, 2, 29, tzinfo=UTC)
     assert next_look(at - timedelta(seconds=since), at=at) == at + timedelta(seconds=pause)
+
+
+def test_what_has_ended_is_looked_at_for_longer_than_funds_are_held() -> None:
+    cancelled_at = at = datetime(2028, 2, 29, tzinfo=UTC)
+    looks = 0
+    while (due := next_look(cancelled_at, at=at, step=Step.WATCH)) is not None:
+        at, looks = due, looks + 1
+    assert at - cancelled_at > WATCHED_FOR
+    assert looks < 25
+    assert next_look(cancelled_at, at=at) is not None
+    assert next_look(at, at=at, step=Step.REFUND) is next_look(at, at=at, step=Step.DONE) is None
 
 
 @pytest.mark.parametrize("stage", Stage)
