@@ -6,7 +6,7 @@ Either way a client receives exactly the bytes that a replay will repeat.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic, perf_counter
 from uuid import UUID
@@ -50,7 +50,7 @@ class Answers:
         self._waiting_max = waiting_max
         self._waiters = 0
         self._waiting: dict[_Key, set[asyncio.Future[Answer]]] = {}
-        self._keys: dict[_Subject, _Key] = {}
+        self._keys: dict[_Subject, list[_Key]] = {}
         self._since: dict[_Key, int] = {}
         self._somebody = asyncio.Event()
 
@@ -65,7 +65,7 @@ class Answers:
         together = self._waiting.setdefault(key, set())
         together.add(waiting)
         self._began.setdefault(key, self._now())
-        self._keys[subject] = key
+        self._keys.setdefault(subject, []).append(key)
         self._somebody.set()
         try:
             yield waiting
@@ -75,8 +75,10 @@ class Answers:
                 del self._waiting[key]
                 self._since.pop(key, None)
                 self._began.pop(key, None)
-                if self._keys.get(subject) == key:
-                    del self._keys[subject]
+            of_subject = self._keys[subject]
+            of_subject.remove(key)
+            if not of_subject:
+                del self._keys[subject]
             if not self._waiting:
                 self._somebody.clear()
 
@@ -115,13 +117,13 @@ class Answers:
         """Give a committed answer to whoever waits for it in this process; nobody need.
 
         `version` is that of the payment which it shows. A request that was decided on this version, or later, waits for another
-        answer; one that has not begun to wait finds its own in the row of its key.
+        answer; one that has not begun to wait finds its own in the row of its key. The row of every other key in progress has it.
         """
-        key = self._keys.get((tenant_id, subject_id))
-        if key is not None and version > self._since.get(key, version):
-            now = self._now()
-            self._usual_seconds += _RECENT * (now - self._began.get(key, now) - self._usual_seconds)
-            self._resolve(key, answer)
+        for key in set(self._keys.get((tenant_id, subject_id), ())):
+            if version > self._since.get(key, version):
+                now = self._now()
+                self._usual_seconds += _RECENT * (now - self._began.get(key, now) - self._usual_seconds)
+                self._resolve(key, answer)
 
     async def run(self) -> None:
         """Hand out the answers that other processes wrote, until cancelled."""
@@ -129,8 +131,15 @@ class Answers:
             await self._somebody.wait()
             await asyncio.sleep(_POLL_SECONDS)
             if late := self.late():
-                for key, answer in (await store.answered(self._database, late)).items():
-                    self._resolve(key, answer)
+                self.found(await store.answered(self._database, late))
+
+    def found(self, answers: Mapping[_Key, Answer]) -> None:
+        """Give out answers that were read from the rows of their keys."""
+        if any(not waiting.done() for key in answers for waiting in self._waiting.get(key, ())):
+            # Written by another process, as more will be: they are looked up as soon as may be again.
+            self._usual_seconds = 0.0
+        for key, answer in answers.items():
+            self._resolve(key, answer)
 
     def late(self) -> list[tuple[str, str, str]]:
         """Return the keys (tenant, operation, key) whose answer another process may have written, since nobody hands it over."""

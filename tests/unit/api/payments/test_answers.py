@@ -63,3 +63,35 @@ async def test_only_who_waits_longer_than_usual_is_looked_up(usual: float, in_ti
         waiting.seconds = began + late
         assert waiting.late() == ["first"]
     assert waiting.late() == []
+
+
+async def test_what_another_process_answers_is_looked_up_sooner_from_then_on() -> None:
+    waiting = _Waiting()
+    for _ in range(100):
+        await waiting.answered(0.2)
+    claim = waiting.claim("elsewhere")
+    with waiting.answers.expecting(claim, uuid4()) as future:
+        waiting.answers.found({("t", "confirm", "elsewhere"): _DONE})
+        assert await future == _DONE
+    with waiting.answers.expecting(waiting.claim("next"), uuid4()):
+        waiting.seconds += 0.06
+        assert waiting.late() == ["next"]
+
+
+async def test_all_who_wait_for_a_payment_get_its_answer() -> None:
+    waiting, subject = _Waiting(), uuid4()
+    confirm, void = waiting.claim("confirm"), waiting.claim("void")
+    with waiting.answers.expecting(confirm, subject) as first:
+        # A repetition under the same key, which is refused, and another command that comes and goes.
+        with waiting.answers.expecting(confirm, uuid4()), waiting.answers.expecting(void, subject) as second:
+            tasks = [
+                asyncio.create_task(waiting.answers.wait(future, claim, since=1, otherwise=Answer(202, b"")))
+                for future, claim in ((first, confirm), (second, void))
+            ]
+            await asyncio.sleep(0)
+            waiting.answers.hand_over("t", subject, _DONE, version=1)
+            assert not first.done()
+            waiting.answers.hand_over("t", subject, _DONE, version=2)
+            assert await asyncio.gather(*tasks) == [_DONE, _DONE]
+        assert list(waiting.answers._keys) == [("t", subject)]
+    assert waiting.answers._keys == {}
