@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deploy.local import days, generated, lifecycle, servers
+from deploy.local import days, generated, lifecycle, packages, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -132,6 +132,7 @@ def _whole(report: Report) -> int:
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
     os.environ.setdefault(CASES, "sample")
     _ensure(report)
+    _ensure_tools(report)
     hindrance = days.why_not()
     if hindrance:
         report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
@@ -141,8 +142,8 @@ def _whole(report: Report) -> int:
         *([] if is_one_set else [lambda: _over_four(report)]),
         lambda: ([], _quiet_part(report, days.SHORT_DAY, others, day)),
         lambda: ([], _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))),
-        lambda: ([], _quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)),
         lambda: ([], _quiet_part(report, "messages", MESSAGES, os.environ)),
+        lambda: ([], _quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)),
         lambda: (_run_checks(report, "types"), 0),
         lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], 0),
     ]
@@ -162,7 +163,9 @@ def _whole(report: Report) -> int:
         code = max(code, _run(command, with_bytecode(os.environ, ROOT)))
     if _report_coverage(report):
         failed.append("coverage")
-    passed, lost = _counts(RESULTS.glob("*.xml"))
+    passed, lost, skipped = _counts(RESULTS.glob("*.xml"))
+    if skipped:
+        report(f"{skipped} skipped, the reasons stand in {RESULTS.relative_to(ROOT)}")
     report(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
     return 1 if failed else code
 
@@ -203,6 +206,16 @@ def _ensure(report: Report) -> None:
     report("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
 
 
+def _ensure_tools(report: Report) -> None:
+    """Install what single tests need, before the parts begin: on another day apt takes its lists for out of date."""
+    for name in ("prometheus", "pgbouncer"):
+        if packages.missing([name]):
+            try:
+                packages.install([name], report=report)
+            except LocalFailure as failed:
+                report(f"== not tested, since {name} is missing: {failed}\n")
+
+
 _MEASURED = ("--cov", "--cov-config=pyproject.toml", "--cov-fail-under=0")
 
 
@@ -229,9 +242,9 @@ def _report_coverage(report: Report) -> int:
     return 0
 
 
-def _counts(results: Iterable[Path]) -> tuple[int, int]:
-    """Return how many tests passed and how many failed or broke, from the JUnit files."""
-    passed = lost = 0
+def _counts(results: Iterable[Path]) -> tuple[int, int, int]:
+    """Return how many tests passed, how many failed or broke, and how many were skipped, from the JUnit files."""
+    passed = lost = skipped = 0
     for file in results:
         try:
             suite = next(ElementTree.parse(file).getroot().iter("testsuite"))  # noqa: S314 - written by our own pytest
@@ -239,8 +252,9 @@ def _counts(results: Iterable[Path]) -> tuple[int, int]:
             continue
         number = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
         lost += number["failures"] + number["errors"]
+        skipped += number["skipped"]
         passed += number["tests"] - number["failures"] - number["errors"] - number["skipped"]
-    return passed, lost
+    return passed, lost, skipped
 
 
 def _environment(part: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

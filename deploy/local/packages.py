@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.local.errors import LocalFailure
 from deploy.local.native import postgres, rabbitmq, redis
 from deploy.local.processes import run, which
+from deploy.local.waiting import locked
 
 PACKAGES = {
     "postgres": "postgresql",
@@ -23,6 +24,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
 
 APT_SECONDS = 900.0
+LOCK = Path("/var/lock/payments-apt.lock")
+"""One for the machine: packages are."""
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -50,14 +53,26 @@ def instruction(names: Iterable[str]) -> str:
 def install(names: list[str], *, report: Callable[[str], None]) -> None:
     """Install the packages of servers that are missing.
 
+    One process at a time, and by the machine's own clock: on another day the lists of packages are out of date.
+
     Raises:
         LocalFailure: when we are not root, there is no apt, or apt fails.
     """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise LocalFailure(instruction(names))
+    with locked(LOCK, seconds=2 * APT_SECONDS):
+        if absent := missing(names):
+            _install(absent, report=report)
+    still = missing(names)
+    if still:
+        raise LocalFailure(f"apt installed the packages, yet no server is found for: {', '.join(still)}.")
+
+
+def _install(names: list[str], *, report: Callable[[str], None]) -> None:
     packages = [PACKAGES[name] for name in names]
     report(f"Installing {', '.join(packages)} with apt ...")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    env = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "CLOCK_SHIFT_S")}
+    env["DEBIAN_FRONTEND"] = "noninteractive"
     ours = not POLICY.exists()
     if ours:
         POLICY.write_text("#!/bin/sh\nexit 101\n")
@@ -68,9 +83,6 @@ def install(names: list[str], *, report: Callable[[str], None]) -> None:
     finally:
         if ours:
             POLICY.unlink(missing_ok=True)
-    still = missing(names)
-    if still:
-        raise LocalFailure(f"apt installed the packages, yet no server is found for: {', '.join(still)}.")
 
 
 def _apt(arguments: list[str], env: dict[str, str]) -> None:
