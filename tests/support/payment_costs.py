@@ -33,6 +33,7 @@ from tests.proof.world import World, open_world
 from tests.support.databases import fresh_database
 
 PAYMENTS = 30
+_HANDLED_SECONDS = 60
 _TENANT = "tenant-costs"
 _ENDPOINT = (
     "INSERT INTO notifier.webhook_endpoints (tenant_id, id, url, events, is_active, secret_sealed, created_at) "
@@ -178,7 +179,8 @@ class _Payments:
             for queue, message in waiting:
                 taken: Any = message
                 await consumers[queue].take(taken)
-                await message.done.wait()
+                async with asyncio.timeout(_HANDLED_SECONDS):
+                    await message.done.wait()
 
 
 @asynccontextmanager

@@ -166,7 +166,6 @@ NO_AMOUNTS = (
 )
 
 
-@pytest.mark.sampled(each=12)
 @pytest.mark.parametrize("amount", NO_AMOUNTS)
 async def test_an_amount_as_text_is_what_the_document_says_and_nothing_else(client: Client, amount: str) -> None:
     refused = await client.call("POST", INTENTS, GOOD | {"amount": amount}, key=uuid4().hex)

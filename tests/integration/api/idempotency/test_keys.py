@@ -2,7 +2,6 @@
 
 import asyncio
 from importlib import import_module
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -29,18 +28,11 @@ from tests.integration.api.idempotency.conftest import (
 from tests.support.platform import Client
 
 
-def subject(given: dict[str, Any]) -> str:
-    """What a route writes: the first name in its path."""
-    path: str = given["write"].path
-    return path.split("/")[2]
-
-
 def test_every_write_says_what_it_does_with_a_key() -> None:
     assert len(ALL) >= 29
     assert [write.operation for write in ALL if not write.required and write.key not in ("optional", "refused")] == []
 
 
-@pytest.mark.sampled(by=subject)
 @pytest.mark.parametrize("write", [w for w in ALL if w.required], ids=lambda w: w.operation)
 async def test_write_that_requires_a_key_is_refused_without_one(client: Client, write: Write) -> None:
     body = {"amount": "1.00", "currency": "BRL", "customer_ref": "c"} if write.operation.startswith("create") else {}
@@ -48,7 +40,6 @@ async def test_write_that_requires_a_key_is_refused_without_one(client: Client, 
     assert (answer.status, answer.json["code"]) == (400, "idempotency_key_missing")
 
 
-@pytest.mark.sampled(by=subject)
 @pytest.mark.parametrize("write", [w for w in ALL if w.key == "refused"], ids=lambda w: w.operation)
 async def test_write_that_takes_no_key_refuses_one(api: Api, client: Client, owner: Owner, write: Write) -> None:
     answer = await send(client, write, key="k")
@@ -56,7 +47,6 @@ async def test_write_that_takes_no_key_refuses_one(api: Api, client: Client, own
     assert owner.done == []
 
 
-@pytest.mark.sampled(by=subject)
 @pytest.mark.parametrize("write", KEPT_HERE, ids=lambda w: w.operation)
 async def test_key_is_honoured(api: Api, client: Client, owner: Owner, tenant_id: str, write: Write) -> None:
     owner.held = asyncio.Event()
@@ -86,7 +76,6 @@ async def test_key_is_honoured(api: Api, client: Client, owner: Owner, tenant_id
     assert len(kept) == 1 and SECRET not in kept[0]["body"]
 
 
-@pytest.mark.sampled(by=subject)
 @pytest.mark.parametrize("write", KEPT_HERE, ids=lambda w: w.operation)
 async def test_lost_reply_is_requested_again_with_the_same_id(client: Client, owner: Owner, write: Write) -> None:
     owner.fails = Unavailable("the owner does not answer")
