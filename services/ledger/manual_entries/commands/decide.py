@@ -18,7 +18,7 @@ async def approve(journal: Journal, request: contract.ApproveProposal) -> contra
 
     Raises:
         ProposalNotFound: when the tenant has none of this id.
-        SelfApproval: when it is the one who proposed it, or made the API key that did.
+        SelfApproval: when it is the one who proposed it, or made the API key that did, or that key names no person.
         ProposalDecided: when it was rejected.
         ProposalExpired: when its time is over.
     """
@@ -27,6 +27,9 @@ async def approve(journal: Journal, request: contract.ApproveProposal) -> contra
         existing = await _decidable(journal, tx, request, but=ProposalStatus.APPROVED)
         if existing.status is ProposalStatus.APPROVED:
             return contract.ProposalAnswer(proposal=existing, is_replay=True)
+        # Of before the person was kept, or from an api of before: the one who decides may be the one who made the key.
+        if existing.made_by.startswith("key:") and not existing.responsible:
+            raise SelfApproval("nobody known answers for the key that proposed it: reject it, and propose it again")
         accounts = await accounts_by_code(tx, request.tenant_id, codes(existing.entries))
         read = await journal.entries_or_faults(request.tenant_id, existing.entries, accounts)
         results = await journal.post(tx, existing.entries, read, is_approved=True)

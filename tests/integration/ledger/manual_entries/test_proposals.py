@@ -124,6 +124,15 @@ class TestProposals:
         assert approved.proposal is not None
         assert (approved.proposal.made_by, approved.proposal.decided_by) == (by, CHECKER)
 
+    async def test_nobody_approves_what_a_key_of_nobody_known_proposed(self, service: Office) -> None:
+        proposed = await service.propose(by="key:1")
+        with pytest.raises(SelfApproval, match="propose it again"):
+            await service.approve(proposed)
+        assert await service.books.count(service.tenant_id) == (0, 0, 0)
+        rejected = await service.reject(proposed)
+        assert rejected.proposal is not None
+        assert rejected.proposal.status is ProposalStatus.REJECTED
+
     async def test_approved_by_many_at_once_it_is_posted_once(
         self, service: Office, database: Database, clock: ManualClock
     ) -> None:
