@@ -19,6 +19,9 @@ NOTE_USES_EVERY_SECONDS = 60.0
 _REMEMBERED_MAX = 10_000
 """Keys that are remembered at most, those that are refused besides, and uses that wait to be written."""
 
+_OLD = 0.0
+"""Until when something is remembered that is read again before anybody is let in by it."""
+
 
 class KeyVerifier:
     """Tells whose key a bearer is."""
@@ -40,15 +43,15 @@ class KeyVerifier:
         self._uses: dict[tuple[UUID, str], datetime] = {}
 
     def forget(self, tenant_id: str) -> None:
-        """Forget the keys of a tenant, or all where it is empty; what is being read at this moment is not remembered."""
+        """Read the keys of a tenant anew, or all where it is empty; what is being read at this moment is old already.
+
+        Whose key was let in is no stranger for that: others would have it refused by what they send from its address.
+        """
         self._changes += 1
-        if not tenant_id:
-            self._known.clear()
-            self._refused.clear()
-            return
-        for digest in [digest for digest, known in self._known.items() if known[1][1] == tenant_id]:
-            del self._known[digest]
-        for digest in [digest for digest, refused in self._refused.items() if refused[1].tid == tenant_id]:
+        for digest, (principal, key, _) in self._known.items():
+            if tenant_id in {"", key[1]}:
+                self._known[digest] = principal, key, _OLD
+        for digest in [digest for digest, refused in self._refused.items() if tenant_id in {"", refused[1].tid}]:
             del self._refused[digest]
 
     async def verify(self, secret: str, before_looking: BeforeLooking | None = None) -> Principal:
@@ -82,6 +85,7 @@ class KeyVerifier:
         holder = await reads.do((digest, changes), lambda: sql.find(self._database, digest))
         metrics.verification("key").inc()
         if holder is None:
+            self._known.pop(digest, None)
             raise InvalidToken()
         principal, until = _principal(holder), now.timestamp() + self._age_max_seconds
         is_over = holder.expires_at is not None and holder.expires_at <= now
@@ -94,8 +98,7 @@ class KeyVerifier:
         if holder.expires_at is not None:
             until = min(until, holder.expires_at.timestamp())
         key = holder.id, holder.tenant_id
-        if changes == self._changes:
-            _remember(self._known, digest, (principal, key, until))
+        _remember(self._known, digest, (principal, key, until if changes == self._changes else _OLD))
         self._note(key, now)
         return principal
 

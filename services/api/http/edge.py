@@ -69,6 +69,7 @@ class Edge:
         self._write = Limit("write", rates.rate_limit_write_per_min)
         self._read_keys = Limit("read_keys", KEYS_TOGETHER * rates.rate_limit_read_per_min)
         self._write_keys = Limit("write_keys", KEYS_TOGETHER * rates.rate_limit_write_per_min)
+        self._look = Limit("key_look", rates.rate_limit_read_per_min)
         self._login = Limit("login", rates.rate_limit_login_address_per_min, guards_secrets=True)
         self.large_bodies = LargeBodies(http)
         self._every: dict[tuple[bool, bool], Lines] = {}
@@ -121,6 +122,20 @@ class Edge:
         together = self._read_keys if limit is self._read else self._write_keys
         count = await self._limiter.count(together, "tenant", who.tid)
         return _counted(together, count)
+
+    async def count_look(self, address: str) -> None:
+        """Count a look for a key that this process has not let in, apart from all other requests of its address.
+
+        Raises:
+            RateLimited: when the address has looked for too many that nobody has.
+        """
+        count = await self.count(self._look, ("address", address))
+        if count is not None and not count.allowed:
+            raise RateLimited(headers=count.headers)
+
+    async def give_back_look(self, address: str) -> None:
+        """Take back a look that has found who asks."""
+        await self._limiter.give_back(self._look, "address", address)
 
     async def give_back(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
         """Take back a request that was only a replay."""
@@ -194,7 +209,7 @@ class _Passage:
         self._headers = _headers(scope["headers"])
         self._path = scope["path"]
         self._started = False
-        self._counted_for: tuple[Limit, tuple[str, ...]] | None = None
+        self._has_looked = False
         self._counted: tuple[Limit, tuple[str, ...]] | None = None
         self._rate: dict[str, str] = {}
         self._read_bytes = 0
@@ -231,13 +246,11 @@ class _Passage:
         if not self._path.startswith(API_PREFIX):
             return None
         who = await self._edge.bearer(self._headers, self._count_stranger)
-        counted = self._counted_for
+        if self._has_looked and who is not None:
+            # It was no stranger, but a key that this process had not met.
+            await self._edge.give_back_look(self._address())
         limit, caller = self._edge.limit_of(method, self._path, who, self._address())
-        if counted != (limit, caller):
-            if counted is not None:
-                # It was no stranger, but a key that this process had not met.
-                await self._edge.give_back(*counted)
-            await self._count(limit, caller)
+        await self._count(limit, caller)
         if who is not None and who.key_id is not None and self._path.rstrip("/") != LOGIN_PATH:
             await self._count_together(limit, caller, who)
         if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
@@ -250,10 +263,10 @@ class _Passage:
 
     async def _count_stranger(self) -> None:
         """Count the address before the database is read: made-up keys are as many as somebody likes."""
-        await self._count(*self._edge.limit_of(self._scope["method"], self._path, None, self._address()))
+        self._has_looked = True
+        await self._edge.count_look(self._address())
 
     async def _count(self, limit: Limit, caller: tuple[str, ...]) -> None:
-        self._counted_for = limit, caller
         count = await self._edge.count(limit, caller)
         if count is not None:
             self._rate, self._counted = count.headers, (limit, caller)

@@ -374,6 +374,12 @@ async def test_only_keys_of_strangers_are_counted_before_they_are_read(
         clock.advance(timedelta(seconds=3))
         await keys.verify(key["secret"], count)
     reads = database.reads
+    for changed in (tenant_id, ""):
+        # Read anew, though nothing is counted.
+        keys.forget(changed)
+        await keys.verify(key["secret"], count)
+    assert (counted, database.reads) == (2, reads + 2)
+    reads = database.reads
     with pytest.raises(RateLimited):
         await keys.verify(new_secret(KeyMode.TEST), count)
     assert database.reads == reads

@@ -25,6 +25,7 @@ from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
 
 READ, WRITE, LOGIN = 12, 5, 4
+SCOPES = ["payments:read", "payments:write"]
 RATES = RateSettings(
     rate_limit_read_per_min=READ,
     rate_limit_write_per_min=WRITE,
@@ -177,6 +178,26 @@ async def test_keys_of_a_tenant_count_together_and_made_up_ones_by_address(
     assert refused.headers["x-ratelimit-limit"] == str(KEYS_TOGETHER)
     # A key that nobody has counts against the address before it is looked for.
     assert {401, 429} == set(statuses[30:])
+
+
+async def test_keys_are_not_refused_for_what_others_send_from_their_address(
+    api_database: TestDatabase, servers: Servers, tenant_id: str
+) -> None:
+    rates = RateSettings(rate_limit_read_per_min=600, rate_limit_write_per_min=1)
+    settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
+    async with serving(api_database, settings) as api:
+
+        def root(sub: str) -> Client:
+            return api.client(tenant_id, sub=sub, roles=["admin"], perms=["admin:write", *SCOPES], plan="enterprise")
+
+        made = [await root(f"{n}").call("POST", "/v1/api-keys", {"name": "k", "scopes": SCOPES}) for n in range(3)]
+        keys = [Client(api.http, api.base, token=answer.json["secret"], tenant=tenant_id) for answer in made]
+        assert (await keys[0].call("GET", "/v1/payment-intents")).status == 200
+        anonymous = [(await create(api.stranger())).status for _ in range(2)]
+        assert anonymous == [401, 429]
+        # Known, and read again since a key of the tenant changed; then one that was not met before.
+        assert (await root("d").call("DELETE", f"/v1/api-keys/{made[2].json['id']}")).status == 204
+        assert [(await create(key)).status for key in keys[:2]] == [200, 200]
 
 
 async def test_a_tenant_that_the_token_does_not_prove_counts_for_nothing(pair: tuple[Api, Api], tenant_id: str) -> None:
