@@ -19,7 +19,8 @@ from services.api.http.callers import ANY_TENANT, Feature, Principal
 
 _TENANTS_MAX = 10_000
 """Tenants that are remembered at most."""
-
+_OLD_TOKENS_MAX = 10_000
+"""Users of whom it is remembered at most, apart from what is known of a tenant, since when their tokens count."""
 
 _TOKENS_LIVE_AT_LEAST = timedelta(days=1)
 """For how long a changed user is remembered at least: longer than tokens live by settings of before, or of who issues others."""
@@ -51,11 +52,14 @@ class Directory:
         self._policies: tuple[dict[str, Policy], float] = ({}, 0.0)
         self._tenant_reads = SingleFlight[KnownTenant | None](rank=Precedence.ACCEPTED)
         self._policy_reads = SingleFlight[dict[str, Policy]](rank=Precedence.ACCEPTED)
+        self._old_tokens: dict[tuple[str, str], tuple[float | None, float]] = {}
+        self._old_token_reads = SingleFlight[float | None](rank=Precedence.ACCEPTED)
         self._changes = 0
 
     def forget(self, tenant_id: str) -> None:
         """Forget a tenant, or everything where it is empty; what is being read at this moment is not remembered."""
         self._changes += 1
+        self._old_tokens.clear()
         if tenant_id:
             self._tenants.pop(tenant_id, None)
             return
@@ -98,7 +102,26 @@ class Directory:
             known = await self.tenant(principal.tid)
             changed = {} if known is None else known.changed
         first = changed.get(principal.sub)
+        remembered_since = self._clock.now() - self._tokens_live
+        if first is None and not principal.issued_at >= remembered_since.timestamp():
+            # Issued before the changes that are remembered, by whoever lets tokens live longer, or does not say when.
+            first = await self._tokens_from(principal.tid, principal.sub)
         return first is not None and not principal.issued_at >= first
+
+    async def _tokens_from(self, tid: str, sub: str) -> float | None:
+        known = self._old_tokens.get((tid, sub))
+        if known is not None and self._clock.now().timestamp() < known[1]:
+            return known[0]
+        return await self._old_token_reads.do((tid, sub, self._changes), lambda: self._read_tokens_from(tid, sub))
+
+    async def _read_tokens_from(self, tid: str, sub: str) -> float | None:
+        now, changes = self._clock.now().timestamp(), self._changes
+        found = await identity.tokens_from(self._database, email=sub, tid=tid)
+        if changes == self._changes:
+            if len(self._old_tokens) >= _OLD_TOKENS_MAX:
+                self._old_tokens.pop(next(iter(self._old_tokens)))
+            self._old_tokens[tid, sub] = found, now + self._age_max_seconds
+        return found
 
     async def _changed_operators(self) -> dict[str, float]:
         if self._clock.now().timestamp() < self._operators[1]:

@@ -73,9 +73,10 @@ class Login:
             metrics.LOGINS.labels("throttled").inc()
             await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise RateLimited("too many failed logins of this account", headers=count.headers)
-        # Before it is read: whoever is changed while the password is checked gets a token of before the change.
         now = self._clock.now()
-        account = await identity.account(self._database, name)
+        found = await identity.account_to_log_in(self._database, name)
+        # Whoever is changed while the password is checked gets a token of before the change.
+        account, read_at = found or (None, now)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
         # Who is disabled is refused as somebody with a wrong password is, and for as long.
         if account is None or not matches or account.disabled_at is not None:
@@ -101,6 +102,7 @@ class Login:
             principal,
             user_id=account.id.hex,
             now=now,
+            read_at=read_at,
             tokens_from=account.tokens_from,
             context={"email": account.email},
         )

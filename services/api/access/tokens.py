@@ -95,16 +95,20 @@ class Tokens:
         user_id: str,
         now: datetime,
         context: dict[str, str],
+        read_at: datetime | None = None,
         tokens_from: datetime | None = None,
     ) -> tuple[str, Principal]:
         """Write a token for `principal`; its jti is made of the user's id and the instant.
 
-        Where tokens of before `tokens_from` are refused, and that is within this second, it states a fraction of it.
+        Where the user was read at `read_at` by the database's clock, and that is before `now`, it states that instant: what
+        changed since is unknown to it. Where tokens of before `tokens_from` are refused, and that is within this second or,
+        by a clock that is behind, still to come, it states a fraction of a second.
         """
-        issued_at: float = int(now.timestamp())
+        issued = now if read_at is None else min(now, read_at)
+        issued_at: float = int(issued.timestamp())
         jti = f"{user_id}.{issued_at}"
         if tokens_from is not None and issued_at < tokens_from.timestamp():
-            issued_at = max(now, tokens_from).timestamp()
+            issued_at = max(issued, tokens_from).timestamp()
         identified = msgspec.structs.replace(principal, jti=jti, issued_at=issued_at)
         payload: dict[str, Any] = {
             "iss": self._settings.jwt_issuer,

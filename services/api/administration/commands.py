@@ -141,9 +141,7 @@ class Administration:
                 disabled_at = (before.disabled_at or self._clock.now()) if is_disabled else None
                 after = msgspec.structs.replace(after, disabled_at=disabled_at)
             ends_tokens = bool(password_hash) or after.disabled_at != before.disabled_at or after.roles != before.roles
-            await sql.change_user(
-                tx, after, password_hash=password_hash, tokens_from=self._clock.now() if ends_tokens else None
-            )
+            await sql.change_user(tx, after, password_hash=password_hash, ends_tokens=ends_tokens)
             detail = {} if roles is None else {"roles": ",".join(after.roles)}
             detail |= {} if is_disabled is None else {"is_disabled": str(is_disabled).lower()}
             detail |= {"password": "changed"} if password_hash else {}

@@ -76,11 +76,11 @@ INSERT INTO users ({columns}, created_at) VALUES ({values}, :at) ON CONFLICT (em
 )
 
 # An empty hash leaves the password as it is. Where tokens of before are refused from now on, the table itself publishes
-# `access.changed`.
+# `access.changed`; from when is read while the row is locked, by the clock that tells logins when they read it.
 _CHANGE_USER = Statement("""
 UPDATE users SET roles = :user.roles, disabled_at = :user.disabled_at,
                  password_hash = CASE :password_hash WHEN '' THEN password_hash ELSE :password_hash END,
-                 tokens_from = greatest(tokens_from, :tokens_from::timestamptz)
+                 tokens_from = CASE WHEN :ends_tokens THEN greatest(tokens_from, clock_timestamp()) ELSE tokens_from END
  WHERE id = :user.id
 """)
 
@@ -167,9 +167,9 @@ async def add_user(tx: Connection, account: Account, *, at: datetime) -> bool:
     return await _ADD_USER.fetchrow(tx, account=account, at=at) is not None
 
 
-async def change_user(tx: Connection, user: User, *, password_hash: str, tokens_from: datetime | None) -> None:
-    """Save a locked user, the password where a hash is given, and since when its tokens count where those of before do not."""
-    await _CHANGE_USER.execute(tx, user=user, password_hash=password_hash, tokens_from=tokens_from)
+async def change_user(tx: Connection, user: User, *, password_hash: str, ends_tokens: bool) -> None:
+    """Save a locked user, the password where a hash is given, and that its tokens of before are refused where they end."""
+    await _CHANGE_USER.execute(tx, user=user, password_hash=password_hash, ends_tokens=ends_tokens)
 
 
 async def roles(source: Database | Connection) -> list[Role]:

@@ -1,9 +1,7 @@
 """The SQL of tenants, users, roles and policies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-
-import asyncpg
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
@@ -39,14 +37,23 @@ _CHANGED_OPERATORS = Statement(_CHANGED, whose="IS NULL")
 # Without a filter: one row per permission, kept in memory as a whole and forgotten as a whole.
 _POLICIES = Statement("SELECT {columns} FROM policies", columns=columns_of(Policy))
 
-# By the unique index on `email`, which is stored in lower case; with the permissions, to save a login one round trip.
+# By the unique index on `email`, which is stored in lower case; with the permissions, to save a login one round trip. The lock
+# waits for whoever is changing the user, and then the row and the instant are those of after the change: of two instants of
+# this one clock, the token's is before that of a change which it does not know.
 _ACCOUNT = Statement(
     """
-SELECT {columns}, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY(roles) ORDER BY 1) AS permissions
-  FROM users WHERE email = :email
+SELECT {columns}, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY(roles) ORDER BY 1) AS permissions,
+       clock_timestamp() AS read_at
+  FROM users WHERE email = :email FOR SHARE OF users
 """,
     columns=columns_of(Account, without=("permissions",)),
 )
+
+# By the unique index on `email`, for tokens that are older than what is remembered of changes.
+_TOKENS_FROM = Statement("""
+SELECT extract(epoch FROM tokens_from)::float8 AS first FROM users
+ WHERE email = :email AND coalesce(tenant_id, :any_tenant) = :tid AND tokens_from IS NOT NULL
+""")
 
 # By the unique index on `email`; who is no user of ours, a key for example, has no row. Of the tenant that the token proves:
 # an identity provider's subject may be called like a user of another one.
@@ -135,7 +142,20 @@ async def policies(database: Database) -> dict[str, Policy]:
 
 async def account(database: Database, email: str) -> Account | None:
     """Read the user with this login name."""
-    return _read(_account_of, await _ACCOUNT.fetchrow(database, email=email))
+    found = await account_to_log_in(database, email)
+    return None if found is None else found[0]
+
+
+async def account_to_log_in(database: Database, email: str) -> tuple[Account, datetime] | None:
+    """Read the user with this login name, and when it was read, by the clock by which tokens of before a change are refused."""
+    row = await _ACCOUNT.fetchrow(database, email=email)
+    return None if row is None else (_account_of(row), row["read_at"])
+
+
+async def tokens_from(database: Database, *, email: str, tid: str) -> float | None:
+    """Read since when the tokens of a user of a tenant, or of none, `*`, count, in seconds since 1970; None: all of them do."""
+    row = await _TOKENS_FROM.fetchrow(database, email=email, tid=tid, any_tenant=ANY_TENANT)
+    return None if row is None else row["first"]
 
 
 async def is_disabled(source: Database | Connection, *, email: str, tid: str) -> bool:
@@ -166,7 +186,3 @@ async def add_rules(
             permissions=[permission for _, permission in role_permissions],
         )
         await _ADD_POLICY.executemany(tx, [{"policy": rule} for rule in rules])
-
-
-def _read[S](read: Callable[[asyncpg.Record], S], row: asyncpg.Record | None) -> S | None:
-    return None if row is None else read(row)

@@ -1,6 +1,7 @@
 """Tenants, users, roles and policies: who administers them, and that nobody gives what they do not have."""
 
-from datetime import datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,9 +10,11 @@ import pytest
 
 from services.api.http.callers import PLATFORM_TENANT
 from tests.integration.api.access.test_access import log_in, problem
-from tests.integration.api.access.test_features import operator, tenant_admin
+from tests.integration.api.access.test_features import operator, pair, tenant_admin
 from tests.integration.api.conftest import SECRET, Api
 from tests.support.platform import Answer, Client
+
+__all__ = ["pair"]
 
 PASSWORD = "a-long-password-of-one-person"
 ACME = {"name": "Acme", "plan": "enterprise", "region": "me-south-1"}
@@ -207,6 +210,13 @@ async def test_tokens_of_before_a_change_are_refused(
     before, untouched = by_hand if is_operator else await token(user["email"]), await token(other["email"])
     alike = api.client(f"{tenant_id}-other", sub=user["email"])
     assert code(await before.call("GET", "/v1/payment-intents")) == (200, "")
+    where = "tenant_id = $1 AND contract = 'event:api:access.changed'"
+
+    async def published() -> int:
+        rows = await api.database.fetch(f"SELECT 1 FROM outbox WHERE {where}", "" if is_operator else tenant)
+        return len(rows)
+
+    earlier = await published()
     assert (await root.call("PATCH", f"/v1/users/{user['id']}", change)).status == 200
     is_refused = change != {"roles": ["ops"]}
     for path in ("/v1/payment-intents", "/v1/me"):
@@ -217,13 +227,69 @@ async def test_tokens_of_before_a_change_are_refused(
     if not (is_operator or "is_disabled" in change):
         again = await token(user["email"], change.get("password", PASSWORD))
         assert code(await again.call("GET", "/v1/payment-intents")) == (200, "")
-    where = "tenant_id = $1 AND contract = 'event:api:access.changed' AND occurred_at > $2::timestamptz"
-    published = await api.database.fetch(
-        f"SELECT 1 FROM outbox WHERE {where}",
-        "" if is_operator else tenant,
-        datetime.fromisoformat(user["created_at"]),
+    assert (await published() > earlier) is is_refused
+
+
+async def test_tokens_of_before_are_refused_by_every_process(pair: tuple[Api, Api], tenant_id: str) -> None:
+    root = admin(pair[0], tenant_id)
+    user = await added(root, "ops")
+    token = (await log_in(pair[0], user["email"], PASSWORD)).json["access_token"]
+    there = Client(pair[1].http, pair[1].base, token=token, tenant=tenant_id)
+    assert code(await there.call("GET", "/v1/payment-intents")) == (200, "")
+    assert (await root.call("PATCH", f"/v1/users/{user['id']}", {"is_disabled": True})).status == 200
+    async with asyncio.timeout(60):
+        while code(await there.call("GET", "/v1/payment-intents")) != (401, "token_expired"):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("is_disabled", [True, False])
+async def test_login_waits_for_a_change_that_is_not_committed_yet(api: Api, tenant_id: str, is_disabled: bool) -> None:
+    user = await added(admin(api, tenant_id), "ops")
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1"
+    async with api.database.transaction() as tx:
+        await tx.execute("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", UUID(user["id"]))
+        login = asyncio.create_task(log_in(api, user["email"], PASSWORD))
+        async with asyncio.timeout(60):
+            while not await api.database.fetch(waits, "%FOR SHARE OF users%"):
+                await asyncio.sleep(0.01)
+        await tx.execute(
+            "UPDATE users SET roles = '{sales}', tokens_from = clock_timestamp(), "
+            "disabled_at = CASE WHEN $2 THEN now() END WHERE id = $1",
+            UUID(user["id"]),
+            is_disabled,
+        )
+    answer = await login
+    if is_disabled:
+        assert code(answer) == (401, "invalid_credentials")
+        return
+    claims = jwt.decode(answer.json["access_token"], SECRET, algorithms=["HS256"])
+    assert claims["roles"] == ["sales"]
+    new = Client(api.http, api.base, token=answer.json["access_token"], tenant=tenant_id)
+    assert (await new.call("GET", "/v1/me")).status == 200
+
+
+@pytest.mark.parametrize("is_operator", [False, True])
+async def test_old_token_is_refused_however_long_ago_the_change_was(
+    api: Api, tenant_id: str, is_operator: bool
+) -> None:
+    user, other = await added(admin(api, tenant_id), "ops"), await added(admin(api, tenant_id), "ops")
+    await api.database.fetch(
+        "UPDATE users SET tokens_from = now() - interval '30 days', tenant_id = CASE WHEN $2 THEN NULL ELSE tenant_id END "
+        "WHERE id = $1",
+        UUID(user["id"]),
+        is_operator,
     )
-    assert bool(published) or not is_refused
+    changes: dict[str, Any] = {"tid": "*", "roles": ["admin"]} if is_operator else {}
+    old, late = (int((datetime.now(UTC) - timedelta(days=days)).timestamp()) for days in (31, 29))
+    for who, issued_at, expected in (
+        (user, old, (401, "token_expired")),
+        (user, None, (401, "token_expired")),
+        (user, late, (200, "")),
+        (other, old, (200, "")),
+    ):
+        client = api.client(tenant_id, sub=who["email"], iat=issued_at, **changes)
+        for _ in range(2):
+            assert code(await client.call("GET", "/v1/payment-intents")) == expected
 
 
 async def test_operator_adds_another_one(api: Api) -> None:

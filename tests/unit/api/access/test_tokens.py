@@ -60,6 +60,37 @@ def test_an_issued_token_has_exactly_the_claims_of_the_contract(clock: ManualClo
     }
 
 
+@pytest.mark.parametrize(
+    ("read_at", "tokens_from", "expected"),
+    [
+        # Our clock is ahead of the database's: a change of a moment later is after the token all the same.
+        (-7, None, -7),
+        (-7.5, -8, -8),
+        (-7.5, -7.75, -7.5),
+        # Our clock is behind: whoever logs in after a change gets no token of before it.
+        (7, None, 0),
+        (7, 5.5, 5.5),
+    ],
+)
+def test_a_token_states_when_its_user_was_read(
+    clock: ManualClock, read_at: float, tokens_from: float | None, expected: float
+) -> None:
+    def at(seconds: float) -> datetime:
+        return START + timedelta(seconds=seconds)
+
+    token, who = tokens(clock).issue(
+        operator(),
+        user_id="u1",
+        now=START,
+        read_at=at(read_at),
+        tokens_from=None if tokens_from is None else at(tokens_from),
+        context={},
+    )
+    stated = jwt.decode(token, options={"verify_signature": False})
+    assert stated["iat"] == who.issued_at == at(expected).timestamp()
+    assert stated["exp"] == int(START.timestamp()) + 3600
+
+
 async def test_a_token_is_accepted_until_it_expires_and_no_longer(clock: ManualClock) -> None:
     one = tokens(clock, token_expires_seconds=20)
     header = f"Bearer {issued(one)}"
