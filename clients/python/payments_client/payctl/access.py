@@ -11,7 +11,13 @@ from payments_client.payctl.commands import answered, command, first, given, lim
 from payments_client.payctl.output import json_of
 
 
-@click.option("--url", default=session.DEFAULT_URL, show_default=True, help="Where the API is.")
+@click.option(
+    "--url",
+    default=session.DEFAULT_URL,
+    show_default=True,
+    envvar="PAYCTL_URL",
+    help="Where the API is; else PAYCTL_URL.",
+)
 @click.option("--email", prompt=True, help="As whom.")
 @click.option(
     "--password", prompt=True, hide_input=True, envvar="PAYCTL_PASSWORD", help="Better: let it ask, or PAYCTL_PASSWORD."

@@ -1,4 +1,4 @@
-"""Where the API is and as whom it is asked: from the environment, else as the last log-in left it."""
+"""Where the API is and as whom it is asked: by a key of the environment, else as the last log-in left it."""
 
 import json
 import os
@@ -35,7 +35,8 @@ def client() -> Client:
     Raises:
         click.ClickException: when nobody has logged in, or a kept key belongs to another address.
     """
-    saved = _saved()
+    # A key of the environment goes nowhere that an earlier log-in chose, and for no tenant of it.
+    saved = {} if os.environ.get("PAYCTL_KEY") else _saved()
     chosen = {name: os.environ.get(variable) or saved.get(name) for name, variable in _NAMES.items()}
     url, key = chosen["url"] or DEFAULT_URL, chosen["key"]
     if key is None:
