@@ -1,5 +1,6 @@
 """Receive webhooks on a port of this machine."""
 
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,8 +13,12 @@ _SECONDS = 10.0
 """For which one who has connected is waited for."""
 
 
-def received(webhook: Webhook, *, port: int, count: int | None) -> Iterator[Event]:
-    """Yield the events that arrive, so many at most; what is not signed is answered 400, and named on standard error."""
+def received(webhook: Webhook, *, port: int, count: int | None, seconds: int) -> Iterator[Event]:
+    """Yield the events that arrive, so many at most; what is not signed is answered 400, and named on standard error.
+
+    Raises:
+        click.ClickException: the port is taken, or no event has arrived for so many seconds where some are counted.
+    """
     arrived: list[Event] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,9 +52,14 @@ def received(webhook: Webhook, *, port: int, count: int | None) -> Iterator[Even
         raise click.ClickException(f"Port {port}: {taken.strerror}.") from None
     with server:
         click.echo(f"Listening on http://127.0.0.1:{server.server_port}", err=True)
-        seen = 0
+        seen, ends = 0, time.monotonic() + seconds
         while count is None or seen < count:
+            # What is refused does not make it longer.
+            server.timeout = None if count is None else max(0.0, ends - time.monotonic())
             server.handle_request()
             while arrived:
                 seen += 1
                 yield arrived.pop(0)
+                ends = time.monotonic() + seconds
+            if count is not None and seen < count and time.monotonic() >= ends:
+                raise click.ClickException(f"Nothing arrived for {seconds} seconds; {seen} of {count} before.")

@@ -74,14 +74,21 @@ def test(client: Client, *, endpoint: str, idempotency_key: str | None) -> objec
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=4242, show_default=True, help="0: a free one.")
 @click.option("--count", type=click.IntRange(1), help="End after so many; none: go on until you interrupt it.")
-def listen(*, secret: str, port: int, count: int | None, as_json: bool) -> None:
+@click.option(
+    "--seconds",
+    type=click.IntRange(0),
+    default=300,
+    show_default=True,
+    help="With --count: end when no webhook has arrived for so long.",
+)
+def listen(*, secret: str, port: int, count: int | None, seconds: int, as_json: bool) -> None:
     """Print the webhooks that arrive on a port of this machine; what is not signed by the platform is refused."""
     try:
         webhook = Webhook(secret)
     except ValueError as malformed:
         raise click.ClickException(str(malformed)) from None
     answered(
-        lambda: received(webhook, port=port, count=count),
+        lambda: received(webhook, port=port, count=count, seconds=seconds),
         columns=("timestamp", "type", "id", "data"),
         as_json=as_json,
     )
