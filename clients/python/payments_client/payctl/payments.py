@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from payments_client import Client, models
-from payments_client.payctl.commands import again, command, first, given, limited, waiting
+from payments_client.payctl.commands import again, command, first, given, limited, preferred, waiting
 
 _COLUMNS = ("id", "status", "amount", "currency", "customer_ref", "created_at")
 _MOVING = {models.Status.CREATED, models.Status.PROCESSING}
+_PAGE = 500
 _POLL_SECONDS = 0.5
 
 
@@ -46,9 +47,9 @@ def create(
 @click.argument("payment")
 @waiting
 @again
-def confirm(client: Client, *, payment: str, wait: int, idempotency_key: str | None) -> object:
+def confirm(client: Client, *, payment: str, no_wait: bool, idempotency_key: str | None) -> object:
     """Collect the money of a payment, or authorize it."""
-    return client.confirm_payment_intent(payment, prefer=f"wait={wait}", idempotency_key=idempotency_key)
+    return client.confirm_payment_intent(payment, prefer=preferred(no_wait=no_wait), idempotency_key=idempotency_key)
 
 
 @command(payments, "capture", example="payctl payments capture $AUTHORIZED --amount 50.00")
@@ -56,19 +57,21 @@ def confirm(client: Client, *, payment: str, wait: int, idempotency_key: str | N
 @click.option("--amount", help="A part of it; the rest is released.")
 @waiting
 @again
-def capture(client: Client, *, payment: str, amount: str | None, wait: int, idempotency_key: str | None) -> object:
+def capture(client: Client, *, payment: str, amount: str | None, no_wait: bool, idempotency_key: str | None) -> object:
     """Capture what was authorized."""
     body = models.CaptureRequest(**given(amount=amount))
-    return client.capture_payment_intent(payment, body, prefer=f"wait={wait}", idempotency_key=idempotency_key)
+    return client.capture_payment_intent(
+        payment, body, prefer=preferred(no_wait=no_wait), idempotency_key=idempotency_key
+    )
 
 
 @command(payments, "void", example="payctl payments void $AUTHORIZED")
 @click.argument("payment")
 @waiting
 @again
-def void(client: Client, *, payment: str, wait: int, idempotency_key: str | None) -> object:
+def void(client: Client, *, payment: str, no_wait: bool, idempotency_key: str | None) -> object:
     """Release what was authorized, or give a payment up before it is collected."""
-    return client.void_payment_intent(payment, prefer=f"wait={wait}", idempotency_key=idempotency_key)
+    return client.void_payment_intent(payment, prefer=preferred(no_wait=no_wait), idempotency_key=idempotency_key)
 
 
 @command(payments, "refund", example="payctl payments refund $SETTLED --amount 0.50 --reason 'arrived late'")
@@ -78,11 +81,13 @@ def void(client: Client, *, payment: str, wait: int, idempotency_key: str | None
 @waiting
 @again
 def refund(
-    client: Client, *, payment: str, amount: str | None, reason: str | None, wait: int, idempotency_key: str | None
+    client: Client, *, payment: str, amount: str | None, reason: str | None, no_wait: bool, idempotency_key: str | None
 ) -> object:
     """Pay back a settled payment."""
     body = models.RefundRequest(**given(amount=amount, reason=reason))
-    return client.refund_payment_intent(payment, body, prefer=f"wait={wait}", idempotency_key=idempotency_key)
+    return client.refund_payment_intent(
+        payment, body, prefer=preferred(no_wait=no_wait), idempotency_key=idempotency_key
+    )
 
 
 @command(payments, "show", example="payctl payments show $SETTLED --json")
@@ -103,7 +108,7 @@ def list_(
 ) -> object:
     """List payments, newest first."""
     found = client.iterate_payment_intents(
-        status=status, customer_ref=customer_ref, from_=from_, to=to, page_size=min(limit, 500)
+        status=status, customer_ref=customer_ref, from_=from_, to=to, page_size=min(limit, _PAGE)
     )
     return first(found, limit)
 
@@ -112,30 +117,37 @@ def list_(
 @click.option("--minutes", type=click.IntRange(0), default=15, show_default=True, help="Created so long ago.")
 @limited
 def stuck(client: Client, *, minutes: int, limit: int) -> object:
-    """List payments that are still processed though they were created long ago."""
+    """List payments that are still processed, or not settled by themselves, though they were created long ago."""
     until = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
-    return first(client.iterate_payment_intents(status="PROCESSING", to=until, page_size=min(limit, 500)), limit)
+    found = client.iterate_payment_intents(status="PROCESSING,AUTHORIZED", to=until, page_size=_PAGE)
+    return first(filter(_is_moving, found), limit)
 
 
 @command(payments, "watch", example="payctl payments watch $SETTLED", columns=("occurred_at", "type", "status"))
 @click.argument("payment")
 @click.option("--seconds", type=click.IntRange(0), default=300, show_default=True, help="Give up after so long.")
 def watch(client: Client, *, payment: str, seconds: int) -> object:
-    """Print what happens to a payment as it happens, until it is authorized, needs an action, or has ended."""
+    """Print what happens to a payment until it is settled, waits for you (a capture, an action), or has ended."""
     return _happening(client, payment, ends=time.monotonic() + seconds)
+
+
+def _is_moving(payment: models.PaymentIntentBody | models.ExpandedPaymentIntent) -> bool:
+    """Tell whether the platform goes on with it; AUTHORIZED is also what is captured and not yet in the books."""
+    is_automatic = payment.capture_method == models.CaptureMethod.AUTOMATIC
+    return payment.status in _MOVING or (payment.status == models.Status.AUTHORIZED and is_automatic)
 
 
 def _happening(client: Client, payment: str, *, ends: float) -> Iterator[models.TimelineEventBody]:
     seen: set[str] = set()
     while True:
         # Its status first: what led to it is in the events that are read afterwards.
-        status = client.get_payment_intent(payment).status
+        present = client.get_payment_intent(payment)
         for event in client.list_payment_intent_events(payment):
             if event.id not in seen:
                 seen.add(event.id)
                 yield event
-        if status not in _MOVING:
+        if not _is_moving(present):
             return
         if time.monotonic() >= ends:
-            raise click.ClickException(f"It is still {status}.")
+            raise click.ClickException(f"It is still {present.status}.")
         time.sleep(_POLL_SECONDS)
