@@ -33,6 +33,9 @@ MONITORING = "monitoring"
 """Who reads metrics over the management API, and no message."""
 USERS = (*SERVICES, REDRIVE, MONITORING, *TEAMS)
 
+PUBLIC_OWNER = "api"
+"""Whose `payments.x` is: where it is deleted, this service makes it again."""
+
 DEFAULT_EXCHANGE = "amq.default"
 """How the exchange without a name, which reaches every queue, is called where rights are granted."""
 
@@ -125,6 +128,7 @@ def _of_service(service: str, *, is_apart: bool) -> Rights:
     broadcasts = [m.contract for m in handled_by(service) if m.contract.broadcast]
     bindings |= {(contract.exchange, contract.name) for contract in broadcasts}
     own = {contract.queue(service) for contract in broadcasts}
+    public = {PUBLIC_EXCHANGE} if service == PUBLIC_OWNER and not is_apart else set()
     if sends_requests(service):
         own.add(reply_exchange(service))
         bindings.add((reply_exchange(service), ""))
@@ -144,7 +148,7 @@ def _of_service(service: str, *, is_apart: bool) -> Rights:
     sources = {exchange for exchange, _ in bindings}
     topics = set(publishes) | {name for name, kind in topo.exchanges if kind is ExchangeType.TOPIC and name in sources}
     return Rights(
-        configure=frozenset(exchanges | queues),
+        configure=frozenset(exchanges | queues | public),
         write=frozenset(queues | set(publishes) | side | replies),
         read=frozenset(queues | sources),
         own=frozenset(own),
@@ -170,7 +174,7 @@ def _at_partners(service: str) -> Rights:
     public = frozenset(m.contract.name for m in published_by(service) if m.contract.public)
     own = frozenset(name for name, _ in topo.exchanges if topo.owns(name))
     return Rights(
-        configure=own | queues,
+        configure=own | queues | ({PUBLIC_EXCHANGE} if service == PUBLIC_OWNER else frozenset()),
         write=own | queues | {PUBLIC_EXCHANGE},
         read=queues | sources,
         topics={
@@ -217,9 +221,9 @@ def table(*, vhost: str, partners: str) -> str:
         may = rights(service, Host.PARTNERS)
         if may == Rights():
             continue
-        queues = ", ".join(f"`{name}`" for name in sorted(may.configure) if not name.endswith(".dead"))
+        queues = ", ".join(f"`{name}`" for name in sorted((may.configure & may.read) - {PUBLIC_EXCHANGE}))
         read = f"{queues}, bound to {_sources(may)}" if queues else "nothing"
-        own = f"{queues}, `{service}.dead`" if queues else f"`{service}.dead`"
+        own = ", ".join(f"`{name}`" for name in sorted(may.configure))
         lines.append(f"| `{service}` | {', '.join(_published(may))}; its own `.dead` | {read} | {own} |")
     for partner in PARTNERS:
         may = rights(partner.name, Host.PARTNERS)
