@@ -69,6 +69,16 @@ class Node:
         )
 
     @asynccontextmanager
+    async def suspended(self, queue: str) -> AsyncIterator[None]:
+        """Let a classic queue do nothing and confirm nothing, while the node answers."""
+        look = f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{self._vhost}">>, queue, <<"{queue}">>)), '
+        await self._evaluate(f"{look} sys:suspend(amqqueue:get_pid(Q))")
+        try:
+            yield
+        finally:
+            await self._evaluate(f"{look} sys:resume(amqqueue:get_pid(Q))")
+
+    @asynccontextmanager
     async def short_of(self, resource: str) -> AsyncIterator[None]:
         """Let the node lack `memory` or `disk`; for all virtual hosts, so only where no other test runs."""
         short, enough = _ALARMS[resource]

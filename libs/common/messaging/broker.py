@@ -36,6 +36,11 @@ class Broker:
         return self._is_started
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection that publishes is there now."""
+        return self._publisher.is_open
+
+    @property
     def answers(self) -> bool:
         """Whether what is published now is likely to be confirmed at once; see `Publisher.answers`."""
         return self._publisher.answers

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
 from typing import Any
 
 import aiormq
@@ -18,6 +19,7 @@ from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.connections import LastingConnection, is_open
 from libs.common.messaging.driver import lost_not_cancelled, outcome_of, send_without_turns
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
+from libs.common.messaging.silence import Silence
 from libs.common.messaging.topology import dead_exchange
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
@@ -69,7 +71,7 @@ class Publisher:
         self._keeper: asyncio.Task[None] | None = None
         self._connection: AbstractConnection | None = None
         self._blocked = ""
-        self._answers = True
+        self._silence = Silence()
 
     @property
     def is_connected(self) -> bool:
@@ -78,8 +80,13 @@ class Publisher:
 
     @property
     def answers(self) -> bool:
-        """Whether the connection is there, takes messages, and has confirmed lately what was published."""
-        return self._answers and not self._blocked and is_open(self._connection)
+        """Whether the connection is there, takes messages, and `publish_all` did not wait in vain for its confirms lately."""
+        return self.is_open and not self._blocked and not self._silence.lasts(monotonic())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is there now."""
+        return is_open(self._connection)
 
     @property
     def blocked(self) -> str:
@@ -126,6 +133,7 @@ class Publisher:
     def _on_connected(self, connection: AbstractConnection | None, *_: Any) -> None:
         """Listen for the broker's word that it takes nothing for now: the driver only logs it."""
         self._set_blocked("")
+        self._silence = Silence()
         self._connection = connection or self._connection
         underlay = connection.transport.connection if connection is not None and connection.transport else None
         if not isinstance(underlay, aiormq.Connection):
@@ -209,11 +217,11 @@ class Publisher:
 
     @contextmanager
     def _noting_silence(self) -> Iterator[None]:
-        """Note that the broker did not confirm in time; the next probe that is confirmed takes it back."""
+        """Note that the broker did not confirm in time. A probe says nothing of it: one full queue may be what keeps silent."""
         try:
             yield
         except TimeoutError:
-            self._answers = False
+            self._silence.note(monotonic())
             raise
 
     def _ready[T](self, part: T | None) -> T:
@@ -252,7 +260,6 @@ class Publisher:
                     mandatory=False,
                     persist=False,
                 )
-            self._answers = True
         except Exception as fault:
             if not outages.is_outage(fault):
                 raise

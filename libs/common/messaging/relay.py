@@ -107,6 +107,9 @@ SELECT coalesce(nullif(destination, ''), 'unknown'), count(*), extract(epoch FRO
 """
 
 
+_REFUSED = DeliveryError | UnwritableMessage
+"""Of one message: the others have gone through."""
+
 type Outcome = BaseException | None
 """What became of a message: nothing when it was confirmed."""
 
@@ -223,6 +226,9 @@ class Relay:
         self._wake.clear()
         if not self._broker.is_started:
             raise Unavailable("RabbitMQ is not connected yet")
+        if not self._broker.is_open:
+            # Nothing is sent to other teams either: its row would stay, and they would get it again each round.
+            raise Unavailable("RabbitMQ is not connected")
         if self._broker.blocked:
             # Before anything is copied only to be taken back: an alarm lasts for hours, with a round every second.
             raise Unavailable(f"RabbitMQ takes no messages for now: {self._broker.blocked}")
@@ -302,7 +308,7 @@ class Relay:
             name = shipment.contract.name
             if outcome is None:
                 metrics.OUTBOX_PUBLISHED.labels(name).inc(len(shipment.rows))
-            elif isinstance(outcome, DeliveryError | UnwritableMessage):
+            elif isinstance(outcome, _REFUSED):
                 metrics.OUTBOX_FAILED.labels(name).inc(len(shipment.rows))
                 log.error("outbox.message_refused", message=name, destination=shipment.destination, reason=str(outcome))
                 refusals.extend(Refusal(shipment.destination, row) for row in shipment.rows)
@@ -323,7 +329,16 @@ class Relay:
         """Publish everything; returns what became of each shipment, packs first, as in the plan."""
         packs = [[shipment] for shipment in plan if not shipment.is_public]
         public = [shipment for shipment in plan if shipment.is_public]
-        parts = packs + [public[start : start + PUBLIC_AT_ONCE] for start in range(0, len(public), PUBLIC_AT_ONCE)]
+        slices = [public[start : start + PUBLIC_AT_ONCE] for start in range(0, len(public), PUBLIC_AT_ONCE)]
+        if self._partners is None:
+            return await self._publish_parts(packs + slices)
+        # Other teams after us: while our own host is away every row stays, and what they had confirmed would go out again.
+        ours = await self._publish_parts(packs)
+        lost = next((each for each in ours if each is not None and not isinstance(each, _REFUSED)), None)
+        return ours + (await self._publish_parts(slices) if lost is None else [lost] * len(public))
+
+    async def _publish_parts(self, parts: Sequence[Sequence[Shipment]]) -> list[Outcome]:
+        """Publish parts of a plan at the same time; returns what became of each shipment, in their order."""
         sending: list[asyncio.Task[Sequence[Outcome]]] = []
         try:
             for start in range(0, len(parts), AT_ONCE):

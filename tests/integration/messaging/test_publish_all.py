@@ -266,6 +266,22 @@ async def test_connection_without_confirms_is_replaced_unless_it_is_blocked(
         await watched.stop()
 
 
+async def test_queue_that_confirms_nothing_is_a_silence_that_no_probe_ends(
+    place: Place, vhost_url: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.team.declare_exchange(dead_exchange("api"), aio_pika.ExchangeType.DIRECT, durable=True)
+    monkeypatch.setattr(publisher, "_PROBE_SECONDS", 60.0)
+    async with Node(servers, vhost_url).suspended("team.settled"):
+        with monkeypatch.context() as patched, pytest.raises(TimeoutError):
+            patched.setattr(publisher, "_PUBLISH_SECONDS", 0.5)
+            await place.publisher.publish_all([message()])
+        await place.publisher.probe()
+        assert (place.publisher.is_open, place.publisher.answers) == (True, False)
+    # A new connection has no past.
+    place.publisher._on_connected(None)
+    assert place.publisher.answers
+
+
 async def test_probe_does_not_blame_the_broker_for_an_error_of_ours(place: Place) -> None:
     place.publisher._name = "a name longer than AMQP admits" * 10
     with pytest.raises(ValueError, match="Max length exceeded"):

@@ -17,6 +17,7 @@ from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_a
 from libs.common.messaging.relay import Refusal, _pause
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.messaging.shipments import Shipment, destinations, shipments
+from libs.common.messaging.silence import Silence
 from libs.common.messaging.watermark import FULL_SCAN_SECONDS, LAG_SECONDS, Watermark
 from libs.common.observability.correlation import Correlation
 
@@ -249,6 +250,29 @@ def test_refused_message_waits_longer_each_time(destination: str, pauses: list[i
     attempts = range(-1, len(pauses))
     waits = [_pause(Refusal(destination, row(CAPTURED_TO_US, attempts=n))) for n in attempts]  # type: ignore[arg-type]
     assert [wait.total_seconds() for wait in waits] == [1, *pauses]
+
+
+@pytest.mark.parametrize(
+    ("notes", "lasts_until"),
+    [
+        ([0], 10),
+        # What was published beside it does not count again.
+        ([0, 0, 9.9], 10),
+        ([0, 10], 30),
+        ([0, 10, 30], 70),
+        # A confirm for another routing key in between changes nothing; a long time without a silence does.
+        ([0, 500], 520),
+        ([0, 611], 621),
+        ([0, 10, 30, 70, 150, 310], 610),
+        ([0, 10, 30, 70, 150, 310, 610], 910),
+    ],
+)
+def test_each_silence_is_longer_than_the_one_before(notes: list[float], lasts_until: float) -> None:
+    silence = Silence()
+    assert not silence.lasts(0)
+    for now in notes:
+        silence.note(now)
+    assert [silence.lasts(lasts_until - 0.1), silence.lasts(lasts_until)] == [True, False]
 
 
 class TestWindow:
