@@ -120,7 +120,7 @@ class Broker:
     def trouble(self) -> str:
         """What is wrong, in words for an operator; empty when messages go both ways."""
         if not self._is_started:
-            return "not connected"
+            return self._consuming.conflict or "not connected"
         if self._publisher.blocked:
             return f"blocked: {self._publisher.blocked}"
         return self._consuming.trouble

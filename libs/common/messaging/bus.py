@@ -22,7 +22,7 @@ from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
 from libs.common.messaging.requests import Answerer, Requester, requests_of, sends_requests
 from libs.common.messaging.shares import Shares
-from libs.common.messaging.topology import Topology, meets_partners, partner_topology, topology
+from libs.common.messaging.topology import Topology, TopologyConflict, meets_partners, partner_topology, topology
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
 
@@ -234,6 +234,11 @@ class Bus:
         await self._relay.measure()
 
     async def _connect(self, broker: Broker, needed: Topology) -> None:
+        """Connect, however long it takes.
+
+        Raises:
+            TopologyConflict: in our own virtual host. In that of other teams it waits: nothing of ours depends on their queues.
+        """
         where = "partners" if broker is self._partners else "own"
         attempt = 0
         while True:
@@ -245,6 +250,11 @@ class Bus:
                 log.warning("broker.not_connected", where=where, reason=reason, seconds=pause)
                 attempt += 1
                 await asyncio.sleep(pause)
+            except TopologyConflict as conflict:
+                if broker is not self._partners:
+                    raise
+                log.error("topology.conflict", where=where, detail=conflict.detail)
+                await asyncio.sleep(_CONNECT_PAUSES_SECONDS[-1])
             else:
                 log.info("broker.connected", where=where)
                 return

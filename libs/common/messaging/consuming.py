@@ -60,12 +60,21 @@ class Consuming:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
                 await self._declare(self._connection)
+        except TopologyConflict as conflict:
+            self._conflict = conflict.detail
+            await self._close()
+            raise
         except Exception as fault:
             await self._close()
             if not outages.is_outage(fault):
                 raise
             raise Unavailable("RabbitMQ does not answer") from fault
         self._keeper = asyncio.create_task(self._keep(), name="consume")
+
+    @property
+    def conflict(self) -> str:
+        """What the broker holds with other arguments than ours, in words; empty when nothing is known."""
+        return self._conflict
 
     @property
     def trouble(self) -> str:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 
 from deploy.local import vhosts
 from deploy.local.definitions import definitions
@@ -19,8 +20,10 @@ from libs.common.addresses import vhost_of
 from libs.common.clock import SystemClock
 from libs.common.contracts.foreign import ORDER_CONFIRMED, ORDERS, ORDERS_EXCHANGE, ForeignMessage
 from libs.common.db import Connection
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, Unavailable
 from libs.common.messaging import Bus, Publication, Received
+from libs.common.messaging import bus as bus_module
+from libs.common.messaging import relay as relay_module
 from libs.common.messaging.connections import connect
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELIVERIES_MAX
@@ -85,6 +88,14 @@ def load(own: Place, theirs: Place) -> None:
 
 @pytest.fixture
 async def apart(hosts: tuple[Place, Place], pair: Pair) -> AsyncIterator[Apart]:
+    async with running(hosts, pair) as made:
+        await until(made.is_connected)
+        yield made
+
+
+@asynccontextmanager
+async def running(hosts: tuple[Place, Place], pair: Pair) -> AsyncIterator[Apart]:
+    """An api that has begun to connect."""
     place, theirs = hosts
     database = await pair.database("api")
     settings = BrokerSettings(
@@ -95,7 +106,6 @@ async def apart(hosts: tuple[Place, Place], pair: Pair) -> AsyncIterator[Apart]:
     complete_api(bus)
     bus.handle_foreign(ORDERS, made.on_orders, read=read)
     async with pair.running(bus):
-        await until(made.is_connected)
         yield made
 
 
@@ -164,6 +174,82 @@ async def test_an_outage_of_their_host_holds_up_nobody_else(apart: Apart, api_ev
         await until(lambda: _waits(apart, 0))
 
 
+async def test_an_outage_of_our_own_host_doubles_nothing_at_theirs(
+    apart: Apart, api_event: Publication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = 0
+
+    async def lost(*_: object, **__: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        raise ConnectionResetError("lost while it was sent")
+
+    monkeypatch.setattr(relay_module, "_OUTAGE_SECONDS", 0.05)
+    admin = await aio_pika.connect(administrator(apart.theirs.url))
+    async with admin:
+        looking = await admin.channel()
+        queue = await looking.declare_queue(exclusive=True)
+        await queue.bind("payments.x", "#")
+        with monkeypatch.context() as patched:
+            patched.setattr(apart.bus._broker, "publish", lost)
+            await publish_together(apart.database, [api_event])
+            await until(lambda: _is(rounds >= 3, True))
+            name = vhost_of(apart.place.url)
+            vhosts.delete(apart.place.servers.rabbitmq, [name])
+            await until(lambda: _is(bool(apart.bus.trouble), True))
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await apart.bus._relay.round()
+        assert await _has(looking, queue.name, 0)
+        vhosts.create(apart.place.servers.rabbitmq, [name])
+        load(apart.place, apart.theirs)
+        await until(apart.is_connected)
+        await until(lambda: _is_empty(apart))
+        assert await _has(looking, queue.name, 1)
+
+
+async def test_what_orders_may_do_to_the_public_exchange_is_mended(apart: Apart, api_event: Publication) -> None:
+    theirs = await aio_pika.connect(apart.theirs.url_of("orders"))
+    async with theirs:
+        await (await theirs.channel()).exchange_delete("payments.x")
+    admin = await aio_pika.connect(administrator(apart.theirs.url))
+    async with admin:
+
+        async def is_there() -> bool:
+            try:
+                await (await admin.channel()).declare_exchange("payments.x", passive=True)
+            except ChannelNotFoundEntity:
+                return False
+            return True
+
+        await until(is_there)
+        looking = await admin.channel()
+        queue = await looking.declare_queue(exclusive=True)
+        await queue.bind("payments.x", "#")
+        await publish_together(apart.database, [api_event])
+        await until(lambda: _has(looking, queue.name, 1))
+
+
+async def test_a_conflict_in_their_host_stops_neither_us_nor_public_events(
+    hosts: tuple[Place, Place], pair: Pair, api_event: Publication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "_CONNECT_PAUSES_SECONDS", (0.2,))
+    admin = await aio_pika.connect(administrator(hosts[1].url))
+    async with admin:
+        looking = await admin.channel()
+        await looking.queue_delete(QUEUE)
+        await looking.declare_queue(QUEUE, durable=True)
+        queue = await looking.declare_queue(exclusive=True)
+        await queue.bind("payments.x", "#")
+        async with running(hosts, pair) as apart:
+            await until(lambda: _is(QUEUE in apart.bus.partners_trouble, True))
+            await until(lambda: _is(apart.bus.trouble, ""))
+            await publish_together(apart.database, [api_event])
+            await until(lambda: _has(looking, queue.name, 1))
+            await looking.queue_delete(QUEUE)
+            await until(apart.is_connected)
+
+
 async def test_each_has_its_virtual_host_and_its_names(hosts: tuple[Place, Place]) -> None:
     own, theirs = hosts
     outside = [own.url_of(user) for user in TEAMS] + [theirs.url_of(user) for user in ("ledger", "gateway", "redrive")]
@@ -183,6 +269,11 @@ async def test_each_has_its_virtual_host_and_its_names(hosts: tuple[Place, Place
 
 async def _is(found: object, expected: object) -> bool:
     return found == expected
+
+
+async def _is_empty(apart: Apart) -> bool:
+    row = await apart.database.fetchrow("SELECT count(*) AS n FROM outbox")
+    return int(row["n"]) == 0 and await _waits(apart, 0)
 
 
 async def _has(channel: AbstractChannel, queue: str, count: int) -> bool:
