@@ -95,7 +95,7 @@ def _outcomes() -> Iterable[Publication]:
         correlation=CAUSE,
         attempt=0,
     )
-    yield attempts.capture_reported(report, amount_minor=10_000, currency="BRL", at=NOW)
+    yield attempts.capture_reported(report, amount_minor=10_000, currency="BRL", gateway_ref="pi_1", at=NOW)
 
 
 def _statement() -> Iterable[Publication | None]:

@@ -164,7 +164,7 @@ class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
     "payment.capture_reported",
     owner="gateway",
     handled_by=("api",),
-    example=INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
+    example=INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6", "gateway_ref": "pi_3Ozabc"},
 )
 class CaptureReported(Message, frozen=True, kw_only=True):
     """What the gateway's own records have of a payment's capture. Handled by the api, which published the command."""
@@ -177,6 +177,8 @@ class CaptureReported(Message, frozen=True, kw_only=True):
     """What the processor has taken, in minor units of `currency`; 0 where no capture is known."""
     currency: str
     """ISO 4217 code, upper case; empty where no capture is known."""
+    gateway_ref: str = ""
+    """The processor's reference of the payment that was taken; empty where no capture is known."""
 
 
 @event(

@@ -72,7 +72,7 @@ def hold_watched(attempt: Attempt, *, at: datetime) -> Publication:
 
 
 def capture_reported(
-    received: Received[ReportCapture], *, amount_minor: int, currency: str, at: datetime
+    received: Received[ReportCapture], *, amount_minor: int, currency: str, gateway_ref: str, at: datetime
 ) -> Publication:
     """Report what our records have of a capture; 0: they have none."""
     return Publication(
@@ -82,6 +82,7 @@ def capture_reported(
             command_id=received.id,
             amount_minor=amount_minor,
             currency=currency,
+            gateway_ref=gateway_ref,
         ),
         occurred_at=at,
         correlation=received.correlation,

@@ -176,6 +176,7 @@ class Api:
             command_id=command_id,
             amount_minor=amount_minor,
             currency="BRL" if amount_minor else "",
+            gateway_ref=f"sandbox_{intent_id}" if amount_minor else "",
         )
         (await self.handle(tenant, message, by=self.consumers.on_capture_reported))()
 

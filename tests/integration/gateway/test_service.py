@@ -150,9 +150,9 @@ async def test_a_capture_is_reported_as_the_records_have_it(gateway: Running) ->
     )
     await gateway.api.outcome_of(command.payment_intent_id, "payment.captured")
     await gateway.api.send(*(ReportCapture(payment_intent_id=c.payment_intent_id) for c in (command, forged)))
-    for each, expected in ((command, (10_000, "BRL")), (forged, (0, ""))):
+    for each, expected in ((command, (10_000, "BRL", body["gateway_ref"])), (forged, (0, "", ""))):
         _, _, report = await gateway.api.outcome_of(each.payment_intent_id, "payment.capture_reported")
-        assert (report["amount_minor"], report["currency"]) == expected
+        assert (report["amount_minor"], report["currency"], report.get("gateway_ref", "")) == expected
 
     async def counted() -> bool:
         # After the commit: the report may have been published and received by then.

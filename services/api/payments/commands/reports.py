@@ -112,7 +112,7 @@ def capture_confirmed(event: Received[gateway.CaptureReported], at: datetime) ->
         if not known.is_answer:
             raise ContradictoryOutcome(f"no report on the capture of {body.payment_intent_id} was requested")
         domain.require_captured_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
-        return domain.confirm_capture(known.intent, amount_minor=body.amount_minor, at=at)
+        return domain.confirm_capture(known.intent, amount_minor=body.amount_minor, at=at, gateway_ref=body.gateway_ref)
 
     return _report(event, decide, intent_id=body.payment_intent_id, command_id=body.command_id)
 

@@ -169,8 +169,10 @@ def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisi
     return decide(intent, Happening.CAPTURED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False)
 
 
-def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
+def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime, gateway_ref: str = "") -> Decision:
     """The gateway's records have the capture, whoever requested it of the processor, and whatever the payment had ended as.
+
+    Its `gateway_ref` is of what was taken, which may be another authorization than the last that was reported.
 
     Raises:
         NotYet: when another authorization is in progress.
@@ -181,6 +183,7 @@ def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -
         Happening.CAPTURE_CONFIRMED,
         at=at,
         captured_minor=amount_minor,
+        gateway_ref=gateway_ref or intent.gateway_ref,
         authorized_at=intent.authorized_at or at,
         expires_at=None,
         is_voiding=False,

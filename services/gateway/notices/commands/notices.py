@@ -2,7 +2,8 @@
 
 A notice and the answer to our own call are two witnesses of one truth. Both change an attempt only out of the statuses in
 which it has no outcome, under a lock on its row, so whichever comes first is recorded and published, and the other one finds
-that it is known. What a notice implies is applied first: captured funds were held before, whether or not that was reported.
+that it is known. Money that was taken is the exception: it is there, though it was refused to us before. What a notice
+implies is applied first: captured funds were held before, whether or not that was reported.
 """
 
 from datetime import datetime
@@ -197,8 +198,9 @@ class _Change:
         if (held := await self._hold(notice)) is Applied.CONTRADICTS:
             return held
         attempt = self._payment.attempt(Operation.CAPTURE)
-        if attempt is not None and attempt.is_decided:
-            return Applied.KNOWN if attempt.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
+        if attempt is not None and attempt.status is AttemptStatus.APPROVED:
+            return Applied.KNOWN
+        # Also one that was declined to us, and that a person made at the processor: its release ends (`expires_at`).
         return await self._end(
             attempt or unasked(self._authorization, Operation.CAPTURE, at=notice.happened_at),
             AttemptStatus.APPROVED,
@@ -207,6 +209,7 @@ class _Change:
             amount_minor=notice.amount_minor,
             gateway_ref=notice.gateway_ref,
             result_ref=notice.gateway_ref,
+            expires_at=None,
         )
 
     async def released(self, notice: VoidedNotice | ExpiredNotice, operation: Operation) -> Applied:
@@ -230,16 +233,13 @@ class _Change:
                 reason=DeclineReason.PAYMENT_EXPIRED if unpaid else "canceled",
                 detail="The customer did not pay in time." if unpaid else "The payment was canceled at the processor.",
             )
-        attempt = next((a for a in releases if a is not None and not a.is_decided), None)
-        if attempt is None and (refused := self._payment.attempt(operation, number=number)) is not None:
-            attempt, is_new = refused, False
-        else:
-            is_new = attempt is None
+        requested = next((a for a in releases if a is not None and not a.is_decided), None)
+        attempt = requested or self._payment.attempt(operation, number=number)
         return await self._end(
             attempt or unasked(self._authorization, operation, at=notice.happened_at),
             AttemptStatus.APPROVED,
             at=notice.happened_at,
-            is_new=is_new,
+            is_new=attempt is None,
             gateway_ref=notice.gateway_ref,
             result_ref=notice.gateway_ref,
         )

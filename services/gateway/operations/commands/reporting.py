@@ -6,6 +6,8 @@ processor is in our records before its event is published; a forged one is not.
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from libs.common.clock import Clock
 from libs.common.contracts.gateway import ReportCapture
 from libs.common.db import Connection
@@ -13,7 +15,7 @@ from libs.common.messaging import Received, publish
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations.schemas import capture_reported
-from services.gateway.operations.sql.captures import captures
+from services.gateway.operations.sql.captures import KnownCapture, captures
 
 log = get_logger("gateway.reporting")
 
@@ -24,12 +26,9 @@ async def report_captures(
     """Publish what our records have of each payment's capture."""
     known = await captures(tx, [(each.tenant_id, each.body.payment_intent_id) for each in received])
     now = clock.now()
-    reports = [(each, known.get((each.tenant_id, each.body.payment_intent_id), (0, ""))) for each in received]
-    await publish(
-        tx,
-        [capture_reported(each, amount_minor=minor, currency=code, at=now) for each, (minor, code) in reports],
-    )
-    unknown = [each for each, (amount_minor, _) in reports if amount_minor == 0]
+    reports = [(each, known.get((each.tenant_id, each.body.payment_intent_id), KnownCapture())) for each in received]
+    await publish(tx, [capture_reported(each, **msgspec.structs.asdict(found), at=now) for each, found in reports])
+    unknown = [each for each, found in reports if found.amount_minor == 0]
 
     def afterwards() -> None:
         for each in unknown:

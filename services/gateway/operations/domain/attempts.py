@@ -7,8 +7,9 @@
      v    v                     |
     ACCEPTED | ACTION_REQUIRED -+                the processor has it, and its end comes later, by notice or by reading
 
-APPROVED and DECLINED are final, but for one thing: a refund that was given back and did not reach the customer becomes
-REVERSED. An attempt that has no answer is called about again, at the ages of a schedule, until the processor may have
+APPROVED and DECLINED are final, but for two things: a refund that was given back and did not reach the customer becomes
+REVERSED, and an authorization or a capture that was declined becomes APPROVED by the notice that the processor has taken the
+money all the same: with another card, in the last moment, or captured there by a person. An attempt that has no answer is called about again, at the ages of a schedule, until the processor may have
 forgotten the key; from then on another call could charge twice, so the processor's records are read: what stands there is
 the outcome, and what does not was never done. Only where they cannot be read for days a person decides. One that the
 processor has given a reference for is read by that, which is harmless at any age.
@@ -162,6 +163,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
             operation=Operation.AUTHORIZE,
             number=self.number,
         )
+
+    @property
+    def taken_id(self) -> UUID | None:
+        """The capture that this gives back; None where it is no refund."""
+        if self.operation is not Operation.REFUND:
+            return None
+        return attempt_id(tenant_id=self.tenant_id, subject_id=self.payment_intent_id, operation=Operation.CAPTURE)
 
     @property
     def is_certainly_unsent(self) -> bool:

@@ -50,22 +50,29 @@ def _arrays(names: Sequence[str], *, of: str = "attempts") -> str:
     return ", ".join(f":{of}[].{name}::{kinds[name]}[]" for name in names)
 
 
-# Whoever authorized a payment has it: every later operation on it goes to that processor, wherever new ones go by now.
+_BUILT_ON = {
+    "processor": "coalesce(taken.processor, held.processor, a.processor)",
+    "gateway_ref": "coalesce(nullif(a.gateway_ref, ''), nullif(taken.gateway_ref, ''), held.gateway_ref, '')",
+}
+"""What a new attempt has from what it builds on."""
+
+# Whoever authorized a payment has it: every later operation on it goes to that processor, wherever new ones go by now. A
+# refund goes to whoever took the money, under the reference of that: what was declined and paid all the same has another
+# authorization than the last one, and the api may not know its reference.
 # The rows are written in the order of their keys, so that two processes with the same attempts never wait in a circle.
 _OPEN = Statement(
     """
 INSERT INTO attempts ({columns}, status, updated_at)
 SELECT {values}, 'PENDING', a.created_at
-FROM unnest({arrays}, :authorization_ids::uuid[]) AS a ({columns}, authorization_id)
+FROM unnest({arrays}, :authorization_ids::uuid[], :taken_ids::uuid[]) AS a ({columns}, authorization_id, taken_id)
+LEFT JOIN attempts taken ON taken.id = a.taken_id AND taken.tenant_id = a.tenant_id
 LEFT JOIN attempts held ON held.id = a.authorization_id AND held.tenant_id = a.tenant_id
 ORDER BY a.tenant_id, a.id
 ON CONFLICT (tenant_id, id) DO NOTHING
-RETURNING tenant_id, id, processor
+RETURNING tenant_id, id, processor, gateway_ref
 """,
     columns=", ".join(_OPENED),
-    values=", ".join(
-        "coalesce(held.processor, a.processor)" if name == "processor" else f"a.{name}" for name in _OPENED
-    ),
+    values=", ".join(_BUILT_ON.get(name, f"a.{name}") for name in _OPENED),
     arrays=_arrays(_OPENED),
 )
 
@@ -328,8 +335,9 @@ class AttemptStore:
         for attempt in attempts:
             key = (attempt.tenant_id, attempt.id)
             # Twice in one group, the second one finds the first.
-            if (processor := new.pop(key, None)) is not None:
-                stored[key] = msgspec.structs.replace(attempt, processor=processor)
+            if (built_on := new.pop(key, None)) is not None:
+                processor, gateway_ref = built_on
+                stored[key] = msgspec.structs.replace(attempt, processor=processor, gateway_ref=gateway_ref)
                 opened.append(Opened(stored[key], is_new=True))
             else:
                 opened.append(Opened(stored[key], is_new=False))
@@ -352,11 +360,15 @@ class AttemptStore:
         return results
 
 
-async def open_attempts(connection: Connection | Database, attempts: Sequence[Attempt]) -> dict[_Key, str]:
-    """Write new attempts down; returns the processor of each that was not there, by (tenant, id)."""
-    ids = [attempt.authorization_id for attempt in attempts]
-    rows = await _OPEN.fetch(connection, attempts=attempts, authorization_ids=ids)
-    return {(row["tenant_id"], row["id"]): row["processor"] for row in rows}
+async def open_attempts(connection: Connection | Database, attempts: Sequence[Attempt]) -> dict[_Key, tuple[str, str]]:
+    """Write new attempts down; returns (processor, reference of the payment) of each that was not there, by (tenant, id)."""
+    rows = await _OPEN.fetch(
+        connection,
+        attempts=attempts,
+        authorization_ids=[attempt.authorization_id for attempt in attempts],
+        taken_ids=[attempt.taken_id for attempt in attempts],
+    )
+    return {(row["tenant_id"], row["id"]): (row["processor"], row["gateway_ref"]) for row in rows}
 
 
 def recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:

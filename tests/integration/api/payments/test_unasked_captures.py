@@ -13,6 +13,7 @@ from tests.integration.api.payments.test_operations import do, held
 from tests.support.platform import Client
 
 REPORT = "command:gateway:payment.report_capture"
+REFUND = "command:gateway:payment.refund"
 
 
 async def command_of(api: Api, tenant: str) -> UUID:
@@ -130,6 +131,13 @@ async def test_payment_that_was_taken_after_all_settles(api: Api, client: Client
     # So that the merchant can give it back.
     refund = await do(client, intent, "refund", headers={"Prefer": "respond-async"})
     assert (refund.status, refund.json["status"], refund.json["amount"]) == (200, "PENDING", "150.50")
+    # A decline was reported without a reference, and the refund is of what was taken.
+    [sent] = await api.database.fetch(
+        "SELECT body::jsonb ->> 'gateway_ref' AS ref FROM outbox WHERE tenant_id = $1 AND contract = $2",
+        tenant_id,
+        REFUND,
+    )
+    assert shown["gateway_ref"] == sent["ref"] == f"sandbox_{intent}"
 
 
 async def test_capture_of_what_is_confirmed_again_waits_for_its_end(api: Api, client: Client, tenant_id: str) -> None:

@@ -1,5 +1,6 @@
 """Funds that are to be released, and what comes of a refusal to release or to take them."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from services.gateway.processors.port import (
     RequiresAction,
     Unknown,
     UnknownReason,
+    VoidedNotice,
 )
 from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import (
@@ -74,6 +76,41 @@ async def test_capture_that_is_refused_releases_the_hold_however_often_it_takes(
     assert expiries == [AttemptStatus.DECLINED] * refusals + [AttemptStatus.APPROVED]
     contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
     assert contracts == ["payment.authorized", "payment.capture_failed", "payment.authorization_expired"]
+
+
+@pytest.mark.parametrize("is_being_released", [False, True])
+async def test_capture_that_was_refused_and_made_by_hand_counts_once(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, is_being_released: bool
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    held = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    fixed.answers = {"capture": held, "void": Declined(reason=DeclineReason.ALREADY_CAPTURED, detail="Captured.")}
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    if is_being_released:
+        assert await gateway.commands.release_expired(limit=1_000) == 1
+    notices = Notices(store=NoticeStore(database), clock=clock)
+    common: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "payment_intent_id": intent,
+        "processor": "sandbox",
+        "gateway_ref": ref,
+        "happened_at": clock.now(),
+    }
+    by_hand = CapturedNotice(**common, amount_minor=9_000)
+    applied = await asyncio.gather(*(notices.apply(by_hand) for _ in range(3)))
+    assert sorted(applied) == [Applied.APPLIED, Applied.KNOWN, Applied.KNOWN]
+    await gateway.resolve_after(timedelta(seconds=1))
+    clock.advance(RELEASED_AGAIN_AFTER)
+    assert await gateway.commands.release_expired(limit=1_000) == 0
+    assert await notices.apply(VoidedNotice(**common)) is Applied.CONTRADICTS
+    [taken] = [a for a in await gateway.attempts(intent) if a.operation is Operation.CAPTURE]
+    assert (taken.status, taken.amount_minor, taken.reason) == (AttemptStatus.APPROVED, 9_000, "")
+    published = await gateway.published(intent)
+    names = [contract.rpartition(":")[2] for contract, _ in published]
+    assert names == ["payment.authorized", "payment.capture_failed", "payment.captured"]
+    assert published[-1][1]["amount_minor"] == 9_000
 
 
 async def test_repeated_void_is_not_answered_with_the_refusal_of_an_earlier_one(
