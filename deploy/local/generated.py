@@ -17,6 +17,7 @@ from deploy.local import (
     compose,
     definitions,
     environment,
+    event_pages,
     message_page,
     metric_page,
     names,
@@ -85,7 +86,7 @@ def files() -> set[Path]:
         route_page.FILE,
         *dashboards.texts(),
     }
-    return made | {*compatibility.known_files()}
+    return made | compatibility.known_files() | event_pages.known_files()
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
@@ -101,6 +102,7 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     if (openapi := found.get(API / "openapi.json")) is not None:
         document = json.loads(openapi)
         found |= python_client.texts(openapi) | collection.texts(document) | compatibility.files(document)
+        found |= event_pages.texts(document)
         found[route_page.FILE] = route_page.text(document)
     found |= {file: text for file, text in dashboards.texts().items() if file.is_relative_to(below)}
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}

@@ -96,22 +96,23 @@ def _rows(schema: Mapping[str, Any], meaning: Mapping[str, str]) -> Iterator[str
     required = schema.get("required", ())
     for name, member in schema.get("properties", {}).items():
         words = meaning.get(name, "").replace("|", "\\|")
-        yield f"| `{name}` | {_type(member)} | {'yes' if name in required else ''} | {words} |\n"
+        yield f"| `{name}` | {type_name(member)} | {'yes' if name in required else ''} | {words} |\n"
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def type_name(schema: Mapping[str, Any]) -> str:
+    """Name the type of a member as its row in a table says it."""
     if "$ref" in schema:
         return f"`{schema['$ref'].rpartition('/')[2]}`"
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            return " or ".join(dict.fromkeys(_type(part) for part in schema[union]))
+            return " or ".join(dict.fromkeys(type_name(part) for part in schema[union]))
     if "const" in schema or "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = str(schema.get("type", "anything"))
     if kind == "array":
-        return f"array of {_type(schema.get('items') or {})}"
+        return f"array of {type_name(schema.get('items') or {})}"
     if kind == "object" and schema.get("additionalProperties"):
-        return f"object of {_type(schema['additionalProperties'])}"
+        return f"object of {type_name(schema['additionalProperties'])}"
     return f"{kind}, {schema['format']}" if "format" in schema else kind
 
 
@@ -119,4 +120,4 @@ def _example(example: Any) -> str:
     return f"\n```json\n{json.dumps(example, ensure_ascii=False)}\n```\n"
 
 
-__all__ = ["FILE", "text"]
+__all__ = ["FILE", "text", "type_name"]

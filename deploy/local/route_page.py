@@ -31,7 +31,7 @@ def text(openapi: Json) -> str:
             parts += _route(openapi, method, path, operation)
     parts.append("\n## What is sent to endpoints\n\nSee [webhooks](webhooks.md).\n\n")
     for name, methods in openapi["webhooks"].items():
-        parts.append(f"- `{name}`: {methods['post']['summary']}\n")
+        parts.append(f"- [`{name}`](events/{name}.md): {methods['post']['summary']}\n")
     return "".join(parts)
 
 

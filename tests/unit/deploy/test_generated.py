@@ -1,10 +1,11 @@
 """Generated files that are stale are named, and written by one command."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from deploy.local import generated
+from deploy.local import event_pages, generated
 from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
@@ -24,3 +25,12 @@ def test_every_file_that_git_calls_generated_is_written_by_the_command() -> None
     frozen = {"uv.lock", "services/*/schema/migrations/baseline.sql"}
     unknown = {pattern for pattern in patterns if not any(file.match(pattern) for file in written)}
     assert unknown == frozen
+
+
+def test_every_event_has_its_page_and_names_events_that_exist() -> None:
+    document = json.loads((generated.API / "openapi.json").read_text())
+    pages = event_pages.texts(document)
+    events = {file.stem for file in pages} - {"README"}
+    assert events == set(event_pages.ADVICE) == set(document["webhooks"])
+    assert pages.keys() == event_pages.known_files()
+    assert {then for advice in event_pages.ADVICE.values() for then in advice.then} <= events
