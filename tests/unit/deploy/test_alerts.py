@@ -25,7 +25,8 @@ def rules() -> list[dict[str, Any]]:
 def named_in(expression: str) -> set[str]:
     """The metrics that an expression reads, as they are counted: without what a histogram adds, without labels and texts."""
     bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\b(?:by|on) \([^)]*\)|[a-z_]+:[a-z_:0-9]+", " ", expression)
-    return {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in NAME.findall(bare)} - WORDS
+    names = {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in NAME.findall(bare)}
+    return {re.sub(r"_created$", "_total", name) for name in names} - WORDS
 
 
 def helps() -> dict[str, str]:
