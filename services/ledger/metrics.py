@@ -29,7 +29,7 @@ REPORTS_REFRESH_DURATION = Histogram(
 )
 REPORTS_REFRESHED_AT = Gauge(
     "ledger_reports_refreshed_timestamp_seconds",
-    "When this process last refreshed the report views, in seconds since 1970; the freshest process counts.",
+    "When the report views were last refreshed, as this process last saw it, in seconds since 1970.",
 )
 SUSPENDED = Counter(
     "ledger_movements_suspended_total",

@@ -30,6 +30,9 @@ class ReportCommands:
     async def keep_fresh(self) -> None:
         """Refresh the views whenever they are too old, or somebody asks; runs until cancelled."""
         pause_seconds = self._age_max.total_seconds() / _LOOKS_PER_INTERVAL
+        # The gauge is 0 until it is set, which is the age of a view that was never refreshed.
+        async with self._database.connection() as connection:
+            metrics.REPORTS_REFRESHED_AT.set((await views.refreshed_at(connection)).timestamp())
         while True:
             try:
                 # Jitter, so that several processes do not all look at the same moment.
@@ -73,8 +76,10 @@ class ReportCommands:
         begun = perf_counter()
         async with self._database.connection() as connection:
             refreshed_at = await views.refresh(connection, age_max=age_max, timeout_seconds=self._timeout_seconds)
+            took_seconds = perf_counter() - begun
+            latest = refreshed_at or await views.refreshed_at(connection)
+        metrics.REPORTS_REFRESHED_AT.set(latest.timestamp())
         if refreshed_at is None:
             return False
-        metrics.REPORTS_REFRESH_DURATION.observe(perf_counter() - begun)
-        metrics.REPORTS_REFRESHED_AT.set(refreshed_at.timestamp())
+        metrics.REPORTS_REFRESH_DURATION.observe(took_seconds)
         return True
