@@ -37,7 +37,10 @@ OUTBOX_FAILED = Counter(
     "outbox_failed_total", "Messages that the broker refused; they stay and are retried.", ["event_type"]
 )
 OUTBOX_PENDING = Gauge("outbox_events_pending", "Outbox rows waiting for the relay, those refused before included.")
-OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox row.")
+OUTBOX_LAG = Gauge(
+    "outbox_oldest_seconds",
+    "How long the oldest message has waited to be sent, but for what queues of other teams refuse.",
+)
 OUTBOX_BATCH = Histogram(
     "outbox_batch_size",
     "Messages that the relay took from the outbox in one round.",

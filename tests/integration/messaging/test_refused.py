@@ -46,6 +46,7 @@ async def test_refused_messages_are_listed_retried_and_abandoned(pair: Pair) -> 
         await side.relay.measure_once()
         assert metrics.OUTBOX_REFUSED.labels(PUBLIC)._value.get() == 1
         assert metrics.OUTBOX_REFUSED_OLDEST.labels(PUBLIC)._value.get() > 0
+        assert metrics.OUTBOX_LAG._value.get() == 0
         listed = await command("api", side.database, ["list"], now=now)
         assert listed.startswith(f"1 messages of the api refused by {PUBLIC}")
 

@@ -148,7 +148,7 @@ async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair, monkeypa
     database = await pair.database("gateway")
     bus = await pair.bus("gateway", database)
     await publish_together(database, [captured() for _ in range(5)])
-    await database.write("UPDATE outbox SET occurred_at = now() - interval '1 hour'")
+    await database.write("UPDATE outbox SET available_at = now() - interval '1 hour'")
     measuring = asyncio.create_task(bus.measure_outbox())
     try:
 
