@@ -9,7 +9,6 @@ from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import Layout, layout, port_offset
 from deploy.local.native import prometheus
-from deploy.local.processes import working_in
 
 PORTS = {"prometheus": 9090, "alertmanager": 9093}
 
@@ -29,7 +28,10 @@ def observe(report: Callable[[str], None], env: Mapping[str, str]) -> None:
     chosen = {name: port_of(place, name) for name in PORTS}
     watched = prometheus.Watched(
         targets={f"payments-{service}": [urlsplit(lifecycle.base_url(env, service)).netloc] for service in SERVICES},
-        token=env.get("OPERATIONS_TOKEN", ""),
+        tokens={
+            f"payments-{service}": env.get(f"{service.upper()}_OPERATIONS_TOKEN") or env.get("OPERATIONS_TOKEN", "")
+            for service in SERVICES
+        },
         alertmanager=f"127.0.0.1:{chosen['alertmanager']}",
     )
     prometheus.start_alertmanager(
@@ -59,6 +61,6 @@ def port_of(place: Layout, name: str) -> int:
     text = os.environ.get(setting) or str(PORTS[name] + port_offset())
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise LocalFailure(f"{setting} is {text!r}, which is not a port number (1 to 65535).")
-    if not ports.is_free(int(text)) and not working_in(place.home / name):
+    if not ports.is_free(int(text)) and not prometheus.running_in(place.home / name, place.home):
         raise LocalFailure(f"Port {text} of {name} is taken; {setting} chooses another.")
     return int(text)

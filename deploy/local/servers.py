@@ -5,6 +5,7 @@ All of it is safe to call from several processes at once and quick when everythi
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,8 @@ def stop(profile: str, root: Path = ROOT, *, wipe: bool = False) -> list[str]:
             postgres.wipe(place)
             redis.wipe(place)
             rabbitmq.wipe(place)
+            for watcher in ("prometheus", "alertmanager"):
+                shutil.rmtree(place.home / watcher, ignore_errors=True)
             place.record.unlink(missing_ok=True)
             place.secrets.unlink(missing_ok=True)
     return ended

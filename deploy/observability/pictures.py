@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import re
 import time
 import urllib.parse
@@ -12,6 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from deploy.local import environment
+from deploy.local.layout import ROOT, port_offset
 from deploy.observability.panels import DASHBOARDS, Dashboard, Panel
 
 FOLDER = Path(__file__).parents[2] / "docs" / "observability"
@@ -28,8 +31,12 @@ type Line = tuple[str, list[tuple[float, float]]]
 
 def main() -> None:
     """Draw every dashboard."""
+    environment.load_dotenv(ROOT)
+    port = os.environ.get("OBSERVE_PROMETHEUS_PORT") or 9090 + port_offset()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="(default: %(default)s)")
+    parser.add_argument(
+        "--prometheus", default=f"http://127.0.0.1:{port}", metavar="URL", help="(default: %(default)s)"
+    )
     parser.add_argument("--minutes", type=int, default=15, help="how far back (default: %(default)s)")
     chosen = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)

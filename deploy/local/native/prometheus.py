@@ -4,10 +4,10 @@ They are no servers of the platform: nothing waits for them, and they are starte
 carry the mark of their profile, so that `down` ends them with its servers.
 """
 
+import http.client
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import yaml
 from deploy.local import packages
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import ROOT
-from deploy.local.processes import ProcessId, end, spawn, which, working_in
+from deploy.local.processes import ProcessId, end, marked, spawn, which, working_directory
 from deploy.local.waiting import wait_until
 
 OBSERVABILITY = ROOT / "deploy" / "observability"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+ASK_SECONDS = 1.0
 KEPT = "15d"
 KEPT_BYTES = "512MB"
 
@@ -32,8 +33,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
     targets: Mapping[str, list[str]]
     """The addresses, host and port, of each job."""
-    token: str = ""
-    """The operations token."""
+    tokens: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """The operations token of each job that wants one."""
     alertmanager: str = ""
     """Host and port; empty: alerts are shown only."""
     every: str = "15s"
@@ -54,13 +55,13 @@ def alertmanager() -> tuple[str, str]:
     return _program("prometheus-alertmanager", "alertmanager")
 
 
-def configuration(watched: Watched, *, token_file: Path) -> str:
-    """Return the configuration: the rules and alerts of this repository, and a job for each service."""
+def configuration(watched: Watched, *, folder: Path) -> str:
+    """Return the configuration: the rules and alerts of this repository, and a job for each service, whose token is a file."""
     jobs = [
         {
             "job_name": job,
             "static_configs": [{"targets": targets}],
-            **({"authorization": {"credentials_file": str(token_file)}} if watched.token else {}),
+            **({"authorization": {"credentials_file": str(folder / job)}} if watched.tokens.get(job) else {}),
         }
         for job, targets in watched.targets.items()
     ]
@@ -81,11 +82,13 @@ def start(folder: Path, watched: Watched, *, program: str, port: int, home: Path
         LocalFailure: when it does not answer in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder)
-    token = folder / "operations_token"
-    token.touch(mode=0o600)
-    token.write_text(watched.token)
-    (folder / "prometheus.yml").write_text(configuration(watched, token_file=token))
+    _replace(folder, home)
+    tokens = folder / "tokens"
+    tokens.mkdir(mode=0o700, exist_ok=True)
+    for job, token in watched.tokens.items():
+        (tokens / job).touch(mode=0o600)
+        (tokens / job).write_text(token)
+    (folder / "prometheus.yml").write_text(configuration(watched, folder=tokens))
     command = [
         program,
         f"--config.file={folder / 'prometheus.yml'}",
@@ -104,7 +107,7 @@ def start_alertmanager(folder: Path, *, program: str, port: int, home: Path) -> 
         LocalFailure: when it does not answer in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder)
+    _replace(folder, home)
     command = [
         program,
         f"--config.file={OBSERVABILITY / 'alertmanager.yml'}",
@@ -118,23 +121,32 @@ def start_alertmanager(folder: Path, *, program: str, port: int, home: Path) -> 
 def _started(command: list[str], folder: Path, *, port: int, home: Path, name: str) -> ProcessId:
     log = folder / "log"
     process = spawn(command, home=home, log=log, cwd=folder)
-    wait_until(lambda: _listens(port) or not process.is_alive, seconds=START_SECONDS, poll_seconds=0.1)
-    if not process.is_alive or not _listens(port):
+    wait_until(lambda: _is_ready(port) or not process.is_alive, seconds=START_SECONDS, poll_seconds=0.1)
+    if not process.is_alive or not _is_ready(port):
         end([process], first=signal.SIGTERM, seconds=STOP_SECONDS, whole_group=False)
         raise failure(f"{name} did not start on port {port}.", log=log)
     return process
 
 
-def _listens(port: int) -> bool:
+def _is_ready(port: int) -> bool:
+    """Tell whether it says so itself: it listens long before, and answers 503 until it has read what it kept."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS)
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-            return True
-    except OSError:
+        connection.request("GET", "/-/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
-def _replace(folder: Path) -> None:
-    end(working_in(folder), first=signal.SIGTERM, seconds=STOP_SECONDS, whole_group=False)
+def running_in(folder: Path, home: Path) -> list[ProcessId]:
+    """Return the processes that we started in a folder, not whoever else stands in it."""
+    return [process for process in marked(home) if working_directory(process.pid) == folder.resolve()]
+
+
+def _replace(folder: Path, home: Path) -> None:
+    end(running_in(folder, home), first=signal.SIGTERM, seconds=STOP_SECONDS, whole_group=False)
 
 
 def _program(name: str, package: str) -> tuple[str, str]:

@@ -83,11 +83,20 @@ def test_what_watches_is_bounded_kept_alive_and_healthy(services: dict[str, Any]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_prometheus_reads_every_service(service: str) -> None:
+def test_prometheus_reads_every_service(services: dict[str, Any], service: str) -> None:
     jobs = yaml.safe_load((ROOT / "deploy/observability/prometheus.yml").read_text())["scrape_configs"]
     (found,) = (job for job in jobs if job["job_name"] == f"payments-{service}")
     (names_,) = found["dns_sd_configs"]
     assert (names_["names"], names_["port"]) == ([service], environment.HTTP_PORTS[service])
+    assert found["authorization"] == {"credentials_file": f"/tmp/{service}_token"}
+    watcher = services["prometheus"]
+    own = f"${{{service.upper()}_OPERATIONS_TOKEN:-${{OPERATIONS_TOKEN:-}}}}"
+    assert (
+        watcher["environment"][f"{service.upper()}_TOKEN"]
+        == services[service]["environment"]["OPERATIONS_TOKEN"]
+        == own
+    )
+    assert f'"$${service.upper()}_TOKEN" >/tmp/{service}_token;' in watcher["entrypoint"][2]
 
 
 def test_one_shots_end(services: dict[str, Any]) -> None:

@@ -64,9 +64,8 @@ def test_picture_is_drawn_with_and_without_data() -> None:
 
 
 def test_private_prometheus_reads_the_rules_and_sends_alerts() -> None:
-    watched = prometheus.Watched(targets={"payments-api": ["127.0.0.1:8000"]}, token="x", alertmanager="127.0.0.1:9093")
-    written = yaml.safe_load(prometheus.configuration(watched, token_file=Path("/token")))
+    watched = prometheus.Watched(targets={"payments-api": ["127.0.0.1:8000"]}, alertmanager="127.0.0.1:9093")
+    written = yaml.safe_load(prometheus.configuration(watched, folder=Path("/tokens")))
     assert all(list(Path("/").glob(pattern.lstrip("/"))) for pattern in written["rule_files"])
     assert written["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]
-    (job,) = written["scrape_configs"]
-    assert job["authorization"] == {"credentials_file": "/token"}
+    assert [job["job_name"] for job in written["scrape_configs"]] == ["payments-api"]
