@@ -94,7 +94,9 @@ def lost_not_cancelled() -> Iterator[None]:
 
 
 def outcome_of(confirm: "asyncio.Future[object]") -> BaseException | None:
-    """Return what became of a message by its confirm, which is done: nothing when the broker has it."""
+    """Return what became of a message by its confirm once nobody waits for it any more: nothing when the broker has it."""
+    if not confirm.done():
+        return TimeoutError("the broker did not confirm the message in time")
     fault = confirm.exception()
     return _lost() if isinstance(fault, asyncio.CancelledError) else fault
 

@@ -196,22 +196,28 @@ class Publisher:
 
         Returns:
             What became of each: nothing when it was confirmed, a `DeliveryError` when a queue refused it, an
-            `UnwritableMessage`, or an outage by `outages.classify`, when the broker went away meanwhile.
+            `UnwritableMessage`, a `TimeoutError` when it was not confirmed in time, as by a queue that does nothing, or
+            another outage by `outages.classify`, when the broker went away meanwhile.
 
         Raises:
             Unavailable: when the broker is not connected, or takes nothing for now.
-            TimeoutError: when not all were confirmed in time.
+            TimeoutError: when they could not even be written in time.
         """
         channel = self._ready(self._channel)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _PUBLISH_SECONDS
         with lost_not_cancelled(), self._noting_silence():
-            async with asyncio.timeout(_PUBLISH_SECONDS):
+            async with asyncio.timeout_at(deadline):
                 underlay = await channel.get_underlay_channel()
                 if not isinstance(underlay, aiormq.Channel):
                     raise BrokenInvariant("the driver's channel is not that of aiormq")
                 written, outcomes = _written(messages, underlay, app_id=self._name)
                 confirms = await _send(underlay, written)
-                if confirms:
-                    await asyncio.wait(confirms)
+            if confirms:
+                # Not under the deadline above: what was confirmed must not be sent again because of what was not.
+                await asyncio.wait(confirms, timeout=max(0.0, deadline - clock()))
+        if not all(confirm.done() for confirm in confirms):
+            self._silence.note(monotonic())
         answers = iter(confirms)
         return [outcome_of(next(answers)) if outcome is None else outcome for outcome in outcomes]
 
