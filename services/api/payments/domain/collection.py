@@ -192,11 +192,10 @@ def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime, g
 
 
 def fail_capture(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCodes, at: datetime) -> Decision:
-    """The processor refused to take the held funds, for good.
+    """The processor refused to take the held funds, for good; where a person took them after that, nothing changes.
 
     Raises:
         NotYet: when the authorization is not known yet.
-        ContradictoryOutcome: when the funds were already taken.
     """
     return decide(intent, Happening.CAPTURE_FAILED, at=at, expires_at=None, **_failure(code, message, codes))
 

@@ -310,8 +310,8 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.AUTHORIZED, Stage.CAPTURING), Move(Stage.FAILED, (Fact.FAILED,))),
             # The void is requested: its answer reports what became of the funds.
             ((Stage.VOIDING,), _STAYS),
-            (_TAKEN, _CONTRADICTS),
-            (_ENDED, _STAYS),
+            # Made at the processor by a person after that, and handled first.
+            ((*_TAKEN, *_ENDED), _STAYS),
         ),
         **_rows(
             Happening.VOIDED,

@@ -21,7 +21,7 @@ authorized          e          authorized voiding    authorized voiding    =    
 declined            e          declined   voided     declined   voided     x          x         x          x        x       x      x        =        =          =        =        =
 captured            e          e          e          e          e          ?          captured  ?          =        =       =      =        ?        ?          ?        ?        e
 capture_confirmed   x          e          e          e          e          captured   captured  captured   =        =       =      =        captured captured   captured captured captured
-capture_failed      e          e          e          e          e          failed     failed    =          x        x       x      x        =        =          =        =        e
+capture_failed      e          e          e          e          e          failed     failed    =          =        =       =      =        =        =          =        =        e
 voided              e          e          e          voided     voided     voided     voided    voided     x        x       x      x        =        =          =        =        =
 void_failed         e          e          e          =          action     =          =         authorized =        =       =      =        =        =          =        =        =
 expired             e          e          e          e          e          expired    expired   voided     x        x       x      x        =        =          =        =        =
