@@ -166,7 +166,8 @@ def test_root_installs_and_no_service_starts_on_its_own(
     program(programs, "apt-get", f'echo "$@" $(sh {policy}; echo policy $?) $DEBIAN_FRONTEND >> {calls}')
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "POLICY", policy)
-    monkeypatch.setattr(packages, "missing", lambda _: [])
+    found = iter([["redis"], []])
+    monkeypatch.setattr(packages, "missing", lambda _: next(found))
     packages.install(["redis"], report=lambda _: None)
     update, install = calls.read_text().splitlines()
     assert "update" in update
@@ -180,6 +181,7 @@ def test_apt_that_fails_is_a_sentence_and_leaves_no_policy(
     program(programs, "apt-get", "echo 'Unable to fetch'; exit 100")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(packages, "missing", lambda names: names)
     with pytest.raises(LocalFailure, match="Unable to fetch"):
         packages.install(["redis"], report=lambda _: None)
     assert not (tmp_path / "policy-rc.d").exists()
