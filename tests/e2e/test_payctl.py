@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from payments_client.payctl.cli import payctl
 from payments_client.payctl.commands import Command
 from tests.e2e.bookkeeping import new_tenant, person
-from tests.support.platform import ADMIN, DEMO_TENANT, Platform
+from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Platform
 from tests.support.receiver import Receiver
 
 ELSEWHERE = {"payctl webhooks listen"}
@@ -126,6 +126,11 @@ def a_log_in_is_kept(env: dict[str, str]) -> None:
     assert kept.stat().st_mode & 0o077 == 0
     assert ADMIN[1] not in kept.read_text()
     assert json.loads(run("payctl me --json", there).stdout)["tid"] == "*"
+    # Who is of one tenant names none.
+    merchant = f"payctl login --url {env['PAYCTL_URL']} --email {OPERATOR[0]} --password {OPERATOR[1]}"
+    assert run(merchant, there).exit_code == 0
+    assert run("payctl payments list --limit 1", there).exit_code == 0
+    assert run(login, there).exit_code == 0
     elsewhere = run("payctl me", {**there, "PAYCTL_URL": "http://127.0.0.1:9"})
     assert (elsewhere.exit_code, "log in there" in elsewhere.output) == (1, True)
     wrong = run(f"{login} --password wrong", there)

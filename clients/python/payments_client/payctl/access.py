@@ -22,7 +22,7 @@ from payments_client.payctl.output import json_of
 @click.option(
     "--password", prompt=True, hide_input=True, envvar="PAYCTL_PASSWORD", help="Better: let it ask, or PAYCTL_PASSWORD."
 )
-@click.option("--tenant", help="For which tenant; needed by those who work for several.")
+@click.option("--tenant", envvar="PAYCTL_TENANT", help="For which tenant; needed by those who work for several.")
 def _login(*, url: str, email: str, password: str, tenant: str | None, as_json: bool) -> None:
     """Log in, and keep the token, which ends by itself, for the commands that follow; the password is not kept."""
 
@@ -31,7 +31,10 @@ def _login(*, url: str, email: str, password: str, tenant: str | None, as_json: 
         with Client(url, authentication=ApiKey("none"), tenant_id=tenant) as client:
             body = models.TokenRequest(email=email, password=password, **given(tenantId=tenant))
             token = client.create_token(body)
-        session.save(url=url, key=token.access_token, tenant=tenant)
+        with Client(url, authentication=token.access_token) as client:
+            own = client.get_me().tid
+        # Who works for several tenants has none of their own.
+        session.save(url=url, key=token.access_token, tenant=tenant or (own if own not in ("", "*") else None))
         if as_json:
             click.echo(json_of({"url": url, "expires_in": token.expires_in}))
         else:
