@@ -65,6 +65,7 @@ class CountingBroker:
     """The broker as the relays see it: it counts, and keeps what our own queues are to get."""
 
     is_started = True
+    is_open = True
     blocked = ""
 
     def __init__(self, costs: "Costs") -> None:
