@@ -123,7 +123,7 @@ class _Writer:
     @property
     def meets_partners(self) -> bool:
         """Whether anything is for other teams, or comes from them."""
-        return any(tag in {"public", "partner"} for m in self.messages.values() for tag in (m["tags"][0]["name"],))
+        return any(message["tags"][0]["name"] in {"public", "partner"} for message in self.messages.values())
 
     def add_foreign(self, subscription: Subscription, form: Form) -> None:
         """Add a message of another team."""
