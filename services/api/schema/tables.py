@@ -118,6 +118,7 @@ payment_intents = sa.Table(
         comment="Whether the customer is not there to prove anything.",
     ),
     sa.Column("attempt", sa.SmallInteger, nullable=False, server_default="0", comment="Its authorization, from 0."),
+    sa.Column("unsent_attempts", sa.SmallInteger, nullable=False, server_default="0", comment="Those never sent."),
     sa.Column("action_url", sa.Text, comment="Where the customer proves who they are, while that is required."),
     sa.Column("next_action", sa.Text, comment="What the customer has to do, as JSON, while that is required."),
     _instant("expires_at", "When held funds are released by themselves.", nullable=True),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.gateway.operations import Attempt, AttemptStatus, attempt_id, is_left_open
+from services.gateway.operations import Attempt, AttemptStatus, attempt_id, is_left_open, released
 from services.gateway.processors.port import DisputeState, Operation
 
 
@@ -60,12 +60,15 @@ def authorization_of(attempts: Iterable[Attempt], *, gateway_ref: str, attempt_i
 
 def is_another_one_open(authorization: Attempt, attempts: Iterable[Attempt]) -> bool:
     """Return whether another authorization of the payment holds funds, or may: of two, one never holds or takes money beside the other."""
+    known = list(attempts)
+    over = released(known)
     return any(
         a.operation is Operation.AUTHORIZE
         and a.id != authorization.id
         and a.status is not AttemptStatus.DECLINED
+        and not (a.status is AttemptStatus.APPROVED and a.number in over)
         and not a.is_certainly_unsent
-        for a in attempts
+        for a in known
     )
 
 

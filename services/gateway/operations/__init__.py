@@ -3,7 +3,7 @@
 from services.gateway.operations.commands.attempts import Commands
 from services.gateway.operations.commands.resolving import Resolving
 from services.gateway.operations.consumers import OperationConsumers
-from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
+from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, released
 from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.schemas import action_required, again, hold_watched, outcome
@@ -42,4 +42,5 @@ __all__ = [
     "open_attempts",
     "operation_workers",
     "outcome",
+    "released",
 ]

@@ -841,7 +841,7 @@ class TooManyApiKeys(Conflict):
 
 
 class TooManyAttempts(Conflict):
-    """The payment intent was declined as often as one payment may be."""
+    """Another payment method was tried as often as one payment may be: each was declined, or its customer has left."""
 
     code = "too_many_attempts"
 

@@ -817,7 +817,8 @@ class Operations(ABC):
         present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to `action_url`,
         which is whole in this answer alone and in `GET ../next-action`, or show the code or the slip of
         `next_action`. With a `payment_method` that is charged; a payment that was declined, with nothing ever held,
-        is then authorized once more, up to 5 times in all.
+        or that is REQUIRES_ACTION by another `payment_method`, is then authorized once more, the earlier
+        authorization cancelled first, up to 5 times in all.
 
         Needs the permission `payments:write`.
         """
@@ -3291,7 +3292,8 @@ class AsyncOperations(ABC):
         present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to `action_url`,
         which is whole in this answer alone and in `GET ../next-action`, or show the code or the slip of
         `next_action`. With a `payment_method` that is charged; a payment that was declined, with nothing ever held,
-        is then authorized once more, up to 5 times in all.
+        or that is REQUIRES_ACTION by another `payment_method`, is then authorized once more, the earlier
+        authorization cancelled first, up to 5 times in all.
 
         Needs the permission `payments:write`.
         """

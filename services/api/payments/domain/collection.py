@@ -13,6 +13,10 @@ from services.api.payments.domain.lifecycle import Fact, Happening, Stage
 
 ATTEMPTS_MAX = 5
 """Authorizations of one payment at most: whoever tries out stolen cards does not do it on one payment."""
+REQUESTS_MAX = 50
+"""The same with those that were never sent to the processor, which say nothing about a card."""
+_UNSENT = "earlier_attempt_open"
+"""The gateway's reason of a decline that no processor was called about: an earlier authorization was not over."""
 
 _NO_FAILURE = dict.fromkeys(("failure_code", "failure_message", *DeclineCodes.__struct_fields__))
 
@@ -40,13 +44,18 @@ def confirm(intent: PaymentIntent, *, at: datetime, return_url: str = "") -> Dec
 def confirm_with_method(intent: PaymentIntent, *, method: ChosenMethod, at: datetime, return_url: str = "") -> Decision:
     """Begin to collect from what a client names now; after a decline that is another authorization of the payment.
 
+    So it is where the customer is to prove something and pays otherwise instead; while the same method is named, it stays.
+
     Raises:
         CannotConfirm: when it has ended otherwise, or was given back.
-        TooManyAttempts: when it was declined `ATTEMPTS_MAX` times.
+        TooManyAttempts: when it was authorized `ATTEMPTS_MAX` times, or `REQUESTS_MAX` times with those that were never sent.
     """
-    is_again = intent.stage is Stage.DECLINED
-    if is_again and intent.attempt + 1 >= ATTEMPTS_MAX:
-        raise TooManyAttempts(f"the payment intent was declined {intent.attempt + 1} times")
+    if intent.stage is Stage.REQUIRES_ACTION and not _is_another(intent, method):
+        return Decision(intent)
+    is_again = intent.stage in (Stage.REQUIRES_ACTION, Stage.DECLINED)
+    requested = intent.attempt + 1
+    if is_again and (requested - intent.unsent_attempts >= ATTEMPTS_MAX or requested >= REQUESTS_MAX):
+        raise TooManyAttempts(f"an authorization of the payment intent was requested {requested} times")
     return decide(
         intent,
         Happening.CONFIRM_WITH_METHOD,
@@ -56,8 +65,17 @@ def confirm_with_method(intent: PaymentIntent, *, method: ChosenMethod, at: date
         attempt=intent.attempt + is_again,
         # What there is at the processor is another payment than the next one.
         gateway_ref=None,
+        action_url=None,
+        next_action=None,
         **_NO_FAILURE,
     )
+
+
+def _is_another(intent: PaymentIntent, method: ChosenMethod) -> bool:
+    """Return whether a method is named that a payment is not to be charged to already; a code or a slip has none."""
+    named = (method.payment_method, method.saved_method_id)
+    is_named = named not in (("", None), (intent.payment_method, intent.saved_method_id))
+    return is_named and not intent.payment_method_type.is_asynchronous
 
 
 def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: datetime) -> Decision:
@@ -144,7 +162,16 @@ def decline(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCod
     """
     is_voided = intent.stage in (Stage.CANCELLING, Stage.ABANDONING)
     failure = {} if is_voided else _failure(code, message, codes)
-    return decide(intent, Happening.DECLINED, at=at, action_url=None, next_action=None, is_voiding=False, **failure)
+    return decide(
+        intent,
+        Happening.DECLINED,
+        at=at,
+        action_url=None,
+        next_action=None,
+        is_voiding=False,
+        unsent_attempts=intent.unsent_attempts + (code == _UNSENT),
+        **failure,
+    )
 
 
 def lapse(intent: PaymentIntent, *, at: datetime) -> Decision:

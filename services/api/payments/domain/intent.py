@@ -49,8 +49,10 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     off_session: bool = False
     """Whether the customer is not there to prove anything: what needs that is declined."""
     attempt: int = 0
-    """Which authorization it is, counted from 0 as the gateway counts them: one more each time that it is confirmed again after
-    a decline."""
+    """Which authorization it is, counted from 0 as the gateway counts them: one more each time that it is confirmed again, after
+    a decline or with another method than the one that its customer is to prove something for."""
+    unsent_attempts: int = 0
+    """How many of them the gateway has declined without a call, since an earlier one was not over at the processor."""
     billing_details: str = ""
     """Who pays, as JSON; empty where the payment method type does not need it. Never shown again."""
     customer_ref: str

@@ -4,7 +4,7 @@
        |                  |    ^  |         |  |                                  ^_______________|________________|
        |                  |    |  |         |  `--> EXPIRED                        a refund that failed is undone
        |                  v    |  `-> FAILED <-' (capture refused; a declined one goes on with a payment method)
-       `-> VOIDED    REQUIRES_ACTION
+       `-> VOIDED    REQUIRES_ACTION  (another payment method: PROCESSING)
              ^____________|_________________|  (void)
 
 A void while PROCESSING is an intention: whatever the processor reports afterwards ends VOIDED, unless the funds were taken.
@@ -215,9 +215,13 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         ),
         **_rows(
             Happening.CONFIRM_WITH_METHOD,
-            # Nothing is held, and the processor cancels what was declined before it gets the next authorization.
-            ((*_WISHED, Stage.DECLINED), Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
-            ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED), _STAYS),
+            # Nothing is held, and the processor cancels what was declined, or waits for its customer, before it gets the next
+            # authorization. With the same method as before, `collection.confirm_with_method` leaves the customer's proof be.
+            (
+                (*_WISHED, Stage.REQUIRES_ACTION, Stage.DECLINED),
+                Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,)),
+            ),
+            ((*_REQUESTED, Stage.ABANDONING, *_HELD, Stage.CAPTURED, Stage.SETTLED), _STAYS),
             ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(

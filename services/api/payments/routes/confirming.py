@@ -59,8 +59,9 @@ class Confirmations(Resource):
         "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
         "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
         "`action_url`, which is whole in this answer alone and in `GET .../next-action`, or show the code or the slip of "
-        "`next_action`. With a `payment_method` that is charged; a payment that was declined, with nothing ever held, is then "
-        f"authorized once more, up to {ATTEMPTS_MAX} times in all.",
+        "`next_action`. With a `payment_method` that is charged; a payment that was declined, with nothing ever held, or that "
+        "is REQUIRES_ACTION by another `payment_method`, is then authorized once more, the earlier authorization cancelled "
+        f"first, up to {ATTEMPTS_MAX} times in all.",
         tags=["payment intents"],
         body=ConfirmPaymentIntent,
         example={"payment_method": "pm_card_visa"},

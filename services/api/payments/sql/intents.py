@@ -34,6 +34,7 @@ KINDS = {
     "saved_method_id": "uuid",
     "off_session": "bool",
     "attempt": "smallint",
+    "unsent_attempts": "smallint",
     "customer_ref": "text",
     "description": "text",
     "metadata": "jsonb",

@@ -20,7 +20,9 @@ from services.gateway.operations.domain.changes import (
     is_left_open,
     never_sent,
     not_received,
+    replaced,
     unclosed,
+    unreleased,
 )
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
@@ -45,6 +47,8 @@ from services.gateway.processors.port import (
 log = get_logger("gateway.outcomes")
 
 _PENDING = frozenset({AttemptStatus.PENDING})
+_LOOKS_MAX = 3
+"""How often it is looked whether an authorization has ended meanwhile: it does so once, perhaps after it was taken on."""
 
 
 class Outcomes:
@@ -126,10 +130,38 @@ class Outcomes:
             )
 
     async def cancel_before(self, attempt: Attempt) -> None:
-        """Write down that the payment's earlier authorizations are to be cancelled, where that was not done when they were declined."""
+        """Write down that the payment's earlier authorizations are to end at the processor, before another one is sent.
+
+        One that waits for its customer is declined, and cancelled; so is one that was declined and was not to be cancelled
+        then. One whose customer has acted in the last moment is released.
+        """
+        now = self._clock.now()
+        known = await self._before(attempt)
+        for _ in range(_LOOKS_MAX):
+            awaited = [each for each in known if each.operation is Operation.AUTHORIZE and each.known_ref]
+            if not awaited:
+                break
+            for each in awaited:
+                ended = replaced(each, now=now)
+                recording = Recording(
+                    attempt=ended,
+                    publication=schemas.outcome(ended, decided_at=now),
+                    recorded_at=now,
+                    following=close(ended, gateway_ref=each.known_ref, now=now),
+                )
+                if await self._store.record(recording):
+                    log.info("attempt.replaced", attempt_id=each.id, gateway_ref=each.known_ref, status=each.status)
+            # What has ended meanwhile, in whatever way, is looked at as it stands.
+            known = await self._before(attempt)
+        for ending in (
+            *unclosed(known, number=attempt.number, now=now),
+            *unreleased(known, number=attempt.number, now=now),
+        ):
+            await self._store.open(ending)
+
+    async def _before(self, attempt: Attempt) -> list[Attempt]:
         known = await self._store.of_intent(tenant_id=attempt.tenant_id, payment_intent_id=attempt.payment_intent_id)
-        for closing in unclosed(known, number=attempt.number, now=self._clock.now()):
-            await self._store.open(closing)
+        return [each for each in known if each.number < attempt.number]
 
     async def decline_after_open_ones(self, *, limit: int) -> None:
         """Decline authorizations that were never sent, and are not to be: an earlier one of the payment was not cancelled in time.

@@ -15,6 +15,7 @@ the outcome, and what does not was never done. Only where they cannot be read fo
 processor has given a reference for is read by that, which is harmless at any age.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -214,6 +215,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def is_same_operation(self, other: "Attempt") -> bool:
         """Return whether two commands with the same id also have the same content."""
         return _content(self) == _content(other)
+
+
+def released(attempts: Iterable[Attempt]) -> frozenset[int]:
+    """Return which authorizations of a payment hold nothing any more, by their number: the processor has released them."""
+    return frozenset(
+        attempt.number
+        for attempt in attempts
+        if attempt.operation in (Operation.VOID, Operation.EXPIRE) and attempt.status is AttemptStatus.APPROVED
+    )
 
 
 NUMBER_MAX = 9_999

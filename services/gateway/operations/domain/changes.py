@@ -70,6 +70,39 @@ def unclosed(attempts: Sequence[Attempt], *, number: int, now: datetime) -> list
     return [closing for closing in closings if closing is not None]
 
 
+def replaced(attempt: Attempt, *, now: datetime) -> Attempt:
+    """Return an authorization whose end was awaited, as it is declined because its customer pays with another method: it is
+    cancelled at the processor before the next one is sent."""
+    return declined(
+        attempt,
+        Declined(
+            reason=DeclineReason.REPLACED,
+            detail="Another payment method was chosen; the customer's proof is not awaited any more.",
+            calls=0,
+        ),
+        now=now,
+    )
+
+
+def unreleased(attempts: Sequence[Attempt], *, number: int, now: datetime) -> list[Attempt]:
+    """Make the attempts that release what is held before an authorization of a payment, and of which nothing was requested: its
+    customer has proven who they are after they had chosen another method."""
+    busy = {
+        attempt.number
+        for attempt in attempts
+        if attempt.operation not in (Operation.AUTHORIZE, Operation.CLOSE)
+        and attempt.status is not AttemptStatus.DECLINED
+    }
+    return [
+        release(attempt, now=now)
+        for attempt in attempts
+        if attempt.operation is Operation.AUTHORIZE
+        and attempt.number < number
+        and attempt.status is AttemptStatus.APPROVED
+        and attempt.number not in busy
+    ]
+
+
 def _following(before: Attempt, operation: Operation, *, subject_id: UUID, now: datetime, number: int = 0) -> Attempt:
     return msgspec.structs.replace(
         before,

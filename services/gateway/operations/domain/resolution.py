@@ -8,7 +8,7 @@ from typing import assert_never
 import msgspec
 
 from libs.common.errors import Conflict, Invalid
-from services.gateway.operations.domain.attempts import Attempt, AttemptStatus
+from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, released
 from services.gateway.operations.domain.changes import not_received
 from services.gateway.processors.port import (
     Absent,
@@ -174,9 +174,11 @@ def check_beside(attempt: Attempt, word: Word, others: list[Attempt]) -> None:
         Conflict: naming the operation that was carried out.
     """
     excluded = _EXCLUDED.get((attempt.operation, word), frozenset())
+    over = released(others)
     for other in others:
         # What became of another authorization of the payment excludes only that this one holds funds beside it.
-        is_beside = word is Word.HELD if other.operation is Operation.AUTHORIZE else other.number == attempt.number
+        is_held = word is Word.HELD and other.number not in over
+        is_beside = is_held if other.operation is Operation.AUTHORIZE else other.number == attempt.number
         if is_beside and other.operation in excluded and other.status is AttemptStatus.APPROVED:
             raise Conflict(f"the {other.operation} of the payment was carried out: attempt {other.id}")
 

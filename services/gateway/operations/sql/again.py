@@ -1,4 +1,4 @@
-"""Authorizations after a decline: none is sent while an earlier one of its payment is not over at the processor."""
+"""Authorizations after the first one: none is sent while an earlier one of its payment is not over at the processor."""
 
 from datetime import datetime
 
@@ -10,20 +10,22 @@ IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
 
 _IS_BEFORE = (
     "before.payment_intent_id = attempts.payment_intent_id AND before.tenant_id = attempts.tenant_id "
-    "AND before.number < attempts.number AND before.operation IN ('authorize', 'close')"
+    "AND before.number < attempts.number AND before.operation IN ('authorize', 'close', 'expire', 'void')"
 )
 _IS_CANCELLED = (
     "EXISTS (SELECT 1 FROM attempts done WHERE done.payment_intent_id = before.payment_intent_id "
     "AND done.tenant_id = before.tenant_id AND done.number = before.number "
     "AND done.operation = 'close' AND done.status = 'APPROVED')"
 )
+_IS_RELEASED = _IS_CANCELLED.replace("= 'close'", "IN ('expire', 'void')")
 IS_AFTER_OPEN_ONE = (
     "operation = 'authorize' AND number > 0 AND status = 'PENDING' AND in_doubt = 0 "  # noqa: S608 - constants
-    "AND EXISTS (SELECT 1 FROM attempts before WHERE " + _IS_BEFORE + " AND "
-    "CASE before.operation WHEN 'authorize' THEN before.status <> 'DECLINED' ELSE NOT " + _IS_CANCELLED + " END)"
+    "AND EXISTS (SELECT 1 FROM attempts before WHERE " + _IS_BEFORE + " AND CASE before.operation "
+    "WHEN 'authorize' THEN before.status <> 'DECLINED' AND NOT (before.status = 'APPROVED' AND " + _IS_RELEASED + ") "
+    "WHEN 'close' THEN NOT " + _IS_CANCELLED + " ELSE FALSE END)"
 )
-"""Which attempts must not be sent: authorizations of whose payment an earlier one is not declined, or not cancelled where it is
-to be. One that may have been sent goes on."""
+"""Which attempts must not be sent: authorizations of whose payment an earlier one is not declined, not cancelled where it is
+to be, or holds funds that are not released. One that may have been sent goes on."""
 
 # Where nothing of the earlier ones is awaited any more, or it was awaited too long: an account may take no calls for days, and
 # nobody is charged hours after they have left. By `ix_attempts_again`, without a lock: what it finds is declined only while it

@@ -106,6 +106,8 @@ class DeclineReason(StrEnum):
     """The saved payment method is not there any more."""
     EARLIER_ATTEMPT_OPEN = "earlier_attempt_open"
     """An earlier authorization of the payment could not be cancelled, or was paid after all, so that this one was not sent."""
+    REPLACED = "replaced"
+    """The customer was to prove who they are, and pays with another method instead; this authorization is cancelled."""
     PAYMENT_EXPIRED = "payment_expired"
     """The customer did not pay a code or a slip in time. It may be paid in the last moment, and reported afterwards."""
     FRAUD_SUSPECTED = "fraud_suspected"

@@ -87,10 +87,11 @@ def authorize(
     by_slip = request.payment_method_type.is_asynchronous
     case = case_of(Operation.AUTHORIZE, request.amount_minor, by_slip=by_slip)
     hold = Hold.CAPTURED if by_slip else Hold.HELD
-    is_declined = case.decline is not None and not (case.only_first and request.number > 0)
+    is_forced = not (case.only_first and request.number > 0)
+    is_declined = case.decline is not None and is_forced
     if is_declined:
         hold = Hold.DECLINED
-    elif case.start is Start.ACTION:
+    elif case.start is Start.ACTION and is_forced:
         hold = Hold.ACTION
     made = SandboxPayment(
         ref=ref,

@@ -77,7 +77,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     ends_soon: bool = False
     """Whether the hold ends after seconds instead of days."""
     only_first: bool = False
-    """Whether it declines the first authorization of a payment alone."""
+    """Whether it is for the first authorization of a payment alone; the next one is approved."""
     by_slip: bool = False
     """Whether it is for what is paid by a code or a slip alone; by card such an amount is approved."""
     shows: str
@@ -138,7 +138,12 @@ CASES: tuple[Case, ...] = (
     _take(9036, "a slow capture: AUTHORIZED for a while, then SETTLED", trouble=Trouble.SLOW, calls=FOR_EVER),
     _hold(9041, "REQUIRES_ACTION, then AUTHORIZED", start=Start.ACTION, later=(Later.AUTHENTICATED,)),
     _hold(9042, "REQUIRES_ACTION, then FAILED", start=Start.ACTION, later=(Later.NOT_AUTHENTICATED,)),
-    _hold(9043, "REQUIRES_ACTION until you void it: the customer has left", start=Start.ACTION),
+    _hold(
+        9043,
+        "REQUIRES_ACTION until you void it: the customer has left; confirmed again with another payment method, SETTLED",
+        start=Start.ACTION,
+        only_first=True,
+    ),
     _hold(9044, "with `capture_method: manual`: AUTHORIZED, then EXPIRED", ends_soon=True),
     _slip(9045, "Pix, boleto: REQUIRES_ACTION until you void it: the customer has left"),
     _slip(9046, "Pix, boleto: REQUIRES_ACTION, then EXPIRED", Later.UNPAID),
@@ -189,7 +194,8 @@ def case_of(operation: Operation, amount_minor: int, *, by_slip: bool = False) -
 
 def _sequence(case: Case) -> str:
     if case.start is not None:
-        return ", then ".join([case.start, *(_WORDS[later] for later in case.later)])
+        sequence = ", then ".join([case.start, *(_WORDS[later] for later in case.later)])
+        return f"{sequence}; the next authorization approved" if case.only_first else sequence
     truth = f"declined, `{case.decline}`" if case.decline else "approved"
     if case.only_first:
         return f"{truth}; the next authorization approved"
@@ -231,6 +237,7 @@ What is to be paid by Pix or boleto needs an action of the customer, and is paid
 its ending says otherwise; nothing is ever drawn or transferred.
 
 A payment of 90.05 that was declined is approved when it is confirmed again with any `payment_method`; all other declines come again.
+So is one of 90.43 that waits for its customer, confirmed again with another `payment_method`.
 
 What comes "then" by itself comes `SANDBOX_LATER_SECONDS` later, one after the other. The same idempotency key always leads
 to the same outcome and the same `gateway_ref`, in any process and after any restart. A timeout is never taken for a failure:

@@ -53,7 +53,7 @@ def declined_of(intent: str) -> gateway.AuthorizationDeclined:
     )
 
 
-async def report(api: Api, tenant: str, intent: str, kind: type[Any], *, attempt: int) -> None:
+async def report(api: Api, tenant: str, intent: str, kind: type[Any], *, attempt: int, **more: str) -> None:
     """The gateway reports what became of one authorization."""
     at = datetime.now(UTC)
     given = {
@@ -66,6 +66,7 @@ async def report(api: Api, tenant: str, intent: str, kind: type[Any], *, attempt
         "detail": "No.",
         "voided_at": at,
         "expired_at": at,
+        **more,
     }
     message = kind(**{name: value for name, value in given.items() if name in kind.__struct_fields__})
     by: dict[type[Any], Callable[..., Any]] = {
@@ -240,3 +241,50 @@ async def test_what_cannot_be_charged_again_is_refused_by_name(api: Api, tenant_
         refused = await confirm(client, each, body)
         assert (refused.status, refused.json["code"]) == (status, code), refused.raw
     assert [await client.status(each) for each in (intent, slip, taken)] == ["FAILED", "CREATED", "FAILED"]
+
+
+async def test_another_method_replaces_one_that_waits_for_its_customer(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await created(client, payment_method="pm_card_threeDSecure2Required")
+    assert (await confirm(client, intent, None)).status == 202
+    await report(api, tenant_id, intent, gateway.PaymentActionRequired, attempt=0)
+    # Who clicks twice, or names the same one, is led to the proof that is awaited.
+    for body in (None, {"payment_method": "pm_card_threeDSecure2Required"}, {"return_url": "https://shop.example"}):
+        same = await confirm(client, intent, body)
+        assert (same.status, same.json["status"]) == (200, "REQUIRES_ACTION")
+    assert len(await commands(api, tenant_id, "authorize")) == 1
+    answers = await asyncio.gather(*(confirm(client, intent) for _ in range(5)))
+    assert {(a.status, a.json["status"], a.json["next_action"]) for a in answers} == {(202, "PROCESSING", None)}
+    sent = [(c.get("attempt", 0), c["payment_method"]) for c in await commands(api, tenant_id, "authorize")]
+    assert sent == [(0, "pm_card_threeDSecure2Required"), (1, "pm_card_visa")]
+    # Whatever becomes of the first one by now is not about the second.
+    before = await client.call("GET", f"/v1/payment-intents/{intent}")
+    for kind in (
+        *(gateway.PaymentActionRequired, gateway.PaymentAuthorized, gateway.AuthorizationDeclined),
+        *(gateway.AuthorizationExpired, gateway.PaymentVoided),
+    ):
+        await report(api, tenant_id, intent, kind, attempt=0)
+    assert (await client.call("GET", f"/v1/payment-intents/{intent}")).raw == before.raw
+    await report(api, tenant_id, intent, gateway.PaymentActionRequired, attempt=1)
+    assert (await confirm(client, intent)).json["status"] == "REQUIRES_ACTION"
+    await report(api, tenant_id, intent, gateway.PaymentAuthorized, attempt=1)
+    [capture] = await commands(api, tenant_id, "capture")
+    assert (capture["attempt"], capture["gateway_ref"]) == (1, "pi_1")
+
+
+async def test_what_was_never_sent_does_not_count_as_an_attempt(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await declined(api, client, tenant_id)
+    for attempt in range(1, ATTEMPTS_MAX + 2):
+        assert (await confirm(client, intent)).status == 202
+        unsent = {"reason": "earlier_attempt_open"} if attempt <= 2 else {}
+        await report(api, tenant_id, intent, gateway.AuthorizationDeclined, attempt=attempt, **unsent)
+    refused = await confirm(client, intent)
+    assert (refused.status, refused.json["code"]) == (409, "too_many_attempts")
+    # Nor without end.
+    await api.database.write(
+        "UPDATE payment_intents SET unsent_attempts = 45, attempt = 48 WHERE id = $1", UUID(intent)
+    )
+    assert (await confirm(client, intent)).status == 202
+    await report(api, tenant_id, intent, gateway.AuthorizationDeclined, attempt=49)
+    assert (await confirm(client, intent)).json["code"] == "too_many_attempts"

@@ -25,7 +25,13 @@ LET_GO = {"is_voiding": False}
 
 CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("created", "confirm"): {"status": Status.PROCESSING},
-    ("created", "confirm_with_method"): {"status": Status.PROCESSING, "payment_method": "pm_card_visa"},
+    ("created", "confirm_with_method"): {"status": Status.PROCESSING, "payment_method": "pm_card_visa"} | ACTED,
+    ("requires_action", "confirm_with_method"): {
+        "status": Status.PROCESSING,
+        "payment_method": "pm_card_visa",
+        "attempt": 1,
+        **ACTED,
+    },
     ("declined", "confirm_with_method"): {
         "status": Status.PROCESSING,
         "payment_method": "pm_card_visa",

@@ -12,7 +12,7 @@ from tests.unit.api.payments.test_domain import CALLS, intent_in
 MEANT = """
                     created    processing cancelling action     abandoning authorized capturing voiding    captured settled partly refunded voided   declined   failed   expired  lapsed
 confirm             processing =          =          =          =          =          =         =          =        =       r      r        r        =          =        r        r
-confirm_with_method processing =          =          =          =          =          =         =          =        =       r      r        r        processing r        r        r
+confirm_with_method processing =          =          processing =          =          =         =          =        =       r      r        r        processing r        r        r
 capture             r          r          r          r          r          capturing  =         r          =        =       r      r        r        r          r        r        r
 void                voided     cancelling =          abandoning =          voiding    r         =          r        r       r      r        =        r          r        r        r
 refund              r          r          r          r          r          r          r         r          r        #       #      r        r        r          r        r        r
