@@ -1,7 +1,8 @@
 """A customer proves who they are, on the issuer's page or in Stripe's client library, and nobody else learns the secret."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,11 +11,13 @@ import aiohttp
 import asyncpg
 import pytest
 
-from deploy.fake_stripe import running_fake_stripe
+from deploy.fake_stripe import Fault, FaultKind, payments, running_fake_stripe
+from deploy.fake_stripe.webhooks import Mischief
 from deploy.local.servers import Servers
 from tests.e2e.test_gateway import ENVIRON, KEY, Shop
 from tests.support.databases import SERVICES, TestDatabase
 from tests.support.platform import ADMIN, OPERATOR, running_platform
+from tests.support.waiting import until
 
 _TABLES = """
 SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
@@ -133,3 +136,75 @@ async def test_secret_is_for_the_owner_alone_and_kept_nowhere(shop: Shop) -> Non
     answer = await shop.operator.call("GET", f"/v1/payment-intents/{intent['id']}/next-action")
     assert (answer.status, answer.json["code"]) == (409, "no_action_required")
     await kept_nowhere(shop, made)
+
+
+@pytest.mark.parametrize("proves", [False, True], ids=["left", "proven in that moment"])
+async def test_customer_pays_with_another_card_instead(shop: Shop, proves: bool) -> None:
+    intent = await waiting(shop)
+    account = shop.fake.account(KEY)
+    (first,) = shop.made_for(intent["id"], account.payment_intents)
+    if proves:
+        # Its event comes late, as those do.
+        with late_events(shop):
+            payments.prove(account, first, is_proven=True)
+    where = f"/v1/payment-intents/{intent['id']}/confirm"
+    answer = await shop.operator.call("POST", where, {"payment_method": "pm_card_visa"}, key=str(uuid4()))
+    assert answer.status in {200, 202}, answer.raw
+    await shop.operator.settled(intent["id"])
+    made = shop.made_for(intent["id"], account.payment_intents)
+    assert [each["status"] for each in made] == ["canceled", "succeeded"]
+    taken = [each["amount_captured"] for each in shop.made_for(intent["id"], account.charges)]
+    assert sum(taken) == 2_500
+
+
+@contextmanager
+def late_events(shop: Shop) -> Iterator[None]:
+    """Let Stripe lose the webhooks of what happens meanwhile."""
+    before, shop.fake.sender.mischief = shop.fake.sender.mischief, Mischief(lost_share=1.0)
+    try:
+        yield
+    finally:
+        shop.fake.sender.mischief = before
+
+
+async def becomes(shop: Shop, intent_id: str, status: str) -> None:
+    """Wait until a payment has a status, whatever it has before."""
+
+    async def has_it() -> bool:
+        return await shop.operator.status(intent_id) == status
+
+    await until(has_it, seconds=60)
+
+
+@pytest.mark.parametrize("was", ["declined", "not captured"])
+async def test_payment_that_failed_and_was_taken_settles(shop: Shop, was: str) -> None:
+    """By another card with the client secret before the decline is cancelled; or captured by a person before its release."""
+    account, faults = shop.fake.account(KEY), shop.fake.faults
+    faults.add(Fault(kind=FaultKind.KEY_IN_USE, path="/cancel"))
+    if was == "not captured":
+        faults.add(Fault(kind=FaultKind.CARD_ERROR, path="/capture", times=1))
+    card = "pm_card_chargeDeclined" if was == "declined" else "pm_card_visa"
+    try:
+        body = {"amount": "25.00", "currency": "EUR", "customer_ref": "c", "payment_method": card}
+        made = (await shop.operator.call("POST", "/v1/payment-intents", body, key=str(uuid4()))).json["id"]
+        await shop.operator.confirm(made)
+        await becomes(shop, made, "FAILED")
+        (found,) = shop.made_for(made, account.payment_intents)
+        if was == "declined":
+            payments.confirm(account, found, {"payment_method": "pm_card_visa"})
+        payments.capture(account, found, {})
+        await becomes(shop, made, "SETTLED")
+    finally:
+        faults.clear()
+    # It is the merchant's, to deliver or to give back.
+    refund = await shop.operator.call("POST", f"/v1/payment-intents/{made}/refund", key=str(uuid4()))
+    assert refund.status == 200, refund.raw
+    await becomes(shop, made, "REFUNDED")
+    assert [
+        (c["amount_captured"], c["amount_refunded"]) for c in shop.made_for(made, account.charges) if c["captured"]
+    ] == [(2_500, 2_500)]
+    entries = (await shop.operator.call("GET", f"/v1/ledger/entries?payment_intent_id={made}")).json
+    assert sorted(entry["kind"] for entry in entries if entry["kind"] in {"capture", "refund"}) == ["capture", "refund"]
+    timeline = (await shop.operator.call("GET", f"/v1/payment-intents/{made}/events")).json
+    types = [event["type"] for event in timeline]
+    assert types.index("payment.failed") < types.index("payment.captured") < types.index("payment.settled")

@@ -34,7 +34,8 @@ _OPEN_REFUNDS = frozenset({"pending", "requires_action"})
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _CHANGED = """
 SELECT id, status, amount_minor, captured_minor, currency, updated_at FROM api.payment_intents
- WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED') ORDER BY updated_at
+ WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED', 'FAILED')
+ ORDER BY updated_at
 """
 _UNDECIDED = """
 SELECT count(*) FROM api.payment_intents
@@ -59,7 +60,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     is_manual: bool = False
     """Whether the merchant captures it."""
     then: str = ""
-    """What happens to the hold of a manual one: `capture`, `part`, `void`, `expire`."""
+    """What happens to the hold of a manual one: `capture`, `part`, `void`, `expire`, `by hand`; to a decline: `paid`, by another card
+    with the client secret; instead of a proof: `replace`, another card."""
 
 
 COURSES = (
@@ -68,7 +70,9 @@ COURSES = (
     *(Course(card="pm_card_pendingRefund"),) * 3,
     *(Course(card="pm_card_refundFail"),) * 2,
     *(Course(is_manual=True, then="part"),) * 3,
-    *(Course(is_manual=True, then=then) for then in ("capture", "void", "void", "expire")),
+    *(Course(is_manual=True, then=then) for then in ("capture", "void", "void", "expire", "by hand")),
+    *(Course(card="pm_card_chargeDeclined", then="paid"),) * 2,
+    *(Course(card="pm_card_threeDSecure2Required", then="replace"),) * 2,
     *(
         Course(card=card)
         for card in (
@@ -186,6 +190,10 @@ class Happenings:
 
     async def _go_on(self, intent: str, row: asyncpg.Record) -> None:
         match row["status"]:
+            case "REQUIRES_ACTION" if self._course[intent].then == "replace":
+                await self._replace(intent)
+            case "FAILED" if self._course[intent].then == "paid":
+                self._pay_otherwise(intent)
             case "REQUIRES_ACTION":
                 outcome = self.chance.choice([True, True, False])
                 self._at_stripe(intent, lambda found: payments.prove(self.books, found, is_proven=outcome))
@@ -194,10 +202,35 @@ class Happenings:
             case "SETTLED":
                 await self._afterwards(intent, row["captured_minor"])
 
+    async def _replace(self, intent: str) -> None:
+        """Let the customer name another card, while some of them prove who they are for the first one in the same moment."""
+        if self.chance.random() < 0.5:
+            self._at_stripe(intent, lambda found: payments.prove(self.books, found, is_proven=True))
+            self.counted["proven and replaced"] += 1
+        body = {
+            "payment_method": self.chance.choice(["pm_card_visa", "pm_card_bypassPending", "pm_card_chargeDeclined"])
+        }
+        answer = await self._ask(f"/v1/payment-intents/{intent}/confirm", body)
+        self.counted[f"replaced: {answer.json['status']}"] += 1
+
+    def _pay_otherwise(self, intent: str) -> None:
+        """Let somebody with the client secret pay what was declined with another card, where it is not cancelled yet, and somebody
+        capture it."""
+
+        def act(found: Object) -> None:
+            payments.confirm(self.books, found, {"payment_method": "pm_card_visa"})
+            payments.capture(self.books, found, {})
+            self.counted["declined and paid"] += 1
+
+        self._at_stripe(intent, act)
+
     async def _end_hold(self, intent: str, then: str, amount: int) -> None:
         path = f"/v1/payment-intents/{intent}"
         if then == "expire":
             self._at_stripe(intent, lambda found: payments.expire(self.books, found))
+        elif then == "by hand":
+            part = {"amount_to_capture": str(self.chance.randrange(250, amount))}
+            self._at_stripe(intent, lambda found: payments.capture(self.books, found, part))
         elif then == "void":
             await self._ask(f"{path}/void", {})
         else:

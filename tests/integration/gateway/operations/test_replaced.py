@@ -148,8 +148,8 @@ async def test_second_hold_known_by_notice_first(gateway: Gateway, fixed: Fixed,
     await rounds(gateway)
     second = await authorization(gateway, intent, 1)
     assert (second.status, second.asks) == (AttemptStatus.UNKNOWN, 1)
-    told = msgspec.structs.replace(Telling(place, intent, "second").of(AuthorizedNotice), attempt_id=second.id)
-    assert await place.notices.apply(told) is Applied.APPLIED
+    notice = msgspec.structs.replace(Telling(place, intent, "second").of(AuthorizedNotice), attempt_id=second.id)
+    assert await place.notices.apply(notice) is Applied.APPLIED
     assert (await authorization(gateway, intent, 1)).status is APPROVED
 
 
