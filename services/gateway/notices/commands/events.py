@@ -21,6 +21,7 @@ from services.gateway import metrics
 from services.gateway.accounts import AccountStore, config_of
 from services.gateway.errors import AccountUnknown
 from services.gateway.movements import StatementAccount, StatementRecording
+from services.gateway.notices.commands.contradictions import decide_by_reading
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.commands.opening import NotForUs, ObjectAbsent, Opening
 from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
@@ -243,6 +244,10 @@ class StripeInbox:
             return self._done(event, EventStatus.HANDLED, reason="by_statement", intent_id=intent_id)
         if reported is not None:
             applied = await self._notices.apply(reported)
+            if applied is Applied.CONTRADICTS:
+                applied = await decide_by_reading(
+                    event, meaning, reported, opening=self._opening, notices=self._notices, clock=self._clock
+                )
         elif await self._payments.knows(tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor):
             applied = Applied.KNOWN
         else:

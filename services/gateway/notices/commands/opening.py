@@ -64,6 +64,24 @@ class Opening:
             raise ObjectAbsent
         return events.meaning(found, kind, tenant_id=event.tenant_id)
 
+    async def as_it_stands(self, event: RawEvent, meaning: Meaning) -> tuple[str, Meaning] | None:
+        """Read how the payment or the dispute stands now that an event is about, and as which type of event that is to be read.
+
+        None where the account has none of it, or the event is about something else.
+
+        Raises:
+            Transient: when it cannot be read at the moment.
+        """
+        kind = event.type.removeprefix("v1.")
+        named, reference = events.object_of(kind), str(meaning.object.get("id") or "")
+        if named in {"payment_intent", "charge"} and meaning.subject is not None:
+            # Of a payment the intent says how it stands, whatever its charges are.
+            kind, named, reference = "payment_intent.succeeded", "payment_intent", meaning.subject.gateway_ref
+        if named not in {"payment_intent", "dispute"} or not reference:
+            return None
+        found = await self._read(event.processor, named, reference)
+        return None if found is None else (kind, events.meaning(found, kind, tenant_id=event.tenant_id))
+
     async def _check(self, event: RawEvent, envelope: Envelope) -> None:
         is_live = None if envelope.livemode is None else await self._is_live(event.processor)
         if is_live is not None and is_live is not envelope.livemode:
