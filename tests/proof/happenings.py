@@ -229,8 +229,8 @@ class Happenings:
         if then == "expire":
             self._at_stripe(intent, lambda found: payments.expire(self.books, found))
         elif then == "by hand":
-            part = {"amount_to_capture": str(self.chance.randrange(250, amount))}
-            self._at_stripe(intent, lambda found: payments.capture(self.books, found, part))
+            params = {"amount_to_capture": str(self.chance.randrange(250, amount))}
+            self._at_stripe(intent, lambda found: payments.capture(self.books, found, params))
         elif then == "void":
             await self._ask(f"{path}/void", {})
         else:
