@@ -21,6 +21,7 @@ from services.api.access import (
     AccessConsumers,
     Directory,
     Login,
+    OwnPassword,
     Passwords,
     Tokens,
     read_again,
@@ -157,6 +158,9 @@ def build(
         limiter=limiter,
         failures_per_minute=settings.rates.rate_limit_login_per_min,
     )
+    own_password = OwnPassword(
+        database, passwords=passwords, directory=directory, clock=clock, limiter=limiter, failures=login.failures
+    )
     idempotency = Idempotency(
         database,
         clock=clock,
@@ -224,6 +228,7 @@ def build(
             is_local=settings.place.is_local,
             parts={
                 "login": login,
+                "own_password": own_password,
                 "administration": Administration(database, clock=clock, passwords=passwords, directory=directory),
                 "api_keys": ApiKeys(database, clock=clock, mode=mode, verifier=keys),
                 "payments": payments,

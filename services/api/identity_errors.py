@@ -69,6 +69,26 @@ class LoginNameTaken(Conflict):
         super().__init__("another user has this login name")
 
 
+class WrongPassword(Forbidden):
+    """The present password that was sent is not the caller's."""
+
+    code = "wrong_password"
+    remedy = "Send the password that you log in with; wrong ones count like failed logins."
+
+    def __init__(self) -> None:
+        super().__init__("the present password is wrong")
+
+
+class NoOwnPassword(Forbidden):
+    """The caller does not log in with a password here: an API key, or somebody whom an identity provider logs in."""
+
+    code = "no_own_password"
+    remedy = "Change it where you log in; an API key is rotated."
+
+    def __init__(self) -> None:
+        super().__init__("you do not log in with a password of this platform")
+
+
 class OwnAccount(Conflict):
     """Nobody disables themselves or changes their own roles."""
 

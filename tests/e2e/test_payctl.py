@@ -18,8 +18,8 @@ from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Platform
 from tests.support.receiver import Receiver
 
-ELSEWHERE = {"payctl webhooks listen"}
-"""Tested without the platform, in tests/unit/clients/test_payctl.py."""
+ELSEWHERE = {"payctl webhooks listen", "payctl password"}
+"""Tested without the platform, in tests/unit/clients/test_payctl.py, and for a user of its own."""
 REFUSED = {"payctl reconciliation resolve": "discrepancy_not_found"}
 """What there is nothing of here."""
 PASSWORD = uuid4().hex
@@ -100,6 +100,7 @@ async def test_every_example_does_what_it_says(platform: Platform, receiver: Rec
         assert failed == []
         lists_are_read_by_scripts(env)
         a_log_in_is_kept(env)
+        a_password_is_changed(env)
 
     await asyncio.to_thread(examples)
 
@@ -135,3 +136,24 @@ def a_log_in_is_kept(env: dict[str, str]) -> None:
     assert (elsewhere.exit_code, "log in there" in elsewhere.output) == (1, True)
     wrong = run(f"{login} --password wrong", there)
     assert (wrong.exit_code, "401" in wrong.output) == (1, True)
+
+
+def a_password_is_changed(env: dict[str, str]) -> None:
+    """Whoever changes their password logs in again, with the new one."""
+    email = f"{uuid4().hex}@example.com"
+    assert run(f"payctl users create {email} --role sales", env).exit_code == 0
+    own = {
+        **env,
+        "PAYCTL_KEY": "",
+        "PAYCTL_TENANT": "",
+        "PAYCTL_PASSWORD": PASSWORD,
+        "PAYCTL_NEW_PASSWORD": uuid4().hex,
+    }
+    login = f"payctl login --url {env['PAYCTL_URL']} --email {email}"
+    assert run(login, own).exit_code == 0
+    wrong = run("payctl password --password wrong", own)
+    assert (wrong.exit_code, "wrong_password" in wrong.output) == (1, True)
+    assert run("payctl password", own).exit_code == 0
+    assert "Log in first" in run("payctl me", own).output
+    assert run(login, own).exit_code == 1
+    assert run(login, {**own, "PAYCTL_PASSWORD": own["PAYCTL_NEW_PASSWORD"]}).exit_code == 0

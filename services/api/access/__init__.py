@@ -8,6 +8,7 @@ from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, Te
 from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
 from services.api.access.keys import unusable_keys
 from services.api.access.login import Login, Session
+from services.api.access.own_password import OwnPassword
 from services.api.access.passwords import Passwords
 from services.api.access.seeds import unsafe_seeds, write_seeds
 from services.api.access.tokens import Tokens
@@ -24,6 +25,7 @@ __all__ = [
     "FeatureKind",
     "FlagState",
     "Login",
+    "OwnPassword",
     "Passwords",
     "Policy",
     "Session",

@@ -54,7 +54,8 @@ class Login:
         self._clock = clock
         self._token_expires_seconds = token_expires_seconds
         self._limiter = limiter
-        self._failures = Limit("login_account", failures_per_minute, guards_secrets=True)
+        self.failures = Limit("login_account", failures_per_minute, guards_secrets=True)
+        """What failed logins of a name count against, and wrong passwords of whoever changes their own."""
 
     async def login(self, *, email: str, password: str, tenant_id: str | None, action: str) -> Session:
         """Exchange a login name and a password for a token; a global admin may name the tenant to look through.
@@ -68,7 +69,7 @@ class Login:
         name = email.strip().lower()
         # Counted first and given back on success: however many try at once, no more than the limit may fail. A name that
         # nobody has is counted like any other.
-        count = await self._limiter.count(self._failures, name)
+        count = await self._limiter.count(self.failures, name)
         if count is not None and not count.allowed:
             metrics.LOGINS.labels("throttled").inc()
             await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
@@ -89,7 +90,7 @@ class Login:
                 tenant_id=(account.tenant_id if account else None) or "",
             )
             raise InvalidCredentials()
-        await self._limiter.give_back(self._failures, name)
+        await self._limiter.give_back(self.failures, name)
         try:
             principal = await self._principal(account, tenant_id)
         except TenantRefused as denial:

@@ -10,6 +10,18 @@ _NAME_LENGTH_MAX = 320
 
 
 _PASSWORD_LENGTH_MAX = 1024
+_NEW_PASSWORD_LENGTH_MIN = 12
+"""Characters of a password that somebody chooses; those of seeded users may be shorter."""
+
+type Password = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=_NEW_PASSWORD_LENGTH_MIN,
+        max_length=_PASSWORD_LENGTH_MAX,
+        description="At least 12 characters.",
+        examples=["a-long-password-of-one-person"],
+    ),
+]
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +36,15 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Annotated[str, msgspec.Meta(max_length=64, description="For a global admin: through whose plan to look.")]
         | None
     ) = msgspec.field(default=None, name="tenantId")
+
+
+class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The caller's password, and the one that replaces it."""
+
+    password: Annotated[
+        str, msgspec.Meta(max_length=_PASSWORD_LENGTH_MAX, description="The present one.", examples=["ops123"])
+    ]
+    new_password: Password
 
 
 class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):

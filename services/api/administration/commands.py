@@ -90,9 +90,15 @@ class Administration:
         )
         async with self._database.transaction() as tx:
             await require_enabled(tx, caller)
-            if not await sql.add_user(tx, account, at=now):
-                raise LoginNameTaken
-            await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
+            is_added = await sql.add_user(tx, account, at=now)
+            if is_added:
+                await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
+            else:
+                # The answer tells of users elsewhere: whoever tries many names is seen.
+                outcome, reason = "failed", LoginNameTaken.code
+                await self._record(tx, caller, action, account.email, outcome=outcome, reason=reason)
+        if not is_added:
+            raise LoginNameTaken
         return User(
             id=account.id,
             email=account.email,
@@ -191,7 +197,15 @@ class Administration:
         self._directory.forget("")
 
     async def _record(
-        self, tx: Connection, caller: Caller, action: str, target: str, *, tenant_id: str = "", **detail: str
+        self,
+        tx: Connection,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        tenant_id: str = "",
+        outcome: str = "success",
+        **detail: str,
     ) -> None:
         now = self._clock.now()
         line = AuditRecord(
@@ -200,7 +214,7 @@ class Administration:
             actor=caller.actor,
             action=action,
             target=target,
-            outcome="success",
+            outcome=outcome,
             detail=detail,
             correlation_id=caller.correlation.correlation_id,
             at=now,

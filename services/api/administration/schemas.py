@@ -7,26 +7,17 @@ import msgspec
 
 from libs.common.clock import iso
 from services.api.access import Policy, Tenant, TenantOrigin, TenantStatus
+from services.api.access.schemas import Password
 from services.api.administration.domain import NamedPermission, Role, User
 from services.api.http.bodies import require_one_line, require_storable
 from services.api.http.callers import ANY_TENANT
 from services.api.http.parameters import wrong
 
-PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1024
 _LIST_MAX = 50
 _TENANT = re.compile(r"[!-~]{1,64}(?!\n)$")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,63}(?!\n)$")
 
 type _Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-type Password = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=PASSWORD_LENGTH_MIN,
-        max_length=PASSWORD_LENGTH_MAX,
-        description="At least 12 characters.",
-        examples=["a-long-password-of-one-person"],
-    ),
-]
 type _Roles = Annotated[
     list[_Word], msgspec.Meta(max_length=_LIST_MAX, description="Names of roles, which allow no more than you may.")
 ]

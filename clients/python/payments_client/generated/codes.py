@@ -582,6 +582,12 @@ class NoActionRequired(Conflict):
     code = "no_action_required"
 
 
+class NoOwnPassword(Forbidden):
+    """The caller does not log in with a password here: an API key, or somebody whom an identity provider logs in."""
+
+    code = "no_own_password"
+
+
 class NoPolicy(Forbidden):
     """No policy admits the permission."""
 
@@ -918,6 +924,12 @@ class WebhookReplayNotFound(NotFound):
     code = "webhook_replay_not_found"
 
 
+class WrongPassword(Forbidden):
+    """The present password that was sent is not the caller's."""
+
+    code = "wrong_password"
+
+
 BY_CODE: dict[str, type[ApiError]] = {
     "account_code_taken": AccountCodeTaken,
     "account_id_taken": AccountIdTaken,
@@ -1013,6 +1025,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "missing_tenant": MissingTenant,
     "missing_token": MissingToken,
     "no_action_required": NoActionRequired,
+    "no_own_password": NoOwnPassword,
     "no_policy": NoPolicy,
     "no_tenant": NoTenant,
     "operator_required": OperatorRequired,
@@ -1069,4 +1082,5 @@ BY_CODE: dict[str, type[ApiError]] = {
     "webhook_endpoint_not_found": WebhookEndpointNotFound,
     "webhook_replay_done": WebhookReplayDone,
     "webhook_replay_not_found": WebhookReplayNotFound,
+    "wrong_password": WrongPassword,
 }

@@ -34,6 +34,7 @@ __all__ = [
     "ChainBody",
     "ChangeBody",
     "ChangeCustomer",
+    "ChangePassword",
     "ChangeUser",
     "ChangeWebhook",
     "ClearingBody",
@@ -535,6 +536,15 @@ class ChangeCustomer(Struct, frozen=True, kw_only=True):
     """A person's or a company's name."""
     reference: str | UnsetType = UNSET
     """Your own reference of the customer, unique among your customers."""
+
+
+class ChangePassword(Struct, frozen=True, kw_only=True):
+    """The caller's password, and the one that replaces it."""
+
+    new_password: str
+    """At least 12 characters."""
+    password: str
+    """The present one."""
 
 
 class ChangeUser(Struct, frozen=True, kw_only=True):

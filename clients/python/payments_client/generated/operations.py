@@ -46,6 +46,7 @@ _CAPTURE_PAYMENT_INTENT = Operation[models.PaymentIntentBody](
 _CHANGE_CUSTOMER = Operation[models.CustomerBody](
     name="changeCustomer", method="PATCH", path="/v1/customers/{customer_id}", reads=models.CustomerBody, has_key=True
 )
+_CHANGE_PASSWORD = Operation[None](name="changePassword", method="POST", path="/v1/auth/password", reads=None)
 _CHANGE_USER = Operation[models.UserBody](
     name="changeUser", method="PATCH", path="/v1/users/{user_id}", reads=models.UserBody
 )
@@ -687,6 +688,19 @@ class Operations(ABC):
                 prefer=prefer,
             ),
         )
+
+    def change_password(
+        self,
+        body: models.ChangePassword,
+        *,
+        prefer: str | None = None,
+    ) -> None:
+        """Change your own password.
+
+        By the present one; no permission and no tenant header is needed. All your tokens end, the one that you send
+        included: log in again. Wrong passwords count together with failed logins.
+        """
+        return self._call(_CHANGE_PASSWORD, Call(path={}, query={}, body=body, prefer=prefer))
 
     def change_user(
         self,
@@ -3162,6 +3176,19 @@ class AsyncOperations(ABC):
                 prefer=prefer,
             ),
         )
+
+    async def change_password(
+        self,
+        body: models.ChangePassword,
+        *,
+        prefer: str | None = None,
+    ) -> None:
+        """Change your own password.
+
+        By the present one; no permission and no tenant header is needed. All your tokens end, the one that you send
+        included: log in again. Wrong passwords count together with failed logins.
+        """
+        return await self._call(_CHANGE_PASSWORD, Call(path={}, query={}, body=body, prefer=prefer))
 
     async def change_user(
         self,

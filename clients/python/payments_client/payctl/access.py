@@ -1,4 +1,4 @@
-"""`payctl login`, `me`, and the keys, tenants and users."""
+"""`payctl login`, `password`, `me`, and the keys, tenants and users."""
 
 import sys
 
@@ -52,6 +52,24 @@ def _logout(*, as_json: bool) -> None:
 
 login = register(None, "login", _login, example="payctl login --url $URL --email $EMAIL --tenant $TENANT")
 logout = register(None, "logout", _logout, example="payctl logout")
+
+
+@command(None, "password", example="payctl password")
+@click.option(
+    "--password", prompt="Present password", hide_input=True, envvar="PAYCTL_PASSWORD", help="Better: let it ask."
+)
+@click.option(
+    "--new-password",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    envvar="PAYCTL_NEW_PASSWORD",
+    help="Better: let it ask, or PAYCTL_NEW_PASSWORD.",
+)
+def password(client: Client, *, password: str, new_password: str) -> None:
+    """Change your own password; all your tokens end, so that you log in again."""
+    client.change_password(models.ChangePassword(password=password, new_password=new_password))
+    session.file().unlink(missing_ok=True)
 
 
 @command(None, "me", example="payctl me")

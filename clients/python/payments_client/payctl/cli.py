@@ -16,6 +16,6 @@ def payctl() -> None:
 
 for group in (
     *(payments.payments, ledger.ledger, ledger.holds, reconciliation.reconciliation, webhooks.webhooks),
-    *(access.keys, access.tenants, access.users, access.login, access.logout, access.me),
+    *(access.keys, access.tenants, access.users, access.login, access.logout, access.password, access.me),
 ):
     payctl.add_command(group)

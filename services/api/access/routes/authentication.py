@@ -3,8 +3,8 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from services.api.access import Login, Tokens
-from services.api.access.schemas import Me, TokenRequest, TokenResponse
+from services.api.access import Login, OwnPassword, Tokens
+from services.api.access.schemas import ChangePassword, Me, TokenRequest, TokenResponse
 from services.api.errors import NoTenant, TenantDeleted, TenantSuspended
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Principal
@@ -13,6 +13,7 @@ from services.api.http.errors import InvalidCredentials
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
+from services.api.identity_errors import NoOwnPassword, WrongPassword
 
 _EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
 KEY_SET_SECONDS = 300
@@ -20,11 +21,12 @@ KEY_SET_SECONDS = 300
 
 
 class Identity(Resource):
-    """Routes: `POST /v1/auth/token` and `GET /v1/me`."""
+    """Routes: `POST /v1/auth/token`, `POST /v1/auth/password` and `GET /v1/me`."""
 
     login: Login
+    own_password: OwnPassword
 
-    bodies = BodyReader(TokenRequest)
+    bodies, passwords = BodyReader(TokenRequest), BodyReader(ChangePassword)
 
     @operation(
         "POST",
@@ -52,6 +54,32 @@ class Identity(Resource):
         )
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
         return json_answer(body, headers={"Cache-Control": "no-store"})
+
+    @operation(
+        "POST",
+        "/v1/auth/password",
+        operation_id="changePassword",
+        summary="Change your own password",
+        description=(
+            "By the present one; no permission and no tenant header is needed. All your tokens end, the one that you send "
+            "included: log in again. Wrong passwords count together with failed logins."
+        ),
+        tags=["identity"],
+        body=ChangePassword,
+        example={"password": "ops123", "new_password": "a-long-password-of-one-person"},
+        status=204,
+        key="refused",
+        audit="auth.password",
+        bearer=True,
+        refusals=(WrongPassword, NoOwnPassword),
+    )
+    async def change_password(self, who: Principal, request: AnyRequest) -> None:
+        body = await self.passwords.take(await request.body())
+        require_storable({"/password": body.password, "/new_password": body.new_password})
+        refuse_key(request.headers)
+        await self.own_password.change(
+            who, password=body.password, new_password=body.new_password, action=audit_action()
+        )
 
     @operation(
         "GET",

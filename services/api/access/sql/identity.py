@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
@@ -59,6 +60,16 @@ SELECT extract(epoch FROM tokens_from)::float8 AS first FROM users
 # an identity provider's subject may be called like a user of another one.
 _DISABLED = Statement("""
 SELECT 1 FROM users WHERE email = :email AND coalesce(tenant_id, :any_tenant) = :tid AND disabled_at IS NOT NULL
+""")
+
+# Locked before it is compared: of two changes at once the second one finds another password than it has checked. A login reads
+# the user under a lock too, so that its token is of before this change or knows it.
+_LOCK_PASSWORD = Statement("SELECT password_hash FROM users WHERE id = :user_id AND disabled_at IS NULL FOR UPDATE")
+
+# Of a locked user, so that the instant from which tokens count is after every login that read the old password. The table
+# itself publishes `access.changed`.
+_CHANGE_PASSWORD = Statement("""
+UPDATE users SET password_hash = :password_hash, tokens_from = greatest(tokens_from, clock_timestamp()) WHERE id = :user_id
 """)
 
 # The tenant's message goes out only where the row is new: many requests may meet an unknown tenant at once.
@@ -161,6 +172,17 @@ async def tokens_from(database: Database, *, email: str, tid: str) -> float | No
 async def is_disabled(source: Database | Connection, *, email: str, tid: str) -> bool:
     """Tell whether this is the login name of somebody of a tenant, or of none, `*`, who may not log in any more."""
     return await _DISABLED.fetchrow(source, email=email, tid=tid, any_tenant=ANY_TENANT) is not None
+
+
+async def lock_password(tx: Connection, user_id: UUID) -> str | None:
+    """Read the hash of a user's password and lock the user; None where it is disabled."""
+    row = await _LOCK_PASSWORD.fetchrow(tx, user_id=user_id)
+    return None if row is None else row["password_hash"]
+
+
+async def change_password(tx: Connection, user_id: UUID, *, password_hash: str) -> None:
+    """Save another password of a locked user; its tokens of before are refused."""
+    await _CHANGE_PASSWORD.execute(tx, user_id=user_id, password_hash=password_hash)
 
 
 async def add_account(database: Database, account: Account, *, at: datetime) -> None:

@@ -163,6 +163,10 @@ async def test_nobody_gives_or_takes_over_more_than_they_have(api: Api, tenant_i
         assert code(await member.call(method, "/v1/users", given)) == (403, "operator_required")
     taken = body | {"email": weak["email"].upper()}
     assert code(await other.call("POST", "/v1/users", taken)) == (409, "login_name_taken")
+    lines = (await other.call("GET", "/v1/audit?action=user.")).json["data"]
+    assert [(line["target"], line["outcome"], line["detail"]) for line in lines] == [
+        (weak["email"], "failed", {"reason": "login_name_taken"})
+    ]
     own = admin(api, tenant_id, sub=strong["email"])
     for changes in ({"is_disabled": True}, {"roles": ["admin"]}):
         assert code(await own.call("PATCH", f"/v1/users/{strong['id']}", changes)) == (409, "own_account")

@@ -96,6 +96,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "rotateApiKey": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),
     "setFeatureFlag": ({"is_enabled": True}, None),
     "putChaos": ({"enabled": False}, None),
+    "changePassword": ({"password": "ops123", "new_password": "a-long-password-of-one-person"}, None),
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
 }
 """A body that is accepted and another one, by operation; any other operation reads none."""

@@ -18,7 +18,15 @@ OPEN = {"createToken"}
 CHANGED_HERE = {
     *("createCustomer", "changeCustomer", "deleteCustomer"),
     *("createPaymentIntent", "confirmPaymentIntent", "capturePaymentIntent", "voidPaymentIntent"),
-    *("refundPaymentIntent", "createToken", "convertAmount", "putChaos", "setFeatureFlag", "clearFeatureFlag"),
+    *(
+        "refundPaymentIntent",
+        "createToken",
+        "changePassword",
+        "convertAmount",
+        "putChaos",
+        "setFeatureFlag",
+        "clearFeatureFlag",
+    ),
     *("createApiKey", "rotateApiKey", "revokeApiKey"),
     *("putTenant", "createUser", "changeUser", "putRole", "putPolicy"),
     "putImportPart",
