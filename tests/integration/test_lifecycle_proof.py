@@ -3,6 +3,7 @@
 import pytest
 
 from tests.proof.lifecycle import prove
+from tests.support import samples
 
 pytestmark = pytest.mark.long
 
@@ -10,4 +11,4 @@ SEQUENCES = 30
 
 
 def test_whatever_happens_in_whatever_order_the_books_agree() -> None:
-    prove(sequences=SEQUENCES)
+    prove(sequences=SEQUENCES, drawn_by=samples.seed("lifecycle"))

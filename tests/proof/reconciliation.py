@@ -3,8 +3,11 @@
     python -m tests.proof.reconciliation --payments 5000 --kills 30
 
 Loads payments with their movements and entries, damages some of them in every way, alone and in pairs, and compares them once
-without writing anything down. Then another process carries a run out in small steps and is killed with SIGKILL at random moments, and
+without writing anything down. Then another process carries a run out in small steps and is killed with SIGKILL, and
 another one goes on. Both must have counted and found the same, to the last amount.
+
+The long form kills at random moments, the short one in the middle of a step that it draws: there the process holds, with what it
+found written and not committed, so that no kill comes too late.
 """
 
 import argparse
@@ -16,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import combinations, islice
+from itertools import combinations, count, islice
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +51,8 @@ _STEP = 50
 """Payments of one step of the run that is killed."""
 _EACH = 5
 """Payments whose movements are loaded with a damage."""
+_HELD_MAX = 4
+"""The last step of a process that it may be held in, for two kills; a run has more than twice as many."""
 _ALONE = 2
 """Payments that are damaged in each way: a dry run, which is compared with, shows no more than 200 discrepancies."""
 _TYPES = {
@@ -111,8 +116,15 @@ def _other(payment: UUID) -> UUID:
     return UUID(int=payment.int ^ 1)
 
 
-async def prove(servers: Servers, *, payments: int, kills: int, seed: int) -> dict[str, Any]:
+async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_held: bool = False) -> dict[str, Any]:
     """Load, damage, compare undisturbed and killed; returns what was found and how often it was killed while it went on.
+
+    Args:
+        servers: run all of it.
+        payments: to load.
+        kills: how many processes are killed; fewer when the run ends before.
+        seed: draws the damages' payments and the moments.
+        is_held: kill where a process holds in the middle of a step, instead of after a time.
 
     Raises:
         AssertionError: when the two do not have the same result.
@@ -156,8 +168,14 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int) -> di
         disturbed = await begin(is_dry=False)
         killed = 0
         while (result := await counted(disturbed)) is None:
-            child = await _child(database, urls["gateway"])
-            if killed < kills:
+            held = is_held and killed < kills
+            moment = f"{chance.randint(1, _HELD_MAX)} {chance.choice(['before', 'after'])}" if held else ""
+            child = await _child(database, urls["gateway"], moment)
+            if held:
+                await _line(child, b"held")
+                child.send_signal(signal.SIGKILL)
+                killed += 1
+            elif killed < kills:
                 try:
                     await asyncio.wait_for(child.wait(), timeout=chance.uniform(0.02, 0.6))
                 except TimeoutError:
@@ -179,21 +197,48 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int) -> di
     return {"found": result.found, "kills": killed, "payments": result.payments}
 
 
-async def _child(database: TestDatabase, url: str) -> asyncio.subprocess.Process:
-    """Start a process that goes on with whatever is due; returns it once it is about to."""
+async def _child(database: TestDatabase, url: str, moment: str) -> asyncio.subprocess.Process:
+    """Start a process that goes on with whatever is due, as far as a moment if any; returns it once it is about to."""
     settings = msgspec.json.encode(database.settings("gateway", pool_size=5)).decode()
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.proof.reconciliation", "--child"),
-        env=os.environ | {"PROOF_DATABASE": settings, "PROOF_BROKER": url},
+        env=os.environ | {"PROOF_DATABASE": settings, "PROOF_BROKER": url, "PROOF_MOMENT": moment},
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
     )
+    await _line(child, b"ready")
+    return child
+
+
+async def _line(child: asyncio.subprocess.Process, said: bytes) -> None:
+    """Wait until a process says something."""
     assert child.stdout is not None
     async with asyncio.timeout(60):
         while line := await child.stdout.readline():
-            if line.strip() == b"ready":
-                break
-    return child
+            if line.strip() == said:
+                return
+    raise AssertionError(f"the process has ended, and did not say {said.decode()}")
+
+
+def _hold(moment: str) -> None:
+    """Have this process hold for ever before or after it saves how far it is in a step, in the middle of the transaction."""
+    number, place = moment.split()
+    save, saves = runs_sql.save, count(1)
+
+    async def hold() -> None:
+        print("held", flush=True)
+        await asyncio.Event().wait()
+
+    async def saving(*given: Any, **named: Any) -> bool:
+        is_here = next(saves) == int(number)
+        if is_here and place == "before":
+            await hold()
+        saved = await save(*given, **named)
+        if is_here:
+            await hold()
+        return saved
+
+    runs_sql.save = saving
 
 
 async def _nothing(*_: Any) -> Any:
@@ -203,6 +248,8 @@ async def _nothing(*_: Any) -> Any:
 async def go_on() -> None:
     """Carry out what is due, in small steps, and end."""
     reading._STEP_MAX = _STEP
+    if moment := os.environ["PROOF_MOMENT"]:
+        _hold(moment)
     settings = msgspec.json.decode(os.environ["PROOF_DATABASE"], type=DatabaseSettings)
     database = Database(settings, schema="gateway", application_name="proof")
     await database.open()

@@ -51,7 +51,7 @@ def some[T](
     given = list(values)
     if not sampling():
         return given
-    chosen = _drawn([by(value) for value in given], seed=f"{os.environ.get(SEED, '0')} {name}", each=each)
+    chosen = _drawn([by(value) for value in given], by=f"{os.environ.get(SEED, '0')} {name}", each=each)
     return [value for place, value in enumerate(given) if place in chosen or value in always]
 
 
@@ -75,9 +75,18 @@ def number(of: int) -> int:
     return random.Random(os.environ.get(SEED, "0")).randrange(of)
 
 
-def _drawn(classes: Sequence[Hashable], *, seed: str, each: int) -> set[int]:
-    """Return the places of the cases that are drawn, `each` of every class."""
-    chance = random.Random(seed)
+def seed(name: str) -> int:
+    """Return what a random history is drawn by, another in each run: made of the seed that the run prints.
+
+    Args:
+        name: tells histories apart.
+    """
+    return random.Random(f"{os.environ.get(SEED, '0')} {name}").randrange(2**31)
+
+
+def _drawn(classes: Sequence[Hashable], *, by: str, each: int) -> set[int]:
+    """Return the places of the cases that are drawn by a seed, `each` of every class."""
+    chance = random.Random(by)
     places: dict[Hashable, list[int]] = {}
     for place, of in enumerate(classes):
         places.setdefault(of, []).append(place)
@@ -129,8 +138,7 @@ def _of_family(name: str, family: Sequence[pytest.Function]) -> list[pytest.Func
         raise pytest.UsageError(f"{name} has no such cases: {', '.join(sorted(unknown))}")
     given = [item.callspec.params for item in cases]
     classes = [names(each) if callable(names) else tuple(_class(each[name]) for name in names) for each in given]
-    seed = f"{os.environ.get(SEED, '0')} {name}"
-    chosen = _drawn(classes, seed=seed, each=mark.kwargs.get("each", 1))
+    chosen = _drawn(classes, by=f"{os.environ.get(SEED, '0')} {name}", each=mark.kwargs.get("each", 1))
     return [item for place, item in enumerate(cases) if place in chosen or item.callspec.id in always]
 
 

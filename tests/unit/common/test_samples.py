@@ -101,3 +101,11 @@ def test_portions_are_the_whole_together_with_some_of_each_class() -> None:
     assert all({value % 7 for value in each} == set(range(7)) for each in portions)
     few = [portion("ab", number=number, of=4, by=lambda _: None) for number in range(4)]
     assert few == [["a"], ["b"], ["a"], ["b"]]
+
+
+def test_history_is_drawn_by_the_seed_of_the_run_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(samples.SEED, "1")
+    first = samples.seed("lifecycle")
+    assert samples.seed("lifecycle") == first != samples.seed("webhooks")
+    monkeypatch.setenv(samples.SEED, "2")
+    assert samples.seed("lifecycle") != first
