@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, assert_never
 
 import msgspec
 import tenacity
+from prometheus_client import Gauge, Histogram
 
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
@@ -96,6 +98,13 @@ _REQUESTS = {
 }
 
 
+@cache
+def _meters(kind: str) -> tuple[Gauge, dict[str, Histogram]]:
+    """Return what counts and times the calls of a kind of processor: labels are looked up once, not for each call."""
+    durations = {operation: metrics.REQUEST_DURATION.labels(operation, kind) for operation in (*Operation, _LOOK_UP)}
+    return metrics.REQUESTS_IN_FLIGHT.labels(kind), durations
+
+
 class ResilientProcessor:
     """A processor that is called again when a call fails, and not called while it is down."""
 
@@ -117,11 +126,7 @@ class ResilientProcessor:
         self._sleep = sleep
         self._monotonic = monotonic
         # The kind of processor, not the account: a label of a metric is a word of a closed set.
-        kind = label or processor.name
-        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(kind)
-        self._durations = {
-            operation: metrics.REQUEST_DURATION.labels(operation, kind) for operation in (*Operation, _LOOK_UP)
-        }
+        self._in_flight, self._durations = _meters(label or processor.name)
 
     @property
     def name(self) -> str:

@@ -3,8 +3,7 @@
 A test posts every story to a real database as well: in its order, from its end, in any order, and twice.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -14,90 +13,17 @@ from libs.common.contracts.ledger import EntryKind, Side
 from libs.common.contracts.ledger_roles import Role
 from services.ledger.core import Entry, Line
 from services.ledger.posting_rules.domain.drawing import journal, t_accounts
-from services.ledger.posting_rules.domain.movements import Movement, available_entries, movement_entries
+from services.ledger.posting_rules.domain.movement_steps import (
+    INTENT,
+    NOW,
+    Available,
+    Happened,
+    Moved,
+    MovementStory,
+)
+from services.ledger.posting_rules.domain.movements import available_entries, movement_entries
 from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence
 from services.ledger.posting_rules.domain.roles import PROBE, roles_of
-
-_NOW = datetime(2026, 11, 22, tzinfo=UTC)
-INTENT = UUID(int=1)
-"""The payment that the stories are about."""
-REFUND = UUID(int=2)
-"""Its refund that we requested."""
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the processor's statement."""
-
-    ref: str
-    """The processor's reference of it."""
-    kind: MovementKind
-    """What moved."""
-    amount_minor: int
-    """Before fees; below zero where it left."""
-    fees: tuple[tuple[FeeKind, int], ...] = ()
-    """What was kept."""
-    is_ours: bool = True
-    """Whether it belongs to the payment, where it belongs to one at all."""
-    is_requested: bool = False
-    """Whether it is the refund that we requested."""
-    source: tuple[int, str] | None = None
-    """The amount in the payment's currency, where that is another one."""
-
-    def as_movement(self, number: int) -> Movement:
-        """Make what the rules know of it."""
-        amount, currency = self.source or (0, "")
-        return Movement(
-            id=UUID(int=1000 + number),
-            kind=self.kind,
-            gateway_ref=self.ref,
-            payment_intent_id=INTENT if self.is_ours else None,
-            refund_id=REFUND if self.is_requested else None,
-            amount_minor=self.amount_minor,
-            currency="BRL",
-            fees=self.fees,
-            source_amount_minor=amount,
-            source_currency=currency,
-            occurred_at=_NOW,
-        )
-
-
-class Available(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the statement that can be paid out from now on."""
-
-    ref: str
-    """The line."""
-    net_minor: int
-    """After fees; below zero where it left."""
-
-
-class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the payment, a refund, a dispute or a payout."""
-
-    kind: EntryKind
-    """What."""
-    amount_minor: int
-    """How much."""
-    currency: str = "BRL"
-    """Of what."""
-    reversals: int = 0
-    """How often a decision had been reversed."""
-
-
-type Step = Moved | Available | Happened
-"""One thing that happens in a story."""
-
-
-class MovementStory(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens, and what stands in the books at its end."""
-
-    title: str
-    """What it is an example of."""
-    words: str
-    """What happens."""
-    steps: tuple[Step, ...]
-    """In their order; none depends on it."""
-    closing: Mapping[str, int]
-    """What stands at the end, as an accountant has written it down: `ROLE currency`, debits less credits."""
 
 
 def _charge(
@@ -204,6 +130,26 @@ MOVEMENT_STORIES = (
         words="The bank keeps the 150.50.",
         steps=(*_SALE, _TAKEN, _LOST),
         closing=_SOLD | {"PROCESSOR_PENDING BRL": -1500, "PROCESSOR_FEES BRL": 1500, "DISPUTE_LOSSES BRL": 15050},
+    ),
+    MovementStory(
+        title="Dispute that is prevented",
+        words="The money goes back to the customer before it becomes a dispute: nobody decides anything, and no fee is taken. A question of "
+        "the bank before that, an inquiry, moves nothing.",
+        steps=(*_SALE, msgspec.structs.replace(_TAKEN, fees=()), _LOST),
+        closing=_SOLD | {"DISPUTE_LOSSES BRL": 15050},
+    ),
+    MovementStory(
+        title="Refund and dispute of the same money",
+        words="50.00 were given back, and the bank takes all of the 150.50 as well: both went through. The books have both, and "
+        "`gateway_payments_given_back_twice_total` alerts, so that a person answers the dispute.",
+        steps=(*_SALE, _GIVEN, _REFUNDED, _TAKEN, _LOST),
+        closing=_SOLD
+        | {
+            "PROCESSOR_PENDING BRL": -6500,
+            "PROCESSOR_FEES BRL": 1500,
+            "REFUND_EXPENSE BRL": 5000,
+            "DISPUTE_LOSSES BRL": 15050,
+        },
     ),
     MovementStory(
         title="Dispute that changes its amount",
@@ -337,7 +283,7 @@ def _occurrence(step: Happened) -> Occurrence:
         payment_intent_id=INTENT,
         amount_minor=step.amount_minor,
         currency=step.currency,
-        occurred_at=_NOW,
+        occurred_at=NOW,
         source_event_id=None,
         reversals=step.reversals,
         by_statement=True,
@@ -377,7 +323,7 @@ def _deferred() -> list[str]:
         kind=EntryKind.MANUAL,
         content="",
         payment_intent_id=None,
-        occurred_at=_NOW,
+        occurred_at=NOW,
         source_event_id=None,
         lines=(
             Line(account_id=PROBE.roles[Role.DEFERRED_REVENUE], side=Side.DEBIT, amount_minor=15050, currency="BRL"),

@@ -24,9 +24,8 @@ from libs.common.observability.correlation import Correlation
 from services.ledger import metrics
 from services.ledger.exchange import known_quote
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
-from services.ledger.posting_rules.domain.movement_story import (
+from services.ledger.posting_rules.domain.movement_steps import (
     INTENT,
-    MOVEMENT_STORIES,
     REFUND,
     Available,
     Happened,
@@ -34,6 +33,7 @@ from services.ledger.posting_rules.domain.movement_story import (
     MovementStory,
     Step,
 )
+from services.ledger.posting_rules.domain.movement_story import MOVEMENT_STORIES
 from tests.integration.ledger.conftest import Ledger, audit
 
 HAPPENED: dict[EntryKind, tuple[type[Any], str]] = {

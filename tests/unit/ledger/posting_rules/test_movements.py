@@ -13,7 +13,8 @@ from libs.common.ids import new_id
 from libs.common.money import InvalidAmount, UnsupportedCurrency
 from services.ledger.accounts import default_roles
 from services.ledger.core import Chart, Entry
-from services.ledger.posting_rules.domain.movement_story import MOVEMENT_STORIES, Moved, MovementStory, entries_of
+from services.ledger.posting_rules.domain.movement_steps import Moved, MovementStory
+from services.ledger.posting_rules.domain.movement_story import MOVEMENT_STORIES, entries_of
 from services.ledger.posting_rules.domain.movements import Movement, available_entries, movement_entries
 from services.ledger.posting_rules.domain.roles import roles_of
 
