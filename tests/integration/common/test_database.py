@@ -1,7 +1,9 @@
 """The pool through an outage: what was requested may be requested again, and nothing has to be restarted."""
 
 import asyncio
+from collections import UserList, deque
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -11,6 +13,18 @@ import pytest
 from libs.common.db import Database, DatabaseUnavailable
 from libs.common.db.connections import driver_of
 from tests.support.databases import TestDatabase
+
+ARRAYS: dict[str, tuple[Any, Any]] = {
+    "list": ([1, None, 2], [1, None, 2]),
+    "empty": ([], []),
+    "tuple": ((1, 2), [1, 2]),
+    "set": ({1}, [1]),
+    "keys": ({1: "a", 2: "b"}.keys(), [1, 2]),
+    "values": ({"a": 1}.values(), [1]),
+    "range": (range(3), [0, 1, 2]),
+    "deque": (deque([1, 2]), [1, 2]),
+    "nested": ([[1, 2], [3, 4]], [[1, 2], [3, 4]]),
+}
 
 
 @pytest.fixture
@@ -302,3 +316,21 @@ async def test_connections_that_the_network_forgot_cost_one_short_wait_together(
         finally:
             await database.close()
             await balancer.close()
+
+
+async def test_every_sequence_is_sent_as_an_array(database: Database) -> None:
+    async with database.connection() as connection:
+        for name, (sent, expected) in ARRAYS.items():
+            assert await connection.fetchval("SELECT $1::int[]", sent) == expected, name
+        assert await connection.fetchval("SELECT $1::text[]", ["one", "", None]) == ["one", "", None]
+
+
+# A `UserList` is iterable and has a length: that it is refused shows that the driver compares with our list of types.
+NO_ARRAYS = (5, "12", b"12", {1: 2}, (n for n in (1, 2)), UserList([1, 2]))
+
+
+@pytest.mark.parametrize("sent", NO_ARRAYS, ids=lambda sent: type(sent).__name__)
+async def test_what_is_no_sequence_is_refused_as_an_array(database: Database, sent: Any) -> None:
+    async with database.connection() as connection:
+        with pytest.raises(asyncpg.DataError, match="sized iterable container"):
+            await connection.fetchval("SELECT $1::int[]", sent)
