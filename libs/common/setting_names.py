@@ -7,7 +7,7 @@ compares it. A service thus knows the names of the other three, with which it ma
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 LIST = Path(__file__).parent / "setting_names.txt"
@@ -65,6 +65,8 @@ def unknown(env: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is no setting and nothing reads it; the nearest name of one is {nearest[0]}"
 
 
+# The api reads its settings every ten seconds, for keys in files, and the names of the variables are always the same ones.
+@lru_cache(maxsize=1024)
 def _meant(name: str) -> str | None:
     suffix = "_FILE" if name.endswith("_FILE") else ""
     bare = name.removesuffix(suffix)

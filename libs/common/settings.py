@@ -96,7 +96,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     message_idle_max_seconds: Short = 10.0
     """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
     it comes again."""
-    topology_every_seconds: Short = 5.0
+    topology_every_seconds: Short = 15.0
     """How often exchanges, queues and bindings are declared again, so that what somebody has deleted comes back."""
     request_timeout_seconds: Short = 5.0
     """How long a request to another service may take before the answer is 503."""

@@ -39,10 +39,10 @@ _AGE_SPREAD = 0.2
 
 _reported_at: dict[str, float] = {}
 
-ARRAYS = (list, tuple, set, frozenset, deque, type({}.keys()), type({}.values()), range)
+ARRAYS: tuple[type, ...] = (list, tuple, set, frozenset, deque, type({}.keys()), type({}.values()), range)
 """What may be given as an array. The driver takes anything that is iterable and has a length, and to find out whether an
 element is an array too it looks at each element of every array twice by an abstract class, in Python: a thousand times for a
-payment (a third of the time that it takes to write rows of 38 columns, measured). Of these types it is told at once."""
+payment (a third of the time that it takes to write rows of 38 columns, measured). Of these types that is known at once."""
 
 vars(protocol).update(IterableABC=ARRAYS, SizedABC=ARRAYS)
 

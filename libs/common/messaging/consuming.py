@@ -6,12 +6,15 @@ acknowledgements must go on then.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPChannelError
 
 from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.messaging.connections import connect, is_open
+from libs.common.messaging.declaring import Declaration
 from libs.common.messaging.driver import lost_not_cancelled
 from libs.common.messaging.publisher import CONNECT_SECONDS, forgiving, named
 from libs.common.messaging.reader import Reader, Subscription
@@ -26,6 +29,9 @@ _RECONNECT_SECONDS = 1.0
 _READ_AGAIN_SECONDS = 0.5
 """Pause before a queue is read again whose reader has ended."""
 _DECLARE_SECONDS = 30.0
+_ONE_BY_ONE_EVERY = 4
+"""Of so many times that the topology is declared again, one goes name by name: the broker's answers count the consumers of each
+queue, and what belongs to other services is made too where it is missing."""
 _CLOSE_SECONDS = 5.0
 
 
@@ -38,6 +44,7 @@ class Consuming:
         self._declare_every_seconds = declare_every_seconds
         self._readers: list[Reader] = []
         self._topology: Topology | None = None
+        self._declaration: Declaration | None = None
         self._connection: AbstractConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._declaring = asyncio.Lock()
@@ -55,7 +62,7 @@ class Consuming:
             Unavailable: when the broker does not answer.
             TopologyConflict: when the broker holds something of the same name with other arguments.
         """
-        self._topology = topology
+        self._topology, self._declaration = topology, Declaration(topology)
         try:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
@@ -181,9 +188,29 @@ class Consuming:
             await self._heal(connection)
 
     async def _declare_again(self, connection: AbstractConnection) -> None:
-        while True:
+        for number in count(1):
             await asyncio.sleep(self._declare_every_seconds)
-            await self._heal(connection)
+            if number % _ONE_BY_ONE_EVERY == 0 or not await self._is_declared_again(connection):
+                await self._heal(connection)
+
+    async def _is_declared_again(self, connection: AbstractConnection) -> bool:
+        """Declare what is ours in one write; returns whether the broker took all of it."""
+        assert self._declaration is not None
+        if self._conflict:
+            return False
+        try:
+            async with (
+                self._declaring,
+                asyncio.timeout(_DECLARE_SECONDS),
+                connection.channel(publisher_confirms=False) as channel,
+            ):
+                await self._declaration.repeat(channel)
+        except Exception as fault:
+            stop_if_cancelled()
+            if not (isinstance(fault, AMQPChannelError) or outages.is_outage(fault)):
+                raise
+            return False
+        return True
 
     async def _heal(self, connection: AbstractConnection) -> None:
         try:

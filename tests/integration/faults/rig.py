@@ -144,7 +144,12 @@ class Rig:
         return database
 
     def _bus(self, service: str, database: Database) -> Bus:
-        settings = BrokerSettings(rabbitmq_url=self.rabbitmq.url, outbox_poll_seconds=0.2, request_timeout_seconds=0.5)
+        settings = BrokerSettings(
+            rabbitmq_url=self.rabbitmq.url,
+            outbox_poll_seconds=0.2,
+            request_timeout_seconds=0.5,
+            topology_every_seconds=2,
+        )
         return Bus(service=service, settings=settings, database=database, clock=SystemClock())
 
     def _service(self) -> Service:

@@ -55,7 +55,9 @@ class Pair:
 
     async def bus(self, service: str, database: Database, **settings: float) -> Bus:
         """Make a bus; `run` starts it."""
-        broker = BrokerSettings(rabbitmq_url=self.vhost_url, outbox_poll_seconds=0.2, request_timeout_seconds=3)
+        broker = BrokerSettings(
+            rabbitmq_url=self.vhost_url, outbox_poll_seconds=0.2, request_timeout_seconds=3, topology_every_seconds=5
+        )
         for name, value in settings.items():
             broker = BrokerSettings(**({f: getattr(broker, f) for f in broker.__struct_fields__} | {name: value}))
         return Bus(service=service, settings=broker, database=database, clock=SystemClock())

@@ -1,0 +1,125 @@
+"""What somebody deletes on the broker comes back, declared in one write; what stands in the way is found name by name."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel
+from aiormq.exceptions import AMQPChannelError
+
+from libs.common.messaging import consuming
+from libs.common.messaging.consuming import Consuming
+from libs.common.messaging.declaring import Declaration
+from libs.common.messaging.topology import Queue, Topology, declare
+from tests.support.waiting import until
+
+EXCHANGE, QUEUE, OTHERS = "declared.events", "declared.queue", "others.queue"
+TOPOLOGY = Topology(
+    service="declared",
+    exchanges=((EXCHANGE, ExchangeType.TOPIC), ("others.events", ExchangeType.TOPIC)),
+    queues=(
+        Queue(name=QUEUE, arguments={"x-queue-type": "quorum"}, bindings=((EXCHANGE, "key"), (EXCHANGE, "more"))),
+        Queue(name=OTHERS, arguments={"x-queue-type": "quorum"}, bindings=(("others.events", "key"),)),
+    ),
+)
+
+
+async def _unbind(channel: AbstractChannel) -> None:
+    await (await channel.get_queue(QUEUE, ensure=False)).unbind(EXCHANGE, "key")
+
+
+DELETED: dict[str, Callable[[AbstractChannel], Awaitable[object]]] = {
+    "nothing": lambda channel: channel.get_queue(QUEUE),
+    "the queue": lambda channel: channel.queue_delete(QUEUE),
+    "the exchange": lambda channel: channel.exchange_delete(EXCHANGE),
+    "a binding": _unbind,
+}
+
+
+@asynccontextmanager
+async def channel_of(url: str) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(url) as connection:
+        yield await connection.channel()
+
+
+async def arrives(url: str) -> bool:
+    """Whether a message reaches the queue by its binding."""
+    async with channel_of(url) as channel:
+        try:
+            exchange = await channel.get_exchange(EXCHANGE)
+            await exchange.publish(aio_pika.Message(b"{}"), "key")
+        except (AMQPChannelError, aio_pika.exceptions.DeliveryError):
+            return False
+        return True
+
+
+@pytest.fixture
+async def declared(vhost_url: str) -> AsyncIterator[str]:
+    async with channel_of(vhost_url) as channel:
+        await declare(channel, TOPOLOGY)
+        await channel.queue_delete(OTHERS)
+    yield vhost_url
+    async with channel_of(vhost_url) as channel:
+        await channel.queue_delete(QUEUE)
+
+
+async def test_what_is_deleted_comes_back_by_one_write(declared: str) -> None:
+    declaration = Declaration(TOPOLOGY)
+    async with channel_of(declared) as channel:
+        for name, delete in DELETED.items():
+            await delete(channel)
+            await declaration.repeat(channel)
+            assert await arrives(declared), name
+        # On a channel of another number too.
+        await channel.queue_delete(QUEUE)
+        async with await aio_pika.connect(declared) as connection:
+            others = [await connection.channel() for _ in range(3)]
+            await declaration.repeat(others[-1])
+        assert await arrives(declared)
+        with pytest.raises(AMQPChannelError):
+            # It belongs to another service.
+            await channel.get_queue(OTHERS)
+
+
+async def test_a_queue_with_other_arguments_is_refused(declared: str) -> None:
+    async with channel_of(declared) as channel:
+        await channel.queue_delete(QUEUE)
+        await channel.declare_queue(QUEUE, durable=True)
+        with pytest.raises(AMQPChannelError):
+            await Declaration(TOPOLOGY).repeat(channel)
+
+
+async def test_service_declares_in_one_write_and_names_what_is_refused(
+    declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "_ONE_BY_ONE_EVERY", 1_000_000)
+    service = Consuming(declared, name="declared", idle_max_seconds=30, declare_every_seconds=0.05)
+    await service.start(TOPOLOGY)
+    try:
+        async with channel_of(declared) as channel:
+            await channel.exchange_delete(EXCHANGE)
+            await until(lambda: arrives(declared))
+            # The service may declare it first.
+            for _ in range(20):
+                await channel.queue_delete(QUEUE)
+                try:
+                    await channel.declare_queue(QUEUE, durable=True)
+                except AMQPChannelError:
+                    await channel.reopen()
+                    continue
+                break
+
+            async def refused() -> bool:
+                return QUEUE in service.trouble
+
+            await until(refused)
+            await channel.queue_delete(QUEUE)
+
+            async def well() -> bool:
+                return service.trouble == "" and await arrives(declared)
+
+            await until(well)
+    finally:
+        await service.stop()
