@@ -210,14 +210,14 @@ async def _child(database: TestDatabase, url: str, moment: str) -> asyncio.subpr
     return child
 
 
-async def _line(child: asyncio.subprocess.Process, said: bytes) -> None:
+async def _line(child: asyncio.subprocess.Process, word: bytes) -> None:
     """Wait until a process says something."""
     assert child.stdout is not None
     async with asyncio.timeout(60):
         while line := await child.stdout.readline():
-            if line.strip() == said:
+            if line.strip() == word:
                 return
-    raise AssertionError(f"the process has ended, and did not say {said.decode()}")
+    raise AssertionError(f"the process has ended, and did not say {word.decode()}")
 
 
 def _hold(moment: str) -> None:
