@@ -10,12 +10,16 @@ from libs.common.contracts.ledger import EntryKind
 
 ENTRIES_MAX = 5_000
 """Entries that a page is filled up to at most."""
+ENTRY_ROWS_MAX = 10_000
+"""The same, where they are answered as columns."""
 ENTRY_PAYMENTS_MAX = 500
 """Payments that can be named in one request."""
 ENTRY_IDS_MAX = 1_000
 """Entries that can be named in one request."""
 PAYMENT_ENTRIES_MAX = 20_000
 """Entries of one payment on its page: they come to seven of the 16 MiB that RabbitMQ lets a message have."""
+ENTRY_EXPECTED_MAX = 10_000
+"""Entries that can be named in one request for columns."""
 OTHER = "OTHER"
 """Where the amounts of accounts stand that played no role."""
 
@@ -50,6 +54,40 @@ class EntryFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """Whether another entry takes it back."""
 
 
+class EntryColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books have of the payments of a page, as far as most of them are compared: lists whose items are separated by commas,
+    without blanks.
+
+    A payment is plain where the books have exactly two entries of it, in one currency, neither of them reversed: its capture, under
+    the id that follows from the payment, and one movement, on accounts that have played one role each from first to last.
+    """
+
+    payment_intent_ids: str = ""
+    """Payments that are plain, in any order."""
+    currencies: str = ""
+    """ISO 4217 code of the entries of each of them, in the same order."""
+    captured_minor: str = ""
+    """The sum of the debits of each one's capture, in minor units."""
+    movement_entry_ids: str = ""
+    """The entry of the movement of each of them."""
+    pending_minor: str = ""
+    """Debits less credits of that entry under `PROCESSOR_PENDING`, in minor units."""
+    processor_fees_minor: str = ""
+    """The same under `PROCESSOR_FEES`."""
+    tax_minor: str = ""
+    """The same under `TAX_RECOVERABLE`."""
+    platform_fees_minor: str = ""
+    """The same under `PLATFORM_FEES`."""
+    others: str = ""
+    """Payments of the page of which the books have something else: to be requested by `payment_intent_ids`."""
+    expected_ids: str = ""
+    """Entries of `expected` that are there and not reversed, in any order."""
+    expected_minor: str = ""
+    """The sum of the debits of each of them, in minor units, in the same order."""
+    expected_currencies: str = ""
+    """ISO 4217 code of each of them, in the same order."""
+
+
 class EntryFactPage(msgspec.Struct, frozen=True, kw_only=True):
     """Entries of one tenant in the order of their payments, then of their own ids."""
 
@@ -59,6 +97,8 @@ class EntryFactPage(msgspec.Struct, frozen=True, kw_only=True):
     """The last payment of this page, where more may follow; None: these are the last."""
     is_whole: bool = True
     """False where the payment of this page has more than 20,000 entries: the first of them are here."""
+    columns: EntryColumns | None = None
+    """The entries, where `in_columns` was requested; then there are no `items`."""
 
 
 @request(
@@ -92,4 +132,10 @@ class ListEntryFacts(Message, frozen=True, kw_only=True):
     entry_ids: tuple[UUID, ...] = ()
     """Exactly these entries, at most 1,000; unknown ones are left out."""
     limit: int = 2_000
-    """1 to 5,000: payments are added while their entries are no more than that; the first is returned whole in any case."""
+    """1 to 5,000, or to 10,000 in columns: payments are added while their entries are no more than that; the first is returned whole in
+    any case."""
+    in_columns: bool = False
+    """Of a range, to answer with `columns` instead of `items`; who answers with `items` all the same does not know columns yet."""
+    expected: str = ""
+    """In columns, up to 10,000 entries beside those of the range, separated by commas: those by which money can be paid out, which name
+    no payment."""

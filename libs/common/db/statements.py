@@ -119,6 +119,14 @@ def arrays_of(name: str, kinds: Mapping[str, str], without: Sequence[str] = ()) 
     return ", ".join(f":{name}[].{column}::{kind}[]" for column, kind in kinds.items() if column not in without)
 
 
+def derived_id_sql(source: str, *, tail: str) -> str:
+    """Write `libs.common.ids.derived_id` as SQL: of the id `source`, and of `tail`, the first ten bytes of its hash, each read several times."""
+    return (
+        f"encode(substr(uuid_send({source}), 1, 6) || set_byte(set_byte({tail}, 0, get_byte({tail}, 0) & 15 | 112), 2, "
+        f"get_byte({tail}, 2) & 63 | 128), 'hex')::uuid"
+    )
+
+
 def reader_of[S: msgspec.Struct](kind: type[S]) -> Callable[[asyncpg.Record], S]:
     """Return what makes a struct of a row that has a column for each of its fields, and perhaps others."""
     fields = _fields([kind], ())

@@ -196,6 +196,13 @@ class RolesInTime:
         """Return the roles that an account has played from first to last; None where that has changed at some instant."""
         return self._always.get(account_id, None if account_id in self._spells else ())
 
+    def only(self) -> dict[UUID, Role | None]:
+        """Return each account that has ever played a role, with the one that it has played from first to last; None: there were others."""
+        return {
+            account_id: always[0] if (always := self._always.get(account_id)) is not None and len(always) == 1 else None
+            for account_id in self._spells
+        }
+
     def of(self, account_id: UUID, at: datetime) -> tuple[Role, ...]:
         """Return the roles that an account played at an instant, in the order of `Role`.
 

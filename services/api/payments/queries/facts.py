@@ -31,7 +31,7 @@ async def payment_facts(
     """Read payments of a tenant in the order of their ids, with at most `parts_max` refunds and disputes of them.
 
     Raises:
-        Invalid: for a limit out of range, too many ids, or half a time.
+        Invalid: for a limit out of range, too many ids, half a time, or columns of anything but a range.
     """
     if not 1 <= request.limit <= PAYMENTS_MAX:
         raise _refused("limit", f"must be 1 to {PAYMENTS_MAX}")
@@ -39,6 +39,14 @@ async def payment_facts(
         raise _refused("changed_until", "must be there with changed_from, and only then")
     if len(request.ids) > PAYMENT_IDS_MAX:
         raise _refused("ids", f"must have at most {PAYMENT_IDS_MAX} items")
+    after, until = request.after or _FIRST, request.until or _LAST
+    if request.in_columns:
+        if request.ids or request.changed_from is not None:
+            raise _refused("in_columns", "is for a range alone")
+        columns, next_after = await facts.columns_of_range(
+            database, request.tenant_id, after=after, until=until, limit=request.limit
+        )
+        return PaymentFactPage(items=(), next_after=next_after, columns=columns)
     # One more of each than is sent shows whether there are more.
     if request.ids:
         limit = len(request.ids)
@@ -51,8 +59,8 @@ async def payment_facts(
         rows = await read(
             database,
             request.tenant_id,
-            after=request.after or _FIRST,
-            until=request.until or _LAST,
+            after=after,
+            until=until,
             limit=limit + 1,
             parts_max=parts_max + 1,
         )

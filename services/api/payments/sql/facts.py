@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.contracts.api_facts import DisputeFact, PaymentFact, RefundFact
+from libs.common.contracts.api_facts import DisputeFact, PaymentColumns, PaymentFact, RefundFact
 from libs.common.db import Database
-from libs.common.db.statements import Statement
+from libs.common.db.statements import Statement, reader_of
 from libs.common.ids import first_id
 
 # One statement, so that a payment and its parts are of one instant: a refund that completes between two statements would
@@ -63,6 +63,24 @@ CHANGED = Statement(
          WHERE tenant_id = :tenant_id AND updated_at >= :changed_from AND updated_at < :changed_until)""",
 )
 
+# A page of a range as lists: what most payments are compared by needs no row of its own. All lists are made of the same rows in the
+# same order. Whether something was given back or is in dispute is found by `ix_refunds_payment_intent` and `ix_disputes_payment_intent`.
+COLUMNS = Statement("""
+WITH page AS MATERIALIZED (
+    SELECT p.id, p.captured_minor, p.currency, row_number() OVER (ORDER BY p.id) AS number,
+           NOT EXISTS (SELECT FROM refunds AS r WHERE r.payment_intent_id = p.id AND r.tenant_id = :tenant_id)
+           AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_intent_id = p.id AND d.tenant_id = :tenant_id) AS is_plain
+      FROM payment_intents AS p
+     WHERE p.tenant_id = :tenant_id AND p.id > :after AND p.id <= :until ORDER BY p.id LIMIT :limit::bigint + 1)
+SELECT coalesce(string_agg(id::text, ',') FILTER (WHERE is_plain), '') AS payment_intent_ids,
+       coalesce(string_agg(captured_minor::text, ',') FILTER (WHERE is_plain), '') AS captured_minor,
+       coalesce(string_agg(currency, ',') FILTER (WHERE is_plain), '') AS currencies,
+       coalesce(string_agg(id::text, ',') FILTER (WHERE NOT is_plain), '') AS others,
+       (SELECT id FROM page WHERE number = :limit AND EXISTS (SELECT FROM page WHERE number > :limit)) AS next_after
+  FROM page WHERE number <= :limit
+""")
+
+_columns = reader_of(PaymentColumns)
 _refunds = msgspec.json.Decoder(tuple[RefundFact, ...])
 _disputes = msgspec.json.Decoder(tuple[DisputeFact, ...])
 
@@ -74,6 +92,14 @@ async def facts_in_range(
     return await IN_RANGE.fetch(
         database, tenant_id=tenant_id, after=after, until=until, limit=limit, parts_max=parts_max
     )
+
+
+async def columns_of_range(
+    database: Database, tenant_id: str, *, after: UUID, until: UUID, limit: int
+) -> tuple[PaymentColumns, UUID | None]:
+    """Read payments with greater ids than `after`, up to `until`, as lists; and the last of them, where more follow."""
+    [row] = await COLUMNS.fetch(database, tenant_id=tenant_id, after=after, until=until, limit=limit)
+    return _columns(row), row["next_after"]
 
 
 async def facts_changed(

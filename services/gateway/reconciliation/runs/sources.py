@@ -39,6 +39,27 @@ class Sources:
         )
         return found
 
+    async def payment_columns(self, tenant_id: str, *, after: UUID, until: UUID, limit: int) -> PaymentFactPage:
+        """Read the same as lists; an api of before lists existed answers with the payments themselves."""
+        found: PaymentFactPage = await self._requester.request(
+            ListPaymentFacts(tenant_id=tenant_id, after=after, until=until, limit=limit, in_columns=True)
+        )
+        return found
+
+    async def entry_columns(
+        self, tenant_id: str, *, after: UUID, until: UUID, expected: str, limit: int
+    ) -> EntryFactPage:
+        """Read the entries of payments with an id above `after`, up to `until`, as lists, and those of `expected`.
+
+        A ledger of before lists existed answers with the entries themselves.
+        """
+        found: EntryFactPage = await self._requester.request(
+            ListEntryFacts(
+                tenant_id=tenant_id, after=after, until=until, expected=expected, limit=limit, in_columns=True
+            )
+        )
+        return found
+
     async def changed(self, tenant_id: str, *, since: datetime, until: datetime, after: UUID, limit: int) -> list[UUID]:
         """List payments with an id above `after` that were made before a time, and of which something was given back in it, in their order."""
         found: list[UUID] = []

@@ -1,5 +1,6 @@
 """Entries as other services compare them with what they have."""
 
+import re
 from collections.abc import Sequence
 from itertools import batched
 from uuid import UUID
@@ -10,8 +11,10 @@ from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.contracts.ledger_facts import (
     ENTRIES_MAX,
+    ENTRY_EXPECTED_MAX,
     ENTRY_IDS_MAX,
     ENTRY_PAYMENTS_MAX,
+    ENTRY_ROWS_MAX,
     OTHER,
     PAYMENT_ENTRIES_MAX,
     EntryFact,
@@ -28,6 +31,7 @@ _ROWS = 200
 """Rows that become facts without a pause: two milliseconds, in a process that posts at the same time."""
 _KINDS = {kind.value: kind for kind in EntryKind}
 """Looked up faster than the enumeration is called."""
+_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:,[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})*")
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 
@@ -37,9 +41,11 @@ async def entry_facts(
     """Read entries of a tenant in the order of their payments; of one payment at most `payment_entries_max`.
 
     Raises:
-        QueryInvalid: for a limit out of range, or too many ids.
+        QueryInvalid: for a limit out of range, too many ids or such that are none, or columns of anything but a range.
     """
     _check(request)
+    if request.in_columns:
+        return await _columns(database, request)
     async with database.connection() as connection:
         rows, is_last, is_whole = await _page(connection, request, payment_entries_max)
         roles = RolesInTime(request.tenant_id, await changes_of(connection, request.tenant_id))
@@ -55,15 +61,41 @@ async def entry_facts(
     )
 
 
+async def _columns(database: Database, request: ListEntryFacts) -> EntryFactPage:
+    """Read a page of a range, whose rows the database alone looks at."""
+    async with database.connection() as connection:
+        roles = RolesInTime(request.tenant_id, await changes_of(connection, request.tenant_id))
+        columns, next_after = await facts.columns_of_range(
+            connection,
+            request.tenant_id,
+            after=request.after or _FIRST,
+            until=request.until or _LAST,
+            limit=request.limit,
+            accounts={account: "" if role is None else role.value for account, role in roles.only().items()},
+            expected=request.expected,
+        )
+    return EntryFactPage(items=(), next_after=next_after, columns=columns)
+
+
 def _check(request: ListEntryFacts) -> None:
+    if request.in_columns and (request.payment_intent_ids or request.entry_ids):
+        raise _refused("in_columns", "is for a range alone")
+    if request.expected and not request.in_columns:
+        raise _refused("expected", "is for columns alone")
+    if request.expected and not _IDS.fullmatch(request.expected):
+        raise _refused("expected", "must be ids that are separated by commas")
     for member, number, least, most in (
-        ("limit", request.limit, 1, ENTRIES_MAX),
+        ("limit", request.limit, 1, ENTRY_ROWS_MAX if request.in_columns else ENTRIES_MAX),
+        ("expected", request.expected.count(",") + 1, 0, ENTRY_EXPECTED_MAX),
         ("payment_intent_ids", len(request.payment_intent_ids), 0, ENTRY_PAYMENTS_MAX),
         ("entry_ids", len(request.entry_ids), 0, ENTRY_IDS_MAX),
     ):
         if not least <= number <= most:
-            sentence = f"must be {least} to {most}" if least else f"must have at most {most} items"
-            raise QueryInvalid(f"{member} {sentence}", errors=((f"/{member}", sentence),))
+            raise _refused(member, f"must be {least} to {most}" if least else f"must have at most {most} items")
+
+
+def _refused(member: str, sentence: str) -> QueryInvalid:
+    return QueryInvalid(f"{member} {sentence}", errors=((f"/{member}", sentence),))
 
 
 async def _page(

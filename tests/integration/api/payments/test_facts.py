@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from libs.common.contracts import gateway
-from libs.common.contracts.api_facts import ListPaymentFacts, PaymentFact, PaymentFactPage
+from libs.common.contracts.api_facts import ListPaymentFacts, PaymentColumns, PaymentFact, PaymentFactPage
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from services.api.payments import FactConsumers
@@ -136,11 +136,47 @@ async def test_page_ends_before_a_payment_whose_parts_are_too_many(api: Api, ten
 
 @pytest.mark.parametrize(
     "of",
-    [{"limit": 0}, {"limit": 2001}, {"ids": (UUID(int=1),) * 501}, {"changed_from": datetime(2026, 1, 1, tzinfo=UTC)}],
+    [
+        {"limit": 0},
+        {"limit": 2001},
+        {"ids": (UUID(int=1),) * 501},
+        {"changed_from": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"ids": (UUID(int=1),), "in_columns": True},
+    ],
 )
 async def test_request_beyond_a_limit_is_refused(api: Api, tenant_id: str, of: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         await ask(api, tenant_id, **of)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 5, 2000])
+async def test_columns_have_each_payment_of_a_range_once(api: Api, tenant_id: str, limit: int) -> None:
+    client = api.client(tenant_id)
+    refunded, plain, contested = [await settled(api, client, tenant_id) for _ in range(3)]
+    await do(client, refunded, "refund", {"amount": "1.00"})
+    await disputed(api, tenant_id, contested)
+    new = str(await created(api, tenant_id))
+    await created(api, f"{tenant_id}-b")
+    found: list[tuple[str, ...]] = []
+    others: list[str] = []
+    after: UUID | None = None
+    while True:
+        page = await ask(api, tenant_id, after=after, until=UUID(new), limit=limit, in_columns=True)
+        columns = page.columns
+        assert columns is not None
+        assert page.items == ()
+        lists = (columns.payment_intent_ids, columns.captured_minor, columns.currencies)
+        found += zip(*(each.split(",") if each else [] for each in lists), strict=True)
+        others += columns.others.split(",") if columns.others else []
+        # Paid meanwhile, beyond the range.
+        await created(api, tenant_id)
+        if page.next_after is None:
+            break
+        after = page.next_after
+    assert found == [(plain, "15050", "BRL"), (new, "0", "BRL")]
+    assert others == [refunded, contested]
+    nothing = await ask(api, tenant_id, after=UUID(new), until=UUID(new), in_columns=True)
+    assert (nothing.columns, nothing.next_after) == (PaymentColumns(), None)
 
 
 async def test_page_is_read_in_the_order_of_an_index(api: Api) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.ledger import EntryKind
-from libs.common.contracts.ledger_facts import EntryFact
+from libs.common.contracts.ledger_facts import ENTRY_EXPECTED_MAX, ENTRY_ROWS_MAX, EntryFact
 from libs.common.db import Database
 from libs.common.ids import time_of_id
 from services.gateway.processors.port.reading import has_statement
@@ -21,6 +21,7 @@ from services.gateway.reconciliation.periods import Closing, closings
 from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.domain import (
+    AtOnce,
     Match,
     MovementFact,
     PaymentGroup,
@@ -33,7 +34,9 @@ from services.gateway.reconciliation.runs.domain.run import Phase, Run
 from services.gateway.reconciliation.runs.sources import Sources, parted_in
 
 _STEP_MAX = 500
-"""Payments, movements or payouts of one step."""
+"""Payments, movements or payouts of one step that are compared one by one."""
+_AT_ONCE_MAX = 2_000
+"""Payments of one step that are compared at once."""
 _ROWS_MAX = 5_000
 """Movements of one step: what is more is left to the next one."""
 _STATEMENT_MAX = timedelta(days=3)
@@ -48,6 +51,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     cursor: str | None
     """From where the next one goes on; None: the phase is over."""
+    at_once: AtOnce | None = None
+    """Payments of a range that agree; the others are in `groups`."""
     groups: Sequence[PaymentGroup] = ()
     movements: Sequence[MovementFact] = ()
     payouts: Sequence[PayoutFact] = ()
@@ -139,9 +144,40 @@ class StepReading:
         )
 
     async def _read_range(self, run: Run) -> Step:
-        """Read the next range of payments from each side, as far as all of them have been read."""
+        """Compare the next range of payments at once, and read those that are left from each side."""
         after = UUID(run.cursor) if run.cursor else UUID(int=run.first_payment.int - 1)
         end = UUID(int=run.end_of_payments.int - 1)
+        tenant_id = run.tenant_id
+        if await sql.is_reported(self._database, tenant_id):
+            return await self._read_each(run, after, end)
+        payments = await self._sources.payment_columns(tenant_id, after=after, until=end, limit=_AT_ONCE_MAX)
+        reach = payments.next_after or end
+        expected = await sql.expected_entries(
+            self._database, tenant_id, after=after, until=reach, limit=ENTRY_EXPECTED_MAX
+        )
+        entries = await self._sources.entry_columns(
+            tenant_id, after=after, until=reach, expected=expected, limit=ENTRY_ROWS_MAX
+        )
+        if payments.columns is None or entries.columns is None:
+            return await self._read_each(run, after, end)
+        at_once = await sql.compare_at_once(
+            self._database,
+            run,
+            after=after,
+            until=entries.next_after or reach,
+            paid=payments.columns,
+            booked=entries.columns,
+            since=run.started_at - sql.SEEN_AGAIN_AFTER,
+            left_max=_STEP_MAX,
+        )
+        return Step(
+            cursor=str(at_once.until) if at_once.until < end else None,
+            at_once=at_once,
+            groups=await self._groups_of(run, at_once.left) if at_once.left else (),
+        )
+
+    async def _read_each(self, run: Run, after: UUID, end: UUID) -> Step:
+        """Read the next range of payments from each side, as far as all of them have been read."""
         payments = await self._sources.payments(run.tenant_id, after=after, until=end, limit=_STEP_MAX)
         # No further than the payments: the others have several of each.
         reach = payments.next_after or end
@@ -172,16 +208,16 @@ class StepReading:
         # The first of both: what is cut off is in the next step.
         intents = sorted({*moved_of, *changed})[:_STEP_MAX]
         cursor = str(intents[-1]) if len(intents) == _STEP_MAX else None
-        if not intents:
-            return Step(cursor=None)
+        return Step(cursor=cursor, groups=await self._groups_of(run, intents) if intents else ())
+
+    async def _groups_of(self, run: Run, intents: Sequence[UUID]) -> list[PaymentGroup]:
+        """Read what the sides have of some payments."""
         payments, (entries, parted), moved = await asyncio.gather(
             self._sources.payments_of(run.tenant_id, intents),
             self._sources.entries_of_payments(run.tenant_id, intents),
             sql.movements_of_payments(self._database, run.tenant_id, intents),
         )
-        return Step(
-            cursor=cursor, groups=await self._groups(run, payments, moved, entries, intents=intents, parted=parted)
-        )
+        return await self._groups(run, payments, moved, entries, intents=intents, parted=parted)
 
     async def _groups(
         self,

@@ -65,7 +65,7 @@ log = get_logger("gateway.reconciliation")
 _LEASE = timedelta(minutes=3)
 """How long a run belongs to the process that goes on with it, renewed with every step: longer than all requests of one may take."""
 _TURN_STEPS = 100
-"""After so many steps of a run another tenant's run is next, where one is due: some 50,000 payments, and less than a minute."""
+"""After so many steps of a run another tenant's run is next, where one is due: some 200,000 payments, and less than a minute."""
 _FORGET_BATCH = 1_000
 """Rows of each kind that are deleted in one statement."""
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -255,6 +255,8 @@ class Reconciling:
             progress,
             payments=progress.payments + sum(group.payment is not None for group in step.groups),
         )
+        if step.at_once is not None:
+            progress = progress.with_agreed(step.at_once)
         progress = progress.with_early([each.since for one in compared for each in one.early])
         observed = [_observed(run.tenant_id, each, step) for one in compared for each in one.differences]
         written: Written | None = None
@@ -321,6 +323,8 @@ class Reconciling:
         # Nothing else removes what is written down while a run of the tenant goes on.
         if fresh := [each for each in matches if each.movement_id not in written_down]:
             await sql.match(tx, run.tenant_id, fresh, run_id=run.id, at=at)
+        if step.at_once is not None and step.at_once.movements:
+            await sql.match_at_once(tx, run.tenant_id, step.at_once, run_id=run.id, at=at)
         return await note_seen(
             tx,
             observed,

@@ -1,6 +1,7 @@
 """What is always true of a comparison: which facts belong together, and where the sides do not agree. Pure."""
 
 from services.gateway.reconciliation.runs.domain.agreeing import agreeing
+from services.gateway.reconciliation.runs.domain.at_once import Agreed, AtOnce
 from services.gateway.reconciliation.runs.domain.books import compare_movement
 from services.gateway.reconciliation.runs.domain.facts import (
     Compared,
@@ -19,6 +20,8 @@ from services.gateway.reconciliation.runs.domain.payouts import compare_payout
 from services.gateway.reconciliation.runs.domain.reported import Unreported, unreported
 
 __all__ = [
+    "Agreed",
+    "AtOnce",
     "Compared",
     "Difference",
     "Match",

@@ -17,6 +17,7 @@ from libs.common.contracts.gateway_reconciliation import (
 )
 from libs.common.contracts.gateway_reports import MatchedTotal, RunReport
 from libs.common.ids import derived_id, first_id
+from services.gateway.reconciliation.runs.domain.at_once import AtOnce
 from services.gateway.reconciliation.runs.domain.facts import MovementFact
 
 WINDOW_MAX = timedelta(days=400)
@@ -119,6 +120,29 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             before = totals.get(each.currency, (0, 0))
             totals[each.currency] = before[0] + 1, before[1] + abs(each.amount_minor)
         return msgspec.structs.replace(self, matched=self.matched + number, matched_totals=totals)
+
+    def with_agreed(self, at_once: AtOnce) -> "Progress":
+        """Return it with payments that agree added up: what moved for them are charges alone."""
+        totals, matched_totals = {**self.totals}, {**self.matched_totals}
+        for currency, each in at_once.totals.items():
+            before = matched_totals.get(currency, (0, 0))
+            matched_totals[currency] = before[0] + each.number, before[1] + each.amount_minor
+            if each.in_window:
+                total = totals.get(currency, RunTotals())
+                totals[currency] = msgspec.structs.replace(
+                    total,
+                    in_minor=total.in_minor + each.in_window_minor,
+                    fees_minor=total.fees_minor + each.in_window_minor - each.in_window_net_minor,
+                    net_minor=total.net_minor + each.in_window_net_minor,
+                )
+        return msgspec.structs.replace(
+            self,
+            payments=self.payments + at_once.payments,
+            movements=self.movements + sum(each.in_window for each in at_once.totals.values()),
+            matched=self.matched + sum(each.number for each in at_once.totals.values()),
+            totals=totals,
+            matched_totals=matched_totals,
+        )
 
     def with_found(self, found: Iterable[DiscrepancyType]) -> "Progress":
         """Return it with what does not agree added up, by type."""

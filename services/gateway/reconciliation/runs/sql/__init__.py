@@ -1,5 +1,11 @@
 """The SQL of runs: which one is due, how far it is, and what it compares."""
 
+from services.gateway.reconciliation.runs.sql.at_once import (
+    compare_at_once,
+    expected_entries,
+    is_reported,
+    match_at_once,
+)
 from services.gateway.reconciliation.runs.sql.facts import (
     SEEN_AGAIN_AFTER,
     MovementPage,
@@ -35,13 +41,17 @@ __all__ = [
     "Witness",
     "add",
     "claim",
+    "compare_at_once",
     "count_open",
+    "expected_entries",
     "forget",
     "get",
+    "is_reported",
     "keep_report",
     "list_newest",
     "loose_movements",
     "match",
+    "match_at_once",
     "missing_in_reports",
     "movements_of_payments",
     "movements_of_range",
