@@ -73,6 +73,13 @@ class CommonSettings(Protocol):
         """How it exchanges messages."""
 
 
+class _MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a migration reads: it runs with the secret of the schema's owner, and needs no other."""
+
+    place: PlaceSettings = PlaceSettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+
 class Service:
     """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is stopped.
 
@@ -290,6 +297,9 @@ def main[S: CommonSettings](
         print(json.dumps(asyncapi.document(service, version=VERSION), indent=2))  # noqa: T201 - its output
         return
     try:
+        if name == "migrate":
+            _migrate(service)
+            return
         loaded = load(settings, service=service, check=check)  # type: ignore[type-var]  # a struct, and a CommonSettings
         logging.configure(service=service, level=loaded.place.log_level)
         if name == "serve":
@@ -297,13 +307,6 @@ def main[S: CommonSettings](
             for sentence in setting_names.unknown(os.environ):
                 log.warning("setting.unknown", reason=sentence)
             build(loaded).serve()
-        elif name == "migrate":
-            # Alembic is needed here only; a service starts faster without it.
-            from libs.common.db.migrate import upgrade
-
-            url = loaded.database.migration_database_url
-            _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
-            upgrade(service=service, url=url)
         elif name == "redrive" and rest:
             done = asyncio.run(redrive(loaded.broker.rabbitmq_redrive_url or loaded.broker.rabbitmq_url, rest[0]))
             print(  # noqa: T201 - its output
@@ -330,6 +333,17 @@ def main[S: CommonSettings](
             sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {cause}")
         reason = f" ({outages.cause_of(cause)})" if cause is not None else ""
         sys.exit(f"{service}: {fault.detail}{reason}")
+
+
+def _migrate(service: str) -> None:
+    # Alembic is needed here only; a service starts faster without it.
+    from libs.common.db.migrate import upgrade
+
+    loaded = load(_MigrationSettings, service=service)
+    logging.configure(service=service, level=loaded.place.log_level)
+    url = loaded.database.migration_database_url
+    _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
+    upgrade(service=service, url=url)
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:

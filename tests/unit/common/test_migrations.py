@@ -1,5 +1,9 @@
 """A migration stalls nobody: each new one is read for what would lock a table in use."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -101,3 +105,14 @@ def test_text_between_dollars_and_quotes_is_one_statement() -> None:
         "DO $a$ x; $$ y; $$ $a$",
         "SELECT 1",
     ]
+
+
+def test_migration_outside_local_needs_the_secret_of_the_owner_alone() -> None:
+    """The Job that migrates has no secret of the service, so none may be required of it."""
+    own = {"NOTIFIER_MIGRATION_DATABASE_URL": "postgresql://notifier_owner@127.0.0.1:1/payments"}
+    own |= {"NOTIFIER_MIGRATION_DATABASE_PASSWORD": os.urandom(16).hex(), "APP_ENV": "production"}
+    command = [sys.executable, "-m", "services.notifier", "migrate"]
+    environ = {"PATH": os.environ["PATH"], **own}
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("notifier: the database does not answer")
