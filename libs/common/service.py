@@ -73,7 +73,7 @@ class CommonSettings(Protocol):
         """How it exchanges messages."""
 
 
-class _MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
+class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that a migration reads: it runs with the secret of the schema's owner, and needs no other."""
 
     place: PlaceSettings = PlaceSettings()
@@ -339,7 +339,7 @@ def _migrate(service: str) -> None:
     # Alembic is needed here only; a service starts faster without it.
     from libs.common.db.migrate import upgrade
 
-    loaded = load(_MigrationSettings, service=service)
+    loaded = load(MigrationSettings, service=service)
     logging.configure(service=service, level=loaded.place.log_level)
     url = loaded.database.migration_database_url
     _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
