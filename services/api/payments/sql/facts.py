@@ -68,8 +68,8 @@ CHANGED = Statement(
 COLUMNS = Statement("""
 WITH page AS MATERIALIZED (
     SELECT p.id, p.captured_minor, p.currency, row_number() OVER (ORDER BY p.id) AS number,
-           NOT EXISTS (SELECT FROM refunds AS r WHERE r.payment_intent_id = p.id AND r.tenant_id = :tenant_id)
-           AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_intent_id = p.id AND d.tenant_id = :tenant_id) AS is_plain
+           (SELECT true FROM refunds AS r WHERE r.payment_intent_id = p.id AND r.tenant_id = :tenant_id LIMIT 1) IS NULL
+           AND (SELECT true FROM disputes AS d WHERE d.payment_intent_id = p.id AND d.tenant_id = :tenant_id LIMIT 1) IS NULL AS is_plain
       FROM payment_intents AS p
      WHERE p.tenant_id = :tenant_id AND p.id > :after AND p.id <= :until ORDER BY p.id LIMIT :limit::bigint + 1)
 SELECT coalesce(string_agg(id::text, ',') FILTER (WHERE is_plain), '') AS payment_intent_ids,

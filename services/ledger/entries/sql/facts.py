@@ -53,7 +53,8 @@ _BY_IDS = Statement(
 )
 
 # A page of a range as lists: what most payments are compared by needs no row of its own. All lists are made of the same rows in the
-# same order. A payment of which only some entries were read, as the page ends with it, is left to the next page.
+# same order. A payment of which only some entries were read, as the page ends with it, is left to the next page. A scalar subquery with a
+# limit is never turned into a join with all reversals.
 COLUMNS = Statement(
     """
 WITH page AS MATERIALIZED (
@@ -64,12 +65,12 @@ cut AS MATERIALIZED (SELECT payment_intent_id FROM page ORDER BY payment_intent_
 roles AS MATERIALIZED (SELECT * FROM unnest(:accounts::uuid[], :roles::text[]) AS r (account_id, role)),
 reversed AS MATERIALIZED (
     SELECT e.payment_intent_id FROM page AS e
-      JOIN journal_entries AS r ON r.reverses = e.id AND r.tenant_id = :tenant_id),
+     WHERE (SELECT true FROM journal_entries AS r WHERE r.reverses = e.id AND r.tenant_id = :tenant_id LIMIT 1)),
 booked AS (
     SELECT e.payment_intent_id, min(p.currency) AS currency,
            sum(p.amount_minor) FILTER (WHERE e.kind = 'capture' AND p.side = 'DEBIT') AS captured_minor,
-           max(e.id::text) FILTER (WHERE e.kind = 'movement') AS movement_entry_id,
-           max(e.id::text) FILTER (WHERE e.kind = 'capture') AS capture_entry_id,
+           max(e.id::text) FILTER (WHERE p.line_no = 1 AND e.kind = 'movement') AS movement_entry_id,
+           max(e.id::text) FILTER (WHERE p.line_no = 1 AND e.kind = 'capture') AS capture_entry_id,
            sum(s.debit) FILTER (WHERE s.role = 'PROCESSOR_PENDING') AS pending_minor,
            sum(s.debit) FILTER (WHERE s.role = 'PROCESSOR_FEES') AS processor_fees_minor,
            sum(s.debit) FILTER (WHERE s.role = 'TAX_RECOVERABLE') AS tax_minor,
@@ -108,12 +109,12 @@ SELECT coalesce(string_agg(payment_intent_id::text, ',') FILTER (WHERE is_sure),
 _EXPECTED = Statement("""
 SELECT coalesce(string_agg(x.id::text, ','), '') AS expected_ids, coalesce(string_agg(l.amount_minor::text, ','), '') AS expected_minor,
        coalesce(string_agg(l.currency, ','), '') AS expected_currencies
-  FROM (SELECT e.id FROM unnest(string_to_array(:expected::text, ',')::uuid[]) AS k (id)
-          JOIN journal_entries AS e ON e.id = k.id AND e.tenant_id = :tenant_id) AS x
+  FROM (SELECT id FROM journal_entries
+         WHERE tenant_id = :tenant_id AND id = ANY (string_to_array(:expected::text, ',')::uuid[])) AS x
  CROSS JOIN LATERAL (
        SELECT min(p.currency) AS currency, sum(p.amount_minor) FILTER (WHERE p.side = 'DEBIT') AS amount_minor
          FROM postings AS p WHERE p.entry_id = x.id AND p.tenant_id = :tenant_id) AS l
- WHERE NOT EXISTS (SELECT FROM journal_entries AS r WHERE r.reverses = x.id AND r.tenant_id = :tenant_id)
+ WHERE (SELECT true FROM journal_entries AS r WHERE r.reverses = x.id AND r.tenant_id = :tenant_id LIMIT 1) IS NULL
 """)
 
 _EXPECTED_NAMES = ("expected_ids", "expected_minor", "expected_currencies")

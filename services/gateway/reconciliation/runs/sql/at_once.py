@@ -74,11 +74,13 @@ moved AS MATERIALIZED (
                    {available_tail} AS available_tail, {movement_tail} AS movement_tail,
                    count(*) OVER (PARTITION BY payment_intent_id) = 1 AND kind = 'charge' AND is_booked AND amount_minor > 0
                    AND net_minor > 0 AND source_currency = '' AND source_amount_minor IS NULL AS is_plain,
-                   (SELECT CASE WHEN count(DISTINCT d ->> 0) = count(*) THEN
-                           ARRAY[coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'processor'), 0),
-                                 coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'tax'), 0),
-                                 coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'platform'), 0)]::int8[] END
-                      FROM jsonb_array_elements(fee_details) AS d) AS fees,
+                   CASE WHEN jsonb_array_length(fee_details) = 1 AND fee_details -> 0 ->> 0 = 'processor'
+                        THEN ARRAY[(fee_details -> 0 ->> 1)::int8, 0, 0]
+                        ELSE (SELECT CASE WHEN count(DISTINCT d ->> 0) = count(*) THEN
+                                     ARRAY[coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'processor'), 0),
+                                           coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'tax'), 0),
+                                           coalesce(sum((d ->> 1)::int8) FILTER (WHERE d ->> 0 = 'platform'), 0)]::int8[] END
+                                FROM jsonb_array_elements(fee_details) AS d) END AS fees,
                    coalesce((SELECT v.seen_at >= c.known_until
                                FROM closed AS c WHERE v.created_at < c.ends_before ORDER BY c.ends_before LIMIT 1), false) AS is_late,
                    (SELECT true FROM discrepancies AS d
