@@ -207,7 +207,10 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
             await proof.rest()
     finally:
         stopped.set()
-        kills = await killer
+        # What has ended the payments is not hidden by a gateway that did not come back.
+        [killed] = await asyncio.gather(killer, return_exceptions=True)
+    if isinstance(killed, BaseException):
+        raise killed
     fake.faults.clear()
     for each in happenings:
         await each.finish()
@@ -228,7 +231,7 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
         "seconds": round(seconds, 1),
         "per_second": round(payments / seconds, 1),
         "all_seconds": round(time.monotonic() - began, 1),
-        "kills": kills,
+        "kills": killed,
         "faults_met": dict(fake.faults.met),
         "webhooks_delivered": fake.sender.delivered,
         "happened": dict(sorted(sum((each.counted for each in happenings), Counter()).items())),

@@ -186,17 +186,27 @@ class Platform:
         return (self._logs / f"{service}.log").read_text(errors="replace")
 
     async def ready(self, service: str, *, seconds: float = START_SECONDS, status: int = 200) -> Any:
-        """Wait until a service answers its readiness with a status; returns the body."""
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    async with self.http.get(self.base(service) + "/readyz") as answer:
-                        if answer.status == status:
-                            return await answer.json()
-                except aiohttp.ClientError:
-                    if service in self._processes and self._processes[service].poll() is not None:
-                        raise AssertionError(f"{service} ended: {self.log(service)[-2000:]}") from None
-                await asyncio.sleep(0.1)
+        """Wait until a service answers its readiness with a status; returns the body.
+
+        Raises:
+            AssertionError: when it has ended, or does not within `seconds`, with its last answer.
+        """
+        last = "no answer"
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        async with self.http.get(self.base(service) + "/readyz") as answer:
+                            if answer.status == status:
+                                return await answer.json()
+                            last = await answer.text()
+                    except aiohttp.ClientError as fault:
+                        last = repr(fault)
+                        if service in self._processes and self._processes[service].poll() is not None:
+                            raise AssertionError(f"{service} ended: {self.log(service)[-2000:]}") from None
+                    await asyncio.sleep(0.1)
+        except TimeoutError as fault:
+            raise AssertionError(f"{service} was not ready within {seconds} s: {last}") from fault
 
     async def login(self, who: tuple[str, str], *, tenant: str = DEMO_TENANT) -> Client:
         """Log in and return the caller."""
