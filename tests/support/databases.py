@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -79,6 +79,9 @@ class TestDatabase:
             await database.close()
 
 
+type Seeding = Callable[[TestDatabase], Awaitable[None]]
+
+
 @cache
 def _fingerprint(services: tuple[str, ...]) -> str:
     digest = hashlib.sha256((ROOT / "deploy/postgres/bootstrap.sql").read_bytes())
@@ -89,15 +92,39 @@ def _fingerprint(services: tuple[str, ...]) -> str:
     return digest.hexdigest()[:12]
 
 
-async def _template(servers: Servers, services: Sequence[str]) -> str:
+@cache
+def _seeds_fingerprint() -> str:
+    """What the seeds come from: all code of the api, and what the services share."""
+    digest = hashlib.sha256()
+    for folder in ("libs", "services/api"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+async def _template(servers: Servers, services: Sequence[str], seeding: Seeding | None) -> str:
     """Make the migrated template for `services` if it is missing; other processes wait and then find it."""
     admin = await asyncpg.connect(servers.postgres_url, timeout=15)
     try:
         await admin.execute("SELECT pg_advisory_lock($1)", _TEMPLATE_LOCK)
         day = await admin.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-        return await _made(servers, admin, day, services)
+        migrated = await _made(servers, admin, day, services)
+        return migrated if seeding is None else await _seeded(servers, admin, day, migrated, seeding)
     finally:
         await admin.close()
+
+
+async def _seeded(
+    servers: Servers, admin: "asyncpg.Connection[asyncpg.Record]", day: str, migrated: str, seeding: Seeding
+) -> str:
+    """Make a template that has the seeds out of one that is migrated."""
+    name = f"template_{day}_seeded_{migrated.rpartition('_')[2]}_{_seeds_fingerprint()}"
+    if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+        building = f"building_{uuid4().hex}"
+        await _clone(admin, migrated, building)
+        await seeding(TestDatabase(servers, building))
+        await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+    return name
 
 
 async def _made(
@@ -129,10 +156,18 @@ async def _clone(admin: "asyncpg.Connection[asyncpg.Record]", template: str, nam
 
 
 @asynccontextmanager
-async def fresh_database(servers: Servers, services: Sequence[str] = SERVICES) -> AsyncIterator[TestDatabase]:
-    """Clone the migrated template of `services` into a database of its own, and drop it afterwards."""
+async def fresh_database(
+    servers: Servers, services: Sequence[str] = SERVICES, *, seeding: Seeding | None = None
+) -> AsyncIterator[TestDatabase]:
+    """Clone the migrated template of `services` into a database of its own, and drop it afterwards.
+
+    Args:
+        servers: has it.
+        services: whose schemas it has.
+        seeding: writes the seeds of the api, once for all databases that are to have them.
+    """
     # In one order, so that the same services have one template however they are named.
-    template = await _template(servers, [service for service in SERVICES if service in services])
+    template = await _template(servers, [service for service in SERVICES if service in services], seeding)
     name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
     async with _administrator(servers) as admin:
         await _clone(admin, template, name)

@@ -268,7 +268,13 @@ async def running_platform(
     servers: Servers, logs: Path, *, services: Sequence[str] = SERVICES, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[Platform]:
     """Run all four services, or those named, migrated and seeded, until the block ends; `environ` changes settings."""
-    async with fresh_database(servers) as database:
+
+    async def seeding(database: TestDatabase) -> None:
+        seeds = service_environment(servers, database, servers.rabbitmq_url)
+        process = forks.start("api", "seed", environ=seeds, log=logs / "seed.log")
+        assert await forks.ended(process, seconds=START_SECONDS) == 0, (logs / "seed.log").read_text()
+
+    async with fresh_database(servers, seeding=seeding) as database:
         if servers.rabbitmq.kind == "given":
             vhost, vhost_url = "", servers.rabbitmq_url
         else:
@@ -280,8 +286,6 @@ async def running_platform(
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             platform.http = http
             try:
-                seed = forks.start("api", "seed", environ=platform.environ, log=logs / "seed.log")
-                assert await forks.ended(seed, seconds=START_SECONDS) == 0, (logs / "seed.log").read_text()
                 for service in services:
                     platform.start(service)
                 for service in services:
