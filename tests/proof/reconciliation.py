@@ -215,7 +215,7 @@ async def _child(database: TestDatabase, url: str, moment: str) -> asyncio.subpr
 async def _line(child: asyncio.subprocess.Process, word: bytes) -> None:
     """Wait until a process says something."""
     assert child.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while line := await child.stdout.readline():
             if line.strip() == word:
                 return
