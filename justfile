@@ -345,6 +345,11 @@ proof-lifecycle *args: setup
 pictures *args: setup
     @{{ python }} -m deploy.observability.pictures "$@"
 
+# Print what is in a service's image, as CycloneDX: just sbom api >api.cdx.json
+[group('operate')]
+sbom service: setup
+    @{{ python }} -m deploy.local.sbom {{ service }}
+
 # Make a key pair that signs tokens: FILE and FILE.pub (--algorithm ES256 or RS256)
 [no-exit-message]
 [group('operate')]

@@ -99,6 +99,14 @@ def test_prometheus_reads_every_service(services: dict[str, Any], service: str) 
     assert f'"$${service.upper()}_TOKEN" >/tmp/{service}_token;' in watcher["entrypoint"][2]
 
 
+def test_memory_and_logs_of_every_container_are_bounded(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        # Docker refuses to start a container with more than the machine has.
+        assert service.get("cpus", 1.0) <= 1.0, name
+
+
 def test_one_shots_end(services: dict[str, Any]) -> None:
     assert all(services[name]["restart"] == "no" for name in ONE_SHOTS)
 
