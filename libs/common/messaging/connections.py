@@ -50,7 +50,14 @@ async def connected(url: str, *, timeout_seconds: float) -> AsyncIterator[Abstra
         with lost_not_cancelled():
             yield connection
     finally:
-        # Whatever is not closed in time ends with the process; what was not acknowledged goes back to its queue.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                await connection.close()
+        await close_in_time(connection, timeout_seconds)
+
+
+async def close_in_time(connection: AbstractConnection, timeout_seconds: float) -> None:
+    """Close a connection, whose broker may have gone silent or away.
+
+    Whatever is not closed in time ends with the process; what was not acknowledged goes back to its queue.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await connection.close()

@@ -16,7 +16,7 @@ from yarl import URL
 
 from libs.common import outages
 from libs.common.errors import BrokenInvariant, Unavailable
-from libs.common.messaging.connections import LastingConnection, is_open
+from libs.common.messaging.connections import LastingConnection, close_in_time, is_open
 from libs.common.messaging.driver import lost_not_cancelled, outcome_of, send_without_turns
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
 from libs.common.messaging.silence import Silence
@@ -28,6 +28,7 @@ from libs.common.tasks import end_all
 log = get_logger("messaging.publisher")
 
 CONNECT_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
 _PUBLISH_SECONDS = 10.0
 """Deadline of one confirmed publish."""
 AT_ONCE = 32
@@ -115,19 +116,28 @@ class Publisher:
             default_channel=Channel(publisher_confirms=True, on_return_raises=True),
             on_reconnected=[self._on_connected],
         )
-        broker._connection_kwargs["connection_class"] = LastingConnection
+        made: list[LastingConnection] = []
+
+        def make(*arguments: Any, **options: Any) -> LastingConnection:
+            made.append(LastingConnection(*arguments, **options))
+            return made[-1]
+
+        broker._connection_kwargs["connection_class"] = make
         try:
             with lost_not_cancelled():
                 connection = await broker.connect()
-        except Exception as fault:
-            async with forgiving():
-                await broker.stop()
+                channel = (await broker.declare_exchange(RabbitExchange())).channel
+        except BaseException as fault:
+            # The broker knows its connection only once it has a channel as well: without a word it would go on for ever.
+            for one in made:
+                async with forgiving():
+                    await close_in_time(one, CONNECT_SECONDS)
             if not outages.is_outage(fault):
                 raise
             raise Unavailable("RabbitMQ does not answer") from fault
         self._on_connected(connection)
-        self._channel = (await broker.declare_exchange(RabbitExchange())).channel
-        send_without_turns(self._channel)
+        self._channel = channel
+        send_without_turns(channel)
         return broker
 
     def _on_connected(self, connection: AbstractConnection | None, *_: Any) -> None:
@@ -340,6 +350,12 @@ async def _send(channel: aiormq.Channel, written: Sequence[bytes]) -> "list[asyn
 
 
 async def _close(broker: RabbitBroker | None) -> None:
-    if broker is not None:
-        async with forgiving(), asyncio.timeout(5):
-            await broker.stop()
+    if broker is None:
+        return
+    connection = broker._connection
+    async with forgiving(), asyncio.timeout(_CLOSE_SECONDS):
+        await broker.stop()
+    if connection is not None:
+        # Where the channel was not closed in time the connection is open still, and would be made again for ever.
+        async with forgiving():
+            await close_in_time(connection, _CLOSE_SECONDS)

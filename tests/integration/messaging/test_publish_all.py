@@ -9,7 +9,6 @@ from uuid import uuid4
 import aio_pika
 import aiormq
 import pytest
-from aio_pika.abc import TimeoutType
 from aio_pika.exceptions import DeliveryError
 from aiormq import spec
 
@@ -17,12 +16,11 @@ from deploy.local.servers import Servers
 from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.messaging import publisher
-from libs.common.messaging.connections import LastingConnection
 from libs.common.messaging.driver import FRAMES_MAX
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage
 from libs.common.messaging.publisher import AT_ONCE, Publisher, forgiving
 from libs.common.messaging.topology import dead_exchange
-from tests.support.broker import Node, go_silent
+from tests.support.broker import Node
 from tests.support.waiting import until
 
 EXCHANGE = "payments.x"
@@ -208,23 +206,6 @@ async def test_silent_connection_that_the_driver_closes_is_an_outage(place: Plac
     faults = [*together.result(), alone.exception()]
     assert len(faults) == 3
     assert all(isinstance(fault, ConnectionError) and outages.is_outage(fault) for fault in faults)
-
-
-async def test_connection_that_goes_silent_while_it_is_made_is_an_outage(
-    vhost_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closing: list[asyncio.Task[None]] = []
-
-    class Silent(LastingConnection):
-        async def connect(self, timeout: TimeoutType = None) -> None:
-            await super().connect(timeout)
-            assert self.transport is not None
-            closing.append(asyncio.create_task(go_silent(self.transport.connection)))
-
-    monkeypatch.setattr(publisher, "LastingConnection", Silent)
-    with pytest.raises(Unavailable):
-        await Publisher(vhost_url, name="api").start()
-    await asyncio.gather(*closing)
 
 
 async def test_connection_without_confirms_is_replaced_unless_it_is_blocked(
