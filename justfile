@@ -345,6 +345,11 @@ proof-lifecycle *args: setup
 pictures *args: setup
     @{{ python }} -m deploy.observability.pictures "$@"
 
+# Print what a number of payments a second needs: CPU, rows, disk, messages, processes and connections
+[group('operate')]
+capacity rate: setup
+    @{{ python }} -m deploy.local capacity {{ rate }}
+
 # Print what is in a service's image, as CycloneDX: just sbom api >api.cdx.json
 [group('operate')]
 sbom service: setup

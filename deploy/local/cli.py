@@ -105,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     command("url", _url, "print the address of a service in this checkout").add_argument(
         "service", nargs="?", choices=SERVICES, default="api", help="default: %(default)s"
     )
+    capacity = command("capacity", _capacity, "print what a number of payments a second needs")
+    capacity.add_argument("rate", metavar="RATE", type=int, help="payments a second")
     command("install-servers", _install_servers, "install the servers' packages where they are needed", profile="dev")
     command("up-servers", _up_servers, "start PostgreSQL, Redis and RabbitMQ where they do not run", profile="dev")
     down_servers = command("down-servers", _down_servers, "stop the servers of a profile", profile="dev")
@@ -217,6 +219,13 @@ def _make_key(chosen: argparse.Namespace) -> int:
     print(f"JWT_PRIVATE_KEY_FILE={file}")
     print(f"JWT_PUBLIC_KEYS_FILE={public}")
     _report("Publish the public key first, sign with the private one five minutes later: see docs/secrets.md.")
+    return 0
+
+
+def _capacity(chosen: argparse.Namespace) -> int:
+    from deploy.local.capacity import report
+
+    print(report(chosen.rate), end="")
     return 0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import (
+    capacity,
     collection,
     compatibility,
     compose,
@@ -63,6 +64,7 @@ MADE: dict[Path, Callable[[], str]] = {
     definitions.FILE: definitions.text,
     definitions.DOCUMENT: definitions.page,
     setting_names.LIST: names.listing,
+    capacity.FILE: lambda: capacity.written(capacity.FILE.read_text()),
     compose.FILE: lambda: compose.written(compose.FILE.read_text()),
     message_page.FILE: message_page.text,
     metric_page.FILE: metric_page.text,
