@@ -22,7 +22,7 @@ setup:
 demo *args: setup
     @{{ python }} -m deploy.local demo "$@"
 
-# Start servers and services, migrate and seed; safe to repeat; with --observe also Prometheus and Alertmanager
+# Start servers and services, migrate and seed; safe to repeat; with --observe also Prometheus and Alertmanager, with --profile four-databases a database for each service
 [no-exit-message]
 [group('run')]
 up *args: setup

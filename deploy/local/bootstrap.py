@@ -28,11 +28,13 @@ COMMAND_SECONDS = 60.0
 _VARIABLE = re.compile(r":'(\w+)'")
 
 
-async def bootstrap(admin_dsn: str, database: str = "payments", *, passwords: Mapping[str, str] | None = None) -> None:
+async def bootstrap(
+    admin_dsn: str, database: str = "payments", *, passwords: Mapping[str, str] | None = None, only: str = ""
+) -> None:
     """Make the database where it is missing, and in it the roles, schemas and rights of the four services.
 
     Safe to repeat and to run from several processes at once. A role without an entry in `passwords` gets its own name
-    as password, which is for development only.
+    as password, which is for development only. With `only` it is the database of that service alone.
 
     Raises:
         LocalFailure: when PostgreSQL refuses, or a password is given for a role that does not exist.
@@ -54,12 +56,22 @@ async def bootstrap(admin_dsn: str, database: str = "payments", *, passwords: Ma
             )
             try:
                 await inside.execute(script)
+                if only:
+                    await inside.execute(leave(only, database))
             finally:
                 await inside.close()
         finally:
             await admin.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as refused:
         raise LocalFailure(f"PostgreSQL at {host} refused to set up the database {database}: {refused}") from refused
+
+
+def leave(only: str, database: str) -> str:
+    """Return the SQL that removes the other services from the database of one; a schema with tables in it is refused."""
+    others = [service for service in SERVICES if service != only]
+    roles = ", ".join(f"{service}_{kind}" for service in others for kind in ("owner", "app"))
+    schemas = ", ".join(others)
+    return f"DROP SCHEMA {schemas} RESTRICT; REVOKE ALL ON DATABASE {identifier(database)} FROM {roles};"
 
 
 def substitute(script: str, variables: Mapping[str, str]) -> str:

@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     up = command("up", _up, "start everything: servers, migrations, seeds, services")
+    up.add_argument(
+        "--profile",
+        choices=("dev", "four-databases"),
+        help="one database for all services, or one for each; each has its own data (default: as before, at first dev)",
+    )
     up.add_argument("--observe", action="store_true", help="Prometheus and Alertmanager too, which watch them")
     down = command("down", _down, "end everything that was started here")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
@@ -116,7 +121,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(chosen: argparse.Namespace) -> int:
-    env = lifecycle.up(_report)
+    is_split = None if chosen.profile is None else chosen.profile == "four-databases"
+    env = lifecycle.up(_report, is_split=is_split)
     print(status())
     if chosen.observe:
         from deploy.local.observing import observe

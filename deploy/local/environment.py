@@ -36,9 +36,12 @@ _LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
 
 def service_environment(
-    servers: Servers, keys: Keys, *, database: str = DATABASE, vhost: str = VHOST
+    servers: Servers, keys: Keys, *, database: str = DATABASE, vhost: str = VHOST, is_split: bool = False
 ) -> dict[str, str]:
-    """Return every setting that the four services need to run against these servers."""
+    """Return every setting that the four services need to run against these servers.
+
+    With `is_split` each service has a database of its own, named after the common one and the service.
+    """
     broker = servers.rabbitmq
     env = {
         "APP_ENV": "local",
@@ -63,10 +66,16 @@ def service_environment(
     for service in SERVICES:
         prefix = service.upper()
         for role, name in ((f"{service}_app", "DATABASE_URL"), (f"{service}_owner", "MIGRATION_DATABASE_URL")):
-            url = servers.postgres_database_url(database, user=role, password=own.get(role, role))
+            place = database_of(service) if is_split else database
+            url = servers.postgres_database_url(place, user=role, password=own.get(role, role))
             env[f"{prefix}_{name}"] = url
         env[f"{prefix}_HTTP_PORT"] = str(HTTP_PORTS[service] + port_offset())
     return env
+
+
+def database_of(service: str) -> str:
+    """Return the name of a service's own database."""
+    return f"{DATABASE}_{service}"
 
 
 def role_passwords(env: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +136,7 @@ def full_environment(place: Layout, servers: Servers, keys: Keys) -> dict[str, s
     A variable of the shell or of `.env` wins over our default, except an address that the shell carries from an earlier
     `env` of ours.
     """
-    defaults = service_environment(servers, keys)
+    defaults = service_environment(servers, keys, is_split=records.read(place).is_split)
     chosen = {**read_dotenv(place.root / ".env"), **os.environ}
     ours = records.own_addresses(place.root)
     for name in ("REDIS_URL", "RABBITMQ_URL", *(f"{service.upper()}_RABBITMQ_URL" for service in SERVICES)):

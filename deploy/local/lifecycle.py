@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from deploy.local import environment, in_force, packages, ports, servers, supervision, vhosts
+from deploy.local import environment, in_force, packages, ports, records, servers, supervision, vhosts
 from deploy.local.bootstrap import SERVICES, bootstrap
 from deploy.local.containers import are_chosen as containers_chosen
 from deploy.local.errors import LocalFailure, failure
@@ -34,8 +34,10 @@ MIGRATIONS_AT_ONCE = 2
 Report = Callable[[str], None]
 
 
-def up(report: Report) -> dict[str, str]:
+def up(report: Report, *, is_split: bool | None = None) -> dict[str, str]:
     """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
+
+    With `is_split` each service gets a database of its own, without it all share one; by default it stays as it was.
 
     Raises:
         LocalFailure: one sentence about what is missing, taken or did not become ready.
@@ -43,6 +45,8 @@ def up(report: Report) -> dict[str, str]:
     place = layout("dev")
     began = time.monotonic()
     with locked(place.run / "lock"):
+        if is_split is not None:
+            choose_databases(place, is_split=is_split)
         env = prepare(report)
         check_ports(place, env)
         migrate(report, env)
@@ -54,21 +58,33 @@ def up(report: Report) -> dict[str, str]:
     return env
 
 
+def choose_databases(place: Layout, *, is_split: bool) -> None:
+    """Keep whether each service has a database of its own.
+
+    Raises:
+        LocalFailure: when a setting already names the database of a service.
+    """
+    named = [name for service in SERVICES if os.environ.get(name := f"{service.upper()}_DATABASE_URL")]
+    if named:
+        raise LocalFailure(f"{', '.join(named)} names a database already; unset it, or leave --profile out.")
+    records.remember_databases(place, is_split=is_split)
+
+
 def prepare(report: Report, profile: str = "dev") -> dict[str, str]:
     """Bring up the servers with the platform's database and virtual host in them; return the services' settings."""
     in_force.check()
     place = layout(profile)
     install_servers(profile, report)
     found = servers.ensure(profile, report=report)
-    _admit(found)
+    _admit(place, found)
     return environment.full_environment(place, found, keys(place))
 
 
-def _admit(found: Servers) -> None:
-    """Make the database and the virtual host, and in them who may come in, with the rights and passwords of the settings."""
+def _admit(place: Layout, found: Servers) -> None:
+    """Make the databases and the virtual host, and in them who may come in, with the rights and passwords of the settings."""
     if not os.environ.get("API_DATABASE_URL"):
         own = environment.role_passwords(os.environ)
-        asyncio.run(bootstrap(found.postgres_url, environment.DATABASE, passwords=own))
+        asyncio.run(_make_databases(found, own, is_split=records.read(place).is_split))
     if found.rabbitmq.kind != "given":
         from deploy.local.definitions import definitions
 
@@ -76,6 +92,15 @@ def _admit(found: Servers) -> None:
         vhosts.create(found.rabbitmq, list(dict.fromkeys((vhost, partners))))
         passwords = environment.broker_passwords(os.environ)
         vhosts.load(found.rabbitmq, definitions(vhost=vhost, partners=partners, passwords=passwords))
+
+
+async def _make_databases(found: Servers, passwords: Mapping[str, str], *, is_split: bool) -> None:
+    if not is_split:
+        await bootstrap(found.postgres_url, environment.DATABASE, passwords=passwords)
+        return
+    for service in SERVICES:
+        database = environment.database_of(service)
+        await bootstrap(found.postgres_url, database, passwords=passwords, only=service)
 
 
 def install_servers(profile: str, report: Report) -> None:
@@ -225,7 +250,7 @@ def restart(services: Sequence[str]) -> None:
     require_servers()
     env = environment.full_environment(place, found, keys(place))
     # A password that has changed is changed on both sides.
-    _admit(found)
+    _admit(place, found)
     for service in services:
         supervision.restart(place, service, environment.settings_in(env, place.root))
     wait_ready(place, env, services)

@@ -84,6 +84,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     ports: dict[str, int] = {}
     preferred: dict[str, int] = {}
     """The ports that the settings named when those were chosen."""
+    is_split: bool = False
+    """Whether each service has a database of its own."""
 
     def last_port(self, name: str, *, preferred: int) -> int:
         """Return the port that a server had, 0 if none or if the settings named another one at that time."""
@@ -127,8 +129,14 @@ def remember(layout: Layout, name: str, server: Server | None) -> None:
         servers[name] = server
         if server.kind == "native":
             ports[name], preferred[name] = server.port, layout.preferred_port(name)
-    kept = Record(profile=layout.profile, root=str(layout.root), servers=servers, ports=ports, preferred=preferred)
-    write(layout, kept)
+    write(layout, msgspec.structs.replace(record, servers=servers, ports=ports, preferred=preferred))
+
+
+def remember_databases(layout: Layout, *, is_split: bool) -> None:
+    """Keep whether each service has a database of its own, for the commands that come later."""
+    record = read(layout)
+    if record.is_split != is_split:
+        write(layout, msgspec.structs.replace(record, is_split=is_split))
 
 
 def own_addresses(root: Path) -> set[tuple[str, int]]:

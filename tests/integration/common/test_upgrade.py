@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from deploy.local.bootstrap import bootstrap
+from deploy.local.errors import LocalFailure
 from deploy.local.servers import Servers
 from libs.common.db.migrate import upgrade
 from libs.common.errors import Unavailable
@@ -103,3 +104,27 @@ async def test_migration_that_waits_for_a_lock_lets_others_pass_and_goes_on(bare
     assert await payment.fetchval("SELECT count(*) FROM api.notes WHERE text IS NULL") == 1
     await reader.close()
     await payment.close()
+
+
+async def test_database_of_one_service_is_closed_to_the_others(servers: Servers) -> None:
+    name = f"test_upgrade_{uuid4().hex[:12]}"
+    database = TestDatabase(servers, name)
+    try:
+        for _ in range(2):
+            await bootstrap(servers.postgres_url, name, only="ledger")
+        await asyncio.to_thread(upgrade, service="ledger", url=database.url("ledger_owner"))
+        serving = await asyncpg.connect(database.url("ledger_app"))
+        assert await serving.fetchval("SELECT count(*) FROM ledger.inbox") == 0
+        schemas = await serving.fetch("SELECT nspname FROM pg_namespace WHERE nspname = ANY ($1)", list(SERVICES))
+        assert [row["nspname"] for row in schemas] == ["ledger"]
+        await serving.close()
+        for role in ("api_app", "notifier_owner"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asyncpg.connect(database.url(role))
+        # Tables of another service are never removed.
+        with pytest.raises(LocalFailure, match="other objects depend on"):
+            await bootstrap(servers.postgres_url, name, only="api")
+    finally:
+        admin = await asyncpg.connect(servers.postgres_url)
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.close()
