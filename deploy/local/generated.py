@@ -31,7 +31,7 @@ from deploy.local.errors import LocalFailure
 from deploy.local.json_documents import laid_out
 from deploy.local.layout import ROOT
 from deploy.local.processes import run
-from deploy.observability import dashboards, levels
+from deploy.observability import cluster_rules, dashboards, levels
 from libs.common import setting_names
 from libs.common.secrets import PUBLISHED
 
@@ -69,6 +69,7 @@ MADE: dict[Path, Callable[[], str]] = {
     message_page.FILE: message_page.text,
     metric_page.FILE: metric_page.text,
     levels.FILE: levels.text,
+    cluster_rules.FILE: lambda: cluster_rules.text(levels.text()),
     PUBLISHED: published.listing,
 }
 """What is made of other files of the repository."""

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deploy.local.native.prometheus import promtool
+from deploy.observability import cluster_rules
 from tests.unit.deploy.alert_cases import CASES, IN_DAYS, Series
 
 ROOT = Path(__file__).parents[3]
@@ -27,6 +28,13 @@ def rules_of(file: Path) -> list[Rule]:
 def test_every_alert_has_its_case() -> None:
     every = [rule["alert"] for file in ALERTS for rule in rules_of(file)]
     assert sorted(every) == sorted([*CASES, *IN_DAYS])
+
+
+def test_cluster_gets_every_rule_as_it_is() -> None:
+    found = list(yaml.safe_load_all(cluster_rules.FILE.read_text()))
+    given = [yaml.safe_load(file.read_text()) for file in (*RULES, *ALERTS)]
+    assert [document["spec"] for document in found] == given
+    assert len({document["metadata"]["name"] for document in found}) == len(given)
 
 
 def case(alert: str, series: Series, *, fires: bool, interval: str, at: str) -> dict[str, Any]:
