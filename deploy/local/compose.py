@@ -7,6 +7,7 @@ from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import HTTP_PORTS
 from deploy.local.layout import ROOT
 from deploy.local.names import DOCUMENTED, names_of
+from libs.common.secrets import is_secret
 
 FILE = ROOT / "docker-compose.yml"
 BEGIN = "# --- Settings of the services, written by `just docs`; empty ones mean the default ---\n"
@@ -25,6 +26,8 @@ _DEFAULTS = {
     "SEED_SALES_PASSWORD": "sales123",
 }
 """Where compose's own servers are, and what only development may use; the services refuse these secrets elsewhere."""
+_NO_FILES = ("SEED_", "OPERATIONS_TOKEN", "MIGRATION_")
+"""Secrets that stay values: of demo users, of Prometheus too, and of the migrations, which are written by hand."""
 
 
 def settings(service: str, documented: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -41,9 +44,18 @@ def settings(service: str, documented: frozenset[str]) -> Iterator[tuple[str, st
         elif name not in documented and name not in {"DATABASE_URL", "RABBITMQ_URL"}:
             yield own, f"${{{own}:-{_default(service, name)}}}"
         else:
-            yield name, f"${{{own}:-${{{name}:-{_default(service, name)}}}}}"
+            # A secret that is set to nothing comes from a file, and has no default then.
+            sign = "-" if name in _DEFAULTS and may_be_a_file(name) else ":-"
+            yield name, f"${{{own}:-${{{name}{sign}{_default(service, name)}}}}}"
+            if may_be_a_file(name):
+                yield f"{name}_FILE", f"${{{own}_FILE:-${{{name}_FILE:-}}}}"
     # Only where the address has none: of any characters, which within the address would have to be escaped.
     yield "PGPASSWORD", f"${{{prefix}_APP_PASSWORD:-{service}_app}}"
+
+
+def may_be_a_file(name: str) -> bool:
+    """Tell whether compose passes the file of a setting: of secrets, and of keys, which have many lines."""
+    return (is_secret(name.lower()) or name == "JWT_PUBLIC_KEYS") and not name.startswith(_NO_FILES)
 
 
 def block(root: Path = ROOT) -> str:

@@ -6,6 +6,7 @@ import re
 import secrets as random_secrets
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,34 @@ def test_the_settings_are_those_of_the_services() -> None:
     assert COMPOSE.read_text() == compose.written(COMPOSE.read_text()), "run `just docs`"
 
 
+def handed_over(service: dict[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """What a container gets where these variables are set: an empty one counts where its default has no colon."""
+    variable = re.compile(r"\$\{([A-Z0-9_]+)(:?)-([^${}]*)\}")
+
+    def chosen(found: re.Match[str]) -> str:
+        text = given.get(found[1])
+        return found[3] if text is None or (found[2] and not text) else text
+
+    def value(text: str) -> str:
+        while variable.search(text):
+            text = variable.sub(chosen, text)
+        return text
+
+    return {name: value(str(text)) for name, text in service["environment"].items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_secrets_of_a_service_may_be_files(services: dict[str, Any], service: str, tmp_path: Path) -> None:
+    files = [name for name in names.names_of(service) if compose.may_be_a_file(name)]
+    assert {"DATABASE_PASSWORD", "RABBITMQ_PASSWORD"} <= set(files)
+    given = {f"{name}_FILE": str(tmp_path / name) for name in files} | {"JWT_SECRET": "", "ENCRYPTION_KEY": ""}
+    environ = handed_over(services[service], given)
+    assert {name: environ.get(f"{name}_FILE") for name in files} == {name: str(tmp_path / name) for name in files}
+    # Nothing is given twice, which a service refuses.
+    assert {name: environ[name] for name in files if environ[name]} == {}
+    assert services[service]["volumes"] == ["${SECRETS_FOLDER:-secrets}:/run/secrets:ro"]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_compose_hands_over_is_taken(services: dict[str, Any], service: str) -> None:
     given = {
@@ -154,14 +183,7 @@ def test_what_compose_hands_over_is_taken(services: dict[str, Any], service: str
         "WEBHOOK_CLAIM_MAX": "7",
         f"{service.upper()}_LOG_LEVEL": "ERROR",
     }
-    variable = re.compile(r"\$\{([A-Z0-9_]+):-([^${}]*)\}")
-
-    def value(text: str) -> str:
-        while variable.search(text):
-            text = variable.sub(lambda found: given.get(found[1]) or found[2], text)
-        return text
-
-    environ = {name: value(str(text)) for name, text in services[service]["environment"].items()}
+    environ = handed_over(services[service], given)
     settings: Any = load(names.settings_of(service), service=service, environ=environ)
     assert settings.database.database_url == f"postgresql://{service}_app:aB%2Fc%2Bd%3D%40%3A%23@postgres:5432/payments"
     assert settings.place.log_level == "ERROR"
