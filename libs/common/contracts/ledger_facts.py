@@ -131,6 +131,11 @@ class ListEntryFacts(Message, frozen=True, kw_only=True):
     """Entries of exactly these payments, at most 500. Where `next_after` is set, those beyond it are to be requested again."""
     entry_ids: tuple[UUID, ...] = ()
     """Exactly these entries, at most 1,000; unknown ones are left out."""
+    reversed_from: datetime | None = None
+    """Of the range, only entries that take another one back and were posted from then on, however old that one is; with `reversed_until`.
+    Where `after` is None, those that belong to no payment, and no more than `limit` of them. Who answers with other entries does not know this yet."""
+    reversed_until: datetime | None = None
+    """The first instant at which such an entry no longer counts."""
     limit: int = 2_000
     """1 to 5,000, or to 10,000 in columns: payments are added while their entries are no more than that; the first is returned whole in
     any case."""

@@ -103,6 +103,13 @@ JOURNAL_ENTRIES = sa.Table(
         unique=True,
         postgresql_where=sa.text("reverses IS NOT NULL"),
     ),
+    # What was taken back by hand lately, of payments of whatever age.
+    sa.Index(
+        "ix_journal_entries_reversals",
+        "tenant_id",
+        "posted_at",
+        postgresql_where=sa.text("reverses IS NOT NULL"),
+    ),
     sa.Index("ix_journal_entries_group", "chain", "sequence"),
     sa.Index("ix_journal_entries_posted_at", "tenant_id", "posted_at", "id"),
     sa.Index(

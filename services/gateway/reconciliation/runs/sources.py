@@ -75,6 +75,29 @@ class Sources:
                 return found
             after = page.next_after
 
+    async def reversed_payments(
+        self, tenant_id: str, *, since: datetime, until: datetime, after: UUID, limit: int
+    ) -> list[UUID]:
+        """List payments with an id above `after` of which an entry was reversed in a time, in their order."""
+        found: dict[UUID, None] = {}
+        while True:
+            page: EntryFactPage = await self._requester.request(
+                ListEntryFacts(tenant_id=tenant_id, after=after, reversed_from=since, reversed_until=until, limit=limit)
+            )
+            items = _reversals(page)
+            found |= {each.payment_intent_id: None for each in items if each.payment_intent_id is not None}
+            # A payment of which several entries were reversed is named once.
+            if page.next_after is None or not items or len(found) >= limit:
+                return [*found][:limit]
+            after = page.next_after
+
+    async def reversed_alone(self, tenant_id: str, *, since: datetime, until: datetime) -> list[UUID]:
+        """List entries that belong to no payment and were reversed in a time: the first thousands of them."""
+        page: EntryFactPage = await self._requester.request(
+            ListEntryFacts(tenant_id=tenant_id, reversed_from=since, reversed_until=until, limit=ENTRIES_MAX)
+        )
+        return [each.reverses for each in _reversals(page) if each.reverses and each.payment_intent_id is None]
+
     async def payments_of(self, tenant_id: str, intents: Sequence[UUID]) -> list[PaymentFact]:
         """Read some payments; what the api does not have is left out."""
         found: list[PaymentFact] = []
@@ -122,6 +145,11 @@ class Sources:
 def parted_in(page: EntryFactPage) -> set[UUID]:
     """Return the payment of a page that does not have all entries of it; there is one at most."""
     return set() if page.is_whole else {each.payment_intent_id for each in page.items if each.payment_intent_id}
+
+
+def _reversals(page: EntryFactPage) -> Sequence[EntryFact]:
+    """Return the reversals of a page; a ledger of before these could be requested answers with entries of any kind."""
+    return () if any(each.reverses is None for each in page.items) else page.items
 
 
 def _left(ids: Sequence[UUID], requested: int, next_after: UUID | None) -> list[UUID]:

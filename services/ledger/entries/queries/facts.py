@@ -41,7 +41,7 @@ async def entry_facts(
     """Read entries of a tenant in the order of their payments; of one payment at most `payment_entries_max`.
 
     Raises:
-        QueryInvalid: for a limit out of range, too many ids or such that are none, or columns of anything but a range.
+        QueryInvalid: for a limit out of range, too many ids or such that are none, or columns or reversals of anything but a range.
     """
     _check(request)
     if request.in_columns:
@@ -84,6 +84,10 @@ def _check(request: ListEntryFacts) -> None:
         raise _refused("expected", "is for columns alone")
     if request.expected and not _IDS.fullmatch(request.expected):
         raise _refused("expected", "must be ids that are separated by commas")
+    if (request.reversed_from is None) is not (request.reversed_until is None):
+        raise _refused("reversed_until", "must be there with reversed_from, and only then")
+    if request.reversed_from is not None and (request.in_columns or request.payment_intent_ids or request.entry_ids):
+        raise _refused("reversed_from", "is for the entries of a range alone")
     for member, number, least, most in (
         ("limit", request.limit, 1, ENTRY_ROWS_MAX if request.in_columns else ENTRIES_MAX),
         ("expected", request.expected.count(",") + 1, 0, ENTRY_EXPECTED_MAX),
@@ -106,6 +110,16 @@ async def _page(
     if request.entry_ids:
         return await facts.facts_by_ids(connection, tenant_id, request.entry_ids), True, True
     # One more than is sent shows whether there are more.
+    if request.reversed_from is not None and request.reversed_until is not None:
+        rows = await facts.reversals(
+            connection,
+            tenant_id,
+            posted=(request.reversed_from, request.reversed_until),
+            after=request.after,
+            until=request.until or _LAST,
+            limit=limit + 1,
+        )
+        return rows[:limit], len(rows) <= limit, True
     if request.payment_intent_ids:
         rows = await facts.facts_of_payments(connection, tenant_id, request.payment_intent_ids, limit=limit + 1)
     else:

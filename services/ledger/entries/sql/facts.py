@@ -1,6 +1,7 @@
 """The SQL of entries as other services compare them: in the order of their payments, the lines of each beside it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -41,6 +42,19 @@ _OF_PAYMENTS = Statement(
     page="""
 SELECT {columns} FROM journal_entries
  WHERE tenant_id = :tenant_id AND payment_intent_id = ANY(:payment_intent_ids::uuid[])
+ ORDER BY payment_intent_id, id LIMIT :limit
+""",
+    columns=_COLUMNS,
+)
+# Entries that take others back: few, since a person does it, so that they are found by their time, and those behind a payment among them.
+# By `ix_journal_entries_reversals`.
+REVERSALS = Statement(
+    _FACTS,
+    page="""
+SELECT {columns} FROM journal_entries
+ WHERE tenant_id = :tenant_id AND reverses IS NOT NULL AND posted_at >= :reversed_from AND posted_at < :reversed_until
+   AND CASE WHEN :after::uuid IS NULL THEN payment_intent_id IS NULL
+            ELSE payment_intent_id > :after AND payment_intent_id <= :until END
  ORDER BY payment_intent_id, id LIMIT :limit
 """,
     columns=_COLUMNS,
@@ -166,6 +180,27 @@ async def facts_of_payments(
     """Read entries of these payments."""
     return await _OF_PAYMENTS.fetch(
         connection, tenant_id=tenant_id, payment_intent_ids=list(payment_intent_ids), limit=limit
+    )
+
+
+async def reversals(
+    connection: Connection,
+    tenant_id: str,
+    *,
+    posted: tuple[datetime, datetime],
+    after: UUID | None,
+    until: UUID,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Read entries that take others back and were posted in a window, of a range of payments; of none where `after` is None."""
+    return await REVERSALS.fetch(
+        connection,
+        tenant_id=tenant_id,
+        reversed_from=posted[0],
+        reversed_until=posted[1],
+        after=after,
+        until=until,
+        limit=limit,
     )
 
 

@@ -109,14 +109,22 @@ class StepReading:
                 return await self._read_older(run)
             case Phase.MOVEMENTS:
                 moved = await sql.loose_movements(
-                    self._database, run, after=UUID(run.cursor) if run.cursor else _FIRST, limit=_STEP_MAX
+                    self._database,
+                    run,
+                    after=UUID(run.cursor) if run.cursor else _FIRST,
+                    also=[each.id for each in await self._reversed_movements(run) if each.payment_intent_id is None],
+                    limit=_STEP_MAX,
                 )
                 cursor = str(moved[-1].movement_id) if len(moved) == _STEP_MAX else None
                 ids = [entry_of(m.movement_id, k) for m in moved for k in _OF_MOVEMENTS if m.is_booked]
                 return Step(cursor=cursor, movements=moved, entries=await self._entries(run, ids))
             case Phase.PAYOUTS:
                 found = await sql.payouts(
-                    self._database, run, after=UUID(run.cursor) if run.cursor else _FIRST, limit=_STEP_MAX
+                    self._database,
+                    run,
+                    after=UUID(run.cursor) if run.cursor else _FIRST,
+                    also=await self._reversed_alone(run),
+                    limit=_STEP_MAX,
                 )
                 cursor = str(found[-1].payout_id) if len(found) == _STEP_MAX else None
                 ids = [entry_of(p.payout_id, k) for p in found for k in _OF_PAYOUTS]
@@ -199,16 +207,33 @@ class StepReading:
 
     async def _read_older(self, run: Run) -> Step:
         after = UUID(run.cursor) if run.cursor else _FIRST
-        moved_of, changed = await asyncio.gather(
+        since, until = run.window_from, run.window_until
+        moved_of, changed, taken_back, movements = await asyncio.gather(
             sql.older_payments(self._database, run, after=after, limit=_STEP_MAX),
-            self._sources.changed(
-                run.tenant_id, since=run.window_from, until=run.window_until, after=after, limit=_STEP_MAX
-            ),
+            self._sources.changed(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
+            self._sources.reversed_payments(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
+            self._reversed_movements(run),
         )
-        # The first of both: what is cut off is in the next step.
-        intents = sorted({*moved_of, *changed})[:_STEP_MAX]
-        cursor = str(intents[-1]) if len(intents) == _STEP_MAX else None
+        moved_back = {each.payment_intent_id for each in movements if each.payment_intent_id}
+        # The first of all: what is cut off is in the next step.
+        every = sorted({*moved_of, *changed, *taken_back, *(each for each in moved_back if each > after)})[:_STEP_MAX]
+        cursor = str(every[-1]) if len(every) == _STEP_MAX else None
+        # Those of the window were compared before.
+        intents = [each for each in every if not run.first_payment <= each < run.end_of_payments]
         return Step(cursor=cursor, groups=await self._groups_of(run, intents) if intents else ())
+
+    async def _reversed_alone(self, run: Run) -> list[UUID]:
+        """Return entries of no payment that were reversed in the window."""
+        return await self._sources.reversed_alone(run.tenant_id, since=run.window_from, until=run.window_until)
+
+    async def _reversed_movements(self, run: Run) -> list[sql.Reversed]:
+        """Return movements of which such an entry was reversed in the window: each has its entries under ids that follow from its own."""
+        # An id that somebody has made up may have a time of which there is none.
+        entries = {each for each in await self._reversed_alone(run) if each < run.end_of_payments}
+        if not entries:
+            return []
+        found = await sql.movements_at(self._database, run.tenant_id, {time_of_id(each) for each in entries})
+        return [each for each in found if entries & {entry_of(each.movement_id, kind) for kind in _OF_MOVEMENTS}]
 
     async def _groups_of(self, run: Run, intents: Sequence[UUID]) -> list[PaymentGroup]:
         """Read what the sides have of some payments."""

@@ -9,9 +9,11 @@ from services.gateway.reconciliation.runs.sql.at_once import (
 from services.gateway.reconciliation.runs.sql.facts import (
     SEEN_AGAIN_AFTER,
     MovementPage,
+    Reversed,
     Witness,
     loose_movements,
     match,
+    movements_at,
     movements_of_payments,
     movements_of_range,
     older_payments,
@@ -38,6 +40,7 @@ from services.gateway.reconciliation.runs.sql.reports import missing_in_reports
 __all__ = [
     "SEEN_AGAIN_AFTER",
     "MovementPage",
+    "Reversed",
     "Witness",
     "add",
     "claim",
@@ -53,6 +56,7 @@ __all__ = [
     "match",
     "match_at_once",
     "missing_in_reports",
+    "movements_at",
     "movements_of_payments",
     "movements_of_range",
     "older_payments",

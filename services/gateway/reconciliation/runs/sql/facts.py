@@ -1,6 +1,6 @@
 """What runs compare, and what agreed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,8 +8,9 @@ import asyncpg
 import msgspec
 
 from libs.common.contracts.gateway_movements import MovementKind
+from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection, Database
-from libs.common.db.statements import Statement, reader_of
+from libs.common.db.statements import Statement, derived_id_sql, reader_of
 from services.gateway.reconciliation.runs.domain import Match, MovementFact, PayoutFact
 from services.gateway.reconciliation.runs.domain.run import Run
 
@@ -62,7 +63,8 @@ SELECT payment_intent_id FROM (
 )
 
 # What belongs to no payment: our ids of movements are in the order of their times, so a window is a range of them, by
-# `ix_processor_movements_loose`; what became known lately, by `ix_processor_movements_late`; and what is unsettled, by `ix_discrepancies_unsettled`.
+# `ix_processor_movements_loose`; what became known lately, by `ix_processor_movements_late`; what is unsettled, by `ix_discrepancies_unsettled`;
+# and what the books have taken back lately.
 _LOOSE = Statement(
     """
 SELECT {columns} FROM (
@@ -77,7 +79,8 @@ SELECT {columns} FROM (
         AND m.id = ANY (ARRAY(SELECT subject FROM discrepancies AS d
                                WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'movement' AND d.payment_intent_id IS NULL
                                  AND state IN ('open', 'assigned', 'pending', 'reopened')
-                              UNION SELECT id FROM processor_movements WHERE {lately_known} AND payment_intent_id IS NULL))
+                              UNION SELECT id FROM processor_movements WHERE {lately_known} AND payment_intent_id IS NULL
+                              UNION SELECT unnest(:also::text[])))
       ORDER BY m.movement_id LIMIT :limit)
 ) AS m ORDER BY movement_id LIMIT :limit
 """,
@@ -85,8 +88,16 @@ SELECT {columns} FROM (
     lately_known=_LATELY_KNOWN,
 )
 
-# Payouts of the window, those that changed in it, as where they come back, and what is unsettled about others, with what their movements come to. In the order of our ids.
-_PAYOUTS = Statement("""
+# Movements of some milliseconds, by `ix_processor_movements_window`: as many as a processor has in its finest unit of time.
+_AT = Statement("""
+SELECT m.id, m.movement_id, m.payment_intent_id FROM unnest(:times::timestamptz[]) AS t (at)
+  JOIN processor_movements AS m ON m.tenant_id = :tenant_id AND m.created_at >= t.at AND m.created_at < t.at + interval '1 millisecond'
+""")
+
+# Payouts of the window, those that changed in it, as where they come back, and what is unsettled about others, or was taken back in the
+# books, with what their movements come to. In the order of our ids. An account has few payouts, and their ids are not in the order of time.
+_PAYOUTS = Statement(
+    """
 SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_matched AS is_itemised, p.created_at, p.arrives_at, p.updated_at,
        coalesce(parts.net_minor, 0)::int8 AS parts_minor, coalesce(own.net_minor, 0)::int8 AS taken_minor,
        coalesce(own.number, 0) > 0 AS has_movement,
@@ -99,7 +110,9 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
                 OR (updated_at >= :run.window_from AND updated_at < :run.window_until)
                 OR payout_id::text IN (SELECT subject FROM discrepancies AS d
                                         WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'payout'
-                                          AND state IN ('open', 'assigned', 'pending', 'reopened')))
+                                          AND state IN ('open', 'assigned', 'pending', 'reopened'))
+                OR (cardinality(:also::uuid[]) > 0
+                    AND EXISTS (SELECT FROM unnest(ARRAY[{tails}]) AS h (tail) WHERE {derived} = ANY (:also::uuid[]))))
          ORDER BY payout_id LIMIT :limit) AS p
   LEFT JOIN LATERAL (
     SELECT sum(net_minor) AS net_minor FROM processor_movements AS m
@@ -111,7 +124,13 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
      WHERE m.account_id = p.account_id AND m.is_live = p.is_live AND m.id IN (p.movement_ref, p.failure_movement_ref)
   ) AS own ON true
  ORDER BY p.payout_id
-""")
+""",
+    tails=", ".join(
+        f"substr(sha256(uuid_send(payout_id) || '{kind}'), 1, 10)"
+        for kind in (EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED)
+    ),
+    derived=derived_id_sql("payout_id", tail="h.tail"),
+)
 
 # Through which processor payments went, by `ix_attempts_payment_intent`, and how far the statement of its account is known.
 # Of several authorizations the one that went well counts, else the last: it is read last.
@@ -165,7 +184,19 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
     """From when on it is surely read; None: the account is not known."""
 
 
+class Reversed(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement that may have an entry that was taken back."""
+
+    id: str
+    """The processor's reference."""
+    movement_id: UUID
+    """Ours."""
+    payment_intent_id: UUID | None
+    """The payment it belongs to."""
+
+
 _witness = reader_of(Witness)
+_reversed = reader_of(Reversed)
 _fees = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 _KINDS = {kind.value: kind for kind in MovementKind}
 """Looked up faster than the enumeration is called."""
@@ -199,14 +230,22 @@ async def older_payments(database: Database, run: Run, *, after: UUID, limit: in
     return [row["payment_intent_id"] for row in await _OLDER.fetch(database, run=run, after=after, limit=limit)]
 
 
-async def loose_movements(database: Database, run: Run, *, after: UUID, limit: int) -> list[MovementFact]:
-    """Read what moved for no payment."""
-    return _movements(await _LOOSE.fetch(database, run=run, after=after, limit=limit))
+async def loose_movements(
+    database: Database, run: Run, *, after: UUID, also: Sequence[str], limit: int
+) -> list[MovementFact]:
+    """Read what moved for no payment, and of other times `also` what is named by the processor's references."""
+    return _movements(await _LOOSE.fetch(database, run=run, after=after, also=[*also], limit=limit))
 
 
-async def payouts(database: Database, run: Run, *, after: UUID, limit: int) -> list[PayoutFact]:
-    """Read payouts with what their movements come to."""
-    return [PayoutFact(**dict(row)) for row in await _PAYOUTS.fetch(database, run=run, after=after, limit=limit)]
+async def movements_at(database: Database, tenant_id: str, times: Iterable[datetime]) -> list[Reversed]:
+    """Read which movements there were at some times, each a millisecond long."""
+    return [_reversed(row) for row in await _AT.fetch(database, tenant_id=tenant_id, times=sorted(times))]
+
+
+async def payouts(database: Database, run: Run, *, after: UUID, also: Sequence[UUID], limit: int) -> list[PayoutFact]:
+    """Read payouts with what their movements come to; of other times those that `also` has an entry of."""
+    rows = await _PAYOUTS.fetch(database, run=run, after=after, also=[*also], limit=limit)
+    return [PayoutFact(**dict(row)) for row in rows]
 
 
 async def witnesses(database: Database, tenant_id: str, intents: Sequence[UUID]) -> dict[UUID, Witness]:
