@@ -91,6 +91,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the file's statements it is, from 1."""
     number: str
     """The number that the bank has given it, or empty."""
+    page: int = 0
+    """Which page of the statement with this number it is, from 1; 0: the bank has numbered none."""
     account: str
     currency: str
     opening_minor: int

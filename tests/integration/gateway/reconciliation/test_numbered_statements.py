@@ -1,7 +1,8 @@
 """Two equal payments of one day both count where two numbered statements have them; what is sent again never counts twice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -44,8 +45,8 @@ def mt940(number: str, opening: int, *movements: Movement) -> bytes:
     ).encode()
 
 
-def camt(number: str, opening: int, *movements: Movement) -> bytes:
-    closing = opening + sum(euros for _, euros in movements)
+def camt(number: str, opening: int, *movements: Movement, closing: int | None = None) -> bytes:
+    closing = opening + sum(euros for _, euros in movements) if closing is None else closing
     entries = "".join(
         f'<Ntry><Amt Ccy="EUR">{abs(euros)}.00</Amt><CdtDbtInd>{"CRDT" if euros > 0 else "DBIT"}</CdtDbtInd><Sts>BOOK</Sts>'
         f"<BookgDt><Dt>2026-11-{day}</Dt></BookgDt></Ntry>"
@@ -69,6 +70,12 @@ DAY = ("99/1", 90, ("04", 10), ("05", 10), ("05", 10), ("05", 5), ("05", 10))
 """Another one of all of it, and of the day before, that somebody has made by hand."""
 
 
+WHOLE = ("17/1", 100, ("05", 10), ("05", 10), ("05", 5), ("05", 10))
+"""The same as one statement, under the number of its first page."""
+DAY_ALONE = ("99/1", *WHOLE[1:])
+"""The same under another number."""
+
+
 @pytest.mark.parametrize("form", ["mt940", "camt053"])
 @pytest.mark.parametrize(
     "files",
@@ -86,6 +93,59 @@ async def test_equal_lines_of_the_statements_of_a_day_all_count(bank: Bank, form
     assert (await bank.take(write(*DAY))).lines_new == 1
     for each in files:
         assert (await bank.take(write(*each) + b"\n")).lines_new == 0
+
+
+PAGES = {1: (100, 10), 2: (110, 10, 5), 3: (125, 10)}
+"""Pages of a statement of one day: what each opens with, and its movements."""
+
+
+def mt940_page(page: int, *, last: int = 3) -> bytes:
+    opening, *movements = PAGES[page]
+    written = mt940(f"00017/{page:03}", opening, *(("05", euros) for euros in movements))
+    for tag, is_inside in ((b":60", page > 1), (b":62", page < last)):
+        written = written.replace(tag + b"F:", tag + b"M:") if is_inside else written
+    return written
+
+
+def camt_page(page: int, *, last: int = 3, tag: str = "StmtPgntn") -> bytes:
+    opening, *movements = PAGES[page]
+    written = camt("17", opening, *(("05", euros) for euros in movements))
+    written = written.replace(b"OPBD", b"ITBD") if page > 1 else written
+    return paginated(written.replace(b"CLBD", b"ITBD") if page < last else written, page, last=last, tag=tag)
+
+
+def paginated(written: bytes, page: int, *, last: int = 3, tag: str = "StmtPgntn") -> bytes:
+    pages = f"<{tag}><PgNb>{page}</PgNb><LastPgInd>{str(page == last).lower()}</LastPgInd></{tag}>".encode()
+    if tag == "MsgPgntn":
+        return written.replace(b"<GrpHdr/>", b"<GrpHdr><MsgId>1</MsgId>" + pages + b"</GrpHdr>")
+    return written.replace(b"<Acct>", pages + b"<Acct>")
+
+
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [("mt940", mt940_page), ("camt053", camt_page), ("camt053", partial(camt_page, tag="MsgPgntn"))],
+    ids=["MT940", "CAMT.053", "messages of CAMT.053"],
+)
+async def test_equal_lines_of_the_pages_of_a_statement_all_count(
+    bank: Bank, form: str, page: Callable[[int], bytes]
+) -> None:
+    """In each order, those first that have a page missing between them; and what is sent again is not counted again."""
+    for order in ((1, 3, 2), (3, 1, 2), (2, 1, 3)):
+        bank.source_id = new_id()
+        await bank.source(format=form, fields=None)
+        taken = [await bank.take(page(number)) for number in order]
+        assert [(each.status, each.lines_new) for each in taken] == [("IMPORTED", len(PAGES[n]) - 1) for n in order]
+        for again in (*(page(number) + b"\n" for number in order), WRITERS[form](*WHOLE), WRITERS[form](*DAY_ALONE)):
+            assert (await bank.take(again)).lines_new == 0
+
+
+async def test_a_page_may_have_the_balances_of_the_whole_statement(bank: Bank) -> None:
+    bank.source_id = new_id()
+    await bank.source(format="camt053", fields=None)
+    for page, day in ((1, "04"), (2, "05"), (3, "06")):
+        written = camt("17", 100, *((day, euros) for euros in PAGES[page][1:]), closing=135)
+        assert (await bank.take(paginated(written, page))).status == "IMPORTED"
+        assert (await bank.take(paginated(written, 1, last=1))).status == "REJECTED"
 
 
 async def test_files_with_several_statements_and_slices(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:

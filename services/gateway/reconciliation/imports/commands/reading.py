@@ -31,7 +31,7 @@ from services.gateway.reconciliation.imports.domain import (
 )
 from services.gateway.reconciliation.imports.reading import read_file
 from services.gateway.reconciliation.imports.sql import Apart, Claimed, ImportStore, Slice, StagedRow
-from services.gateway.reconciliation.imports.statements import BankStatement, Statements
+from services.gateway.reconciliation.imports.statements import BankStatement, Statements, numbered
 
 log = get_logger("gateway.imports")
 
@@ -113,7 +113,7 @@ class _Count:
                     id=statement_id,
                     account=statement.account,
                     currency=statement.currency,
-                    number=statement.number,
+                    number=numbered(statement.number, statement.page),
                     opening_minor=statement.opening_minor,
                     closing_minor=statement.closing_minor,
                     first_on=first_on,

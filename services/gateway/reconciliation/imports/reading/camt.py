@@ -4,6 +4,7 @@ No declaration of a document type is read, so that there are no entities to expa
 and their sum must be the entry's amount; an entry whose parts have no amounts in its currency is one line.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, tzinfo
 from sys import intern
@@ -21,15 +22,26 @@ from services.gateway.reconciliation.imports.domain import (
     Statement,
     Wrong,
 )
-from services.gateway.reconciliation.imports.reading.amounts import read_amount, read_currency
+from services.gateway.reconciliation.imports.reading.amounts import read_currency
+from services.gateway.reconciliation.imports.reading.camt_entries import (
+    TEXT_MAX,
+    Node,
+    amount_in,
+    amount_of_part,
+    counterparty_of,
+    description_of,
+    kind_of,
+    one,
+    raw_of,
+    references_of,
+    sign_of,
+)
 from services.gateway.reconciliation.imports.reading.dates import read_iso, zone
-from services.gateway.reconciliation.imports.reading.tables import text_of
 
 PARTS_MAX = 50_000
 """`TxDtls` of one entry; ISO 20022 has no limit, and banks split batches at 10,000 or below."""
 DEPTH_MAX = 64
 """Elements inside each other; the schema has about 15."""
-_TEXT_MAX = 10_000
 _ENTRY_MAX = 16_777_216
 """Characters of one entry with all its parts: it is kept until it is complete."""
 _ELEMENTS_MAX = 2_000
@@ -39,29 +51,22 @@ _OTHERS = {
     "CstmrCdtTrfInitn": "a pain.001, an order of payments",
     "CstmrPmtStsRpt": "a pain.002, the answer to an order",
 }
-_REFERENCES = (
-    ("Refs/EndToEndId", "end_to_end"),
-    ("Refs/TxId", "transaction"),
-    ("Refs/InstrId", "instruction"),
-    ("Refs/PmtInfId", "payment_information"),
-    ("Refs/MndtId", "mandate"),
-    ("Refs/ChqNb", "cheque"),
-    ("Refs/UETR", "uetr"),
-    ("RmtInf/Strd/CdtrRefInf/Ref", "creditor_reference"),
-)
 _NAMES = ("ElctrncSeqNb", "LglSeqNb", "Id")
-_NONE = ("NOTPROVIDED", "NONREF", "NOT PROVIDED")
-
-type Node = dict[str, list[str]]
-"""The texts below an element by their path; `Amt@Ccy` is an attribute."""
+_PAGES = ("StmtPgntn", "MsgPgntn")
+"""Which page of a statement, or of the message that has it, this is."""
+_PAGE_NUMBER = re.compile(r"[0-9]{1,5}(?!\n)$", re.ASCII)
 
 
 class _Statement:
     """What is known of the statement that is read."""
 
-    def __init__(self, number: int, place: int) -> None:
+    def __init__(self, number: int, place: int, page: int) -> None:
         self.number = number
         self.place = place
+        self.page = page
+        """Which page of a statement this is, from 1; 0: it is the whole."""
+        self.interim: list[int] = []
+        """Balances at the end of a page and at the beginning of the next one."""
         self.names: dict[str, str] = {}
         """What the bank calls it: `ElctrncSeqNb`, `LglSeqNb` or `Id`."""
         self.account = self.currency = ""
@@ -83,7 +88,7 @@ class _Parser:
         self.size = 0
         self.begins: dict[str, int] = {}
         self.statement: _Statement | None = None
-        self.statements = 0
+        self.statements = self.page = 0
         self.base = 0
         """Depth of what is collected; 0: nothing is."""
         self.node: Node = {}
@@ -114,9 +119,9 @@ class _Parser:
         self.text, self.size = [], 0
         if tag == "Stmt" and self.path[-2:-1] == ["BkToCstmrStmt"]:
             self.statements += 1
-            self.statement = _Statement(self.line(), self.statements)
-        elif self.statement is not None and not self.base:
-            if tag in ("Acct", "Bal", "Ntry") or (tag in _NAMES and self.path[-2] == "Stmt"):
+            self.statement = _Statement(self.line(), self.statements, self.page)
+        elif not self.base and (self.statement is not None or tag == "MsgPgntn"):
+            if tag in ("Acct", "Bal", "Ntry", *_PAGES) or (tag in _NAMES and self.path[-2] == "Stmt"):
                 self.base, self.node, self.elements, self.kept = len(self.path), {}, 0, 0
                 self.begins[tag] = self.line()
                 if tag == "Ntry":
@@ -143,7 +148,7 @@ class _Parser:
     def character_data(self, text: str) -> None:
         if self.base:
             self.size += len(text)
-            if self.size > _TEXT_MAX:
+            if self.size > TEXT_MAX:
                 raise FileRefused("a text is too long", number=self.line(), column=self.path[-1])
             self.text.append(text)
 
@@ -170,14 +175,18 @@ class _Parser:
     def complete(self, tag: str) -> None:
         statement = self.statement
         if statement is None:
+            # Of the message, for each statement in it that has none of its own.
+            self.page = _page(self.node)
             return
         number = self.begins[tag]
         try:
             if tag == "Acct":
-                statement.account = (_one(self.node, "Id/IBAN") or _one(self.node, "Id/Othr/Id"))[:NAME_MAX]
-                statement.currency = _one(self.node, "Ccy")
+                statement.account = (one(self.node, "Id/IBAN") or one(self.node, "Id/Othr/Id"))[:NAME_MAX]
+                statement.currency = one(self.node, "Ccy")
+            elif tag in _PAGES:
+                statement.page = _page(self.node)
             elif tag in _NAMES:
-                statement.names[tag] = _one(self.node, "")[:NAME_MAX]
+                statement.names[tag] = one(self.node, "")[:NAME_MAX]
             elif tag == "Bal":
                 self.balance(statement, self.node)
             else:
@@ -187,25 +196,27 @@ class _Parser:
             self.items.append(wrong.at(number))
 
     def balance(self, statement: _Statement, node: Node) -> None:
-        kind = _one(node, "Tp/CdOrPrtry/Cd")
-        if kind not in ("OPBD", "PRCD", "CLBD"):
+        kind = one(node, "Tp/CdOrPrtry/Cd")
+        if kind not in ("OPBD", "PRCD", "CLBD", "ITBD"):
             return
-        amount, code = _amount(node, "Amt")
-        amount = -amount if _one(node, "CdtDbtInd") == "DBIT" else amount
+        amount, code = amount_in(node, "Amt")
+        amount = -amount if one(node, "CdtDbtInd") == "DBIT" else amount
         statement.currency = statement.currency or code
-        if kind == "CLBD":
+        if kind == "ITBD":
+            statement.interim.append(amount)
+        elif kind == "CLBD":
             statement.closing = amount
         elif kind == "OPBD" or statement.opening is None:
             statement.opening = amount
 
     def booked(self, statement: _Statement, number: int) -> list[Item]:
         entry = self.entry
-        status = _one(entry, "Sts/Cd") or _one(entry, "Sts") or "BOOK"
+        status = one(entry, "Sts/Cd") or one(entry, "Sts") or "BOOK"
         if status != "BOOK":
             return [Skipped(number=number, reason="pending")]
-        amount, code = _amount(entry, "Amt")
-        is_reversal = _one(entry, "RvslInd") in ("true", "1")
-        sign = _sign(entry)
+        amount, code = amount_in(entry, "Amt")
+        is_reversal = one(entry, "RvslInd") in ("true", "1")
+        sign = sign_of(entry)
         turns = is_reversal and self.reading.reversal_turns_sign
         signed = -sign * amount if turns else sign * amount
         statement.total += signed
@@ -222,11 +233,11 @@ class _Parser:
                 occurred_at=occurred_at,
                 currency=code,
                 amount_minor=part_amount,
-                kind=_kind(entry, part, is_reversal=is_reversal),
-                references=_references(entry, part),
-                counterparty=_counterparty(part, came=part_amount >= 0),
-                description=_description(entry, part),
-                raw=_raw(entry, part),
+                kind=kind_of(entry, part, is_reversal=is_reversal),
+                references=references_of(entry, part),
+                counterparty=counterparty_of(part, came=part_amount >= 0),
+                description=description_of(entry, part),
+                raw=raw_of(entry, part),
             )
             for part, part_amount in self.split(entry, signed, code, turns=turns)
         ]
@@ -240,10 +251,10 @@ class _Parser:
             return [(self.parts[0], signed)]
         found: list[tuple[Node, int]] = []
         for part in self.parts:
-            amount = _part_amount(part, code)
+            amount = amount_of_part(part, code)
             if amount is None:
                 return [(entry, signed)]
-            sign = _sign(part) if "CdtDbtInd" in part else _sign(entry)
+            sign = sign_of(part) if "CdtDbtInd" in part else sign_of(entry)
             found.append((part, -sign * amount if turns else sign * amount))
         total = sum(amount for _, amount in found)
         if total != signed:
@@ -255,8 +266,8 @@ class _Parser:
 
     def days(self, entry: Node) -> tuple[date, datetime | None, date | None]:
         where: tzinfo = self.where
-        booked = _one(entry, "BookgDt/Dt") or _one(entry, "BookgDt/DtTm")
-        value = _one(entry, "ValDt/Dt") or _one(entry, "ValDt/DtTm")
+        booked = one(entry, "BookgDt/Dt") or one(entry, "BookgDt/DtTm")
+        value = one(entry, "ValDt/Dt") or one(entry, "ValDt/DtTm")
         if not booked and not value:
             raise Wrong("the entry has no date", column="BookgDt")
         value_on = read_iso(value, where, "ValDt")[0] if value else None
@@ -266,7 +277,10 @@ class _Parser:
         return day, instant, value_on
 
     def close(self, statement: _Statement) -> None:
-        """Compare the balances with what lies between them."""
+        """Compare the balances with what lies between them: a page may have those of the whole statement, or between pages."""
+        if statement.page and statement.interim:
+            statement.opening = statement.interim[0] if statement.opening is None else statement.opening
+            statement.closing = statement.interim[-1] if statement.closing is None else statement.closing
         if statement.opening is None or statement.closing is None or not statement.is_whole or not statement.currency:
             return
         moved = statement.closing - statement.opening
@@ -276,12 +290,15 @@ class _Parser:
                 Statement(
                     place=statement.place,
                     number=next((statement.names[name] for name in _NAMES if statement.names.get(name)), ""),
+                    page=statement.page,
                     account=statement.account,
                     currency=code,
                     opening_minor=statement.opening,
                     closing_minor=statement.closing,
                 )
             )
+            return
+        if statement.page:
             return
         hint = ""
         if statement.turned == moved:
@@ -325,75 +342,8 @@ def read_camt(pieces: Iterable[bytes], reading: Reading) -> Iterator[Item]:
         raise FileRefused("the file has no statement of camt.053 (BkToCstmrStmt/Stmt)")
 
 
-def _one(node: Node, path: str) -> str:
-    found = node.get(path)
-    return found[0] if found else ""
-
-
-def _amount(node: Node, path: str) -> tuple[int, str]:
-    code = read_currency(_one(node, f"{path}@Ccy"), column=f"{path}@Ccy")
-    return abs(read_amount(_one(node, path), code, column=path)), code
-
-
-def _part_amount(part: Node, code: str) -> int | None:
-    """Find what a part has in the entry's currency."""
-    for path in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt", "AmtDtls/CntrValAmt/Amt"):
-        if _one(part, path) and _one(part, f"{path}@Ccy") == code:
-            return abs(read_amount(_one(part, path), code, column=path))
-    return None
-
-
-def _sign(node: Node) -> int:
-    direction = _one(node, "CdtDbtInd")
-    if direction not in ("CRDT", "DBIT"):
-        raise Wrong("must be CRDT or DBIT", column="CdtDbtInd")
-    return 1 if direction == "CRDT" else -1
-
-
-def _kind(entry: Node, part: Node, *, is_reversal: bool) -> str:
-    for node in (part, entry):
-        domain = "/".join(filter(None, (_one(node, f"BkTxCd/Domn/{p}") for p in ("Cd", "Fmly/Cd", "Fmly/SubFmlyCd"))))
-        kind = domain or _one(node, "BkTxCd/Prtry/Cd")
-        if kind:
-            break
-    else:
-        kind = ""
-    returned = _one(part, "RtrInf/Rsn/Cd")
-    return "".join((kind, f" return {returned}" if returned else "", " reversal" if is_reversal else ""))[:64].strip()
-
-
-def _references(entry: Node, part: Node) -> dict[str, str]:
-    found: dict[str, str] = {}
-    bank = _one(part, "Refs/AcctSvcrRef") or _one(entry, "AcctSvcrRef")
-    for name, text in (
-        ("bank", bank),
-        *((name, _one(part, path)) for path, name in _REFERENCES),
-        ("entry", _one(entry, "NtryRef")),
-        ("batch", _one(entry, "NtryDtls/Btch/PmtInfId") or _one(entry, "NtryDtls/Btch/MsgId")),
-    ):
-        if not text or text.upper() in _NONE:
-            continue
-        if len(text) > NAME_MAX:
-            raise Wrong(f"longer than {NAME_MAX} characters", column=name)
-        found[name] = text
-    return found
-
-
-def _counterparty(part: Node, *, came: bool) -> str:
-    other = "Dbtr" if came else "Cdtr"
-    for party in (other, f"Ultmt{other}"):
-        name = _one(part, f"RltdPties/{party}/Nm") or _one(part, f"RltdPties/{party}/Pty/Nm")
-        if name:
-            return text_of(name)[:NAME_MAX]
-    return ""
-
-
-def _description(entry: Node, part: Node) -> str:
-    texts = part.get("RmtInf/Ustrd", []) + part.get("AddtlTxInf", []) if part is not entry else []
-    return text_of(" ".join(texts or entry.get("AddtlNtryInf", [])))
-
-
-def _raw(entry: Node, part: Node) -> dict[str, str]:
-    """Write a part as it was read, or the entry where it has none; what the parts share is not repeated in each."""
-    raw = {path: " ".join(texts)[:_TEXT_MAX] for path, texts in part.items() if path != "#"}
-    return raw if part is entry else raw | {"Ntry/Amt": _one(entry, "Amt"), "Ntry/Sts": _one(entry, "Sts")}
+def _page(node: Node) -> int:
+    """Return which page it is; 0: it is the only one."""
+    number = one(node, "PgNb")
+    page = int(number) if _PAGE_NUMBER.match(number) else 0
+    return 0 if page == 1 and one(node, "LastPgInd") in ("true", "1") else page

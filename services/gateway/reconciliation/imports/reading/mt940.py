@@ -31,6 +31,8 @@ _MOVEMENT = re.compile(
     re.DOTALL | re.ASCII,
 )
 _BALANCE = re.compile(r"([CD])([0-9]{6})([A-Z]{3})([0-9]{1,15},[0-9]{0,5})$", re.ASCII)
+_NUMBER = re.compile(r"([0-9]{1,5})/([0-9]{1,5})(?!\n)$", re.ASCII)
+"""The number of a statement, and of its page."""
 _BLOCKS = re.compile(r"^(?:\{[1235]:(?:[^{}\n]|\{[^{}\n]*\})*\})*+\{4:\n?|^-\}.*|^\{[1235]:.*\}$", re.DOTALL)
 _STRUCTURED = re.compile(r"([0-9]{3})([?~|@])(?=[0-9]{2})")
 _SEPA = re.compile(r"(?:^| )?(EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|IBAN|BIC)\+")
@@ -177,9 +179,11 @@ def _close(statement: _Statement, text: str, number: int, tag: str) -> Iterator[
             f"{format_minor(closing - statement.opening, code)}",
         )
         return
+    paged = _NUMBER.match(statement.bank_number)
     yield Statement(
         place=statement.place,
-        number=statement.bank_number,
+        number=statement.bank_number if paged is None else str(int(paged[1])),
+        page=0 if paged is None else int(paged[2]),
         account=statement.account,
         currency=code,
         opening_minor=statement.opening,
