@@ -1,6 +1,7 @@
 """What each side has for one step of a run: read with no transaction open, in the order of ids, as far as all of them were read."""
 
 import asyncio
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -37,6 +38,8 @@ _STEP_MAX = 500
 """Payments, movements or payouts of one step that are compared one by one."""
 _AT_ONCE_MAX = 2_000
 """Payments of one step that are compared at once."""
+_OLDER_MAX = 50_000
+"""Payments of other times that are listed at once, for a hundred steps: each list takes a look at all that moved in the window."""
 _ROWS_MAX = 5_000
 """Movements of one step: what is more is left to the next one."""
 _STATEMENT_MAX = timedelta(days=3)
@@ -67,6 +70,26 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What was found about lines of statements and arrivals of payouts."""
 
 
+class _Older(msgspec.Struct, frozen=True, kw_only=True):
+    """Payments of other times than its window that a run compares as well."""
+
+    run_id: UUID
+    after: UUID
+    """They have greater ids."""
+    payments: Sequence[UUID]
+    """In their order."""
+    is_last: bool
+    """Whether there are no more."""
+
+    def page(self, run: Run, after: UUID, limit: int) -> Sequence[UUID] | None:
+        """Return the first ones behind a payment; None: it takes another list to know them."""
+        if self.run_id != run.id or after < self.after:
+            return None
+        place = bisect_right(self.payments, after)
+        page = self.payments[place : place + limit]
+        return page if self.is_last or len(page) == limit else None
+
+
 def moved_in(step: Step) -> Iterable[MovementFact]:
     """Return every movement that was read for a step."""
     yield from step.movements
@@ -91,6 +114,8 @@ class StepReading:
         self._books = books
         self._matching = matching
         self._patience = patience
+        self._older: _Older | None = None
+        """Those of the run that goes on, as far as they are listed."""
 
     async def read(self, run: Run) -> Step:
         """Read the step that a run is at."""
@@ -209,7 +234,7 @@ class StepReading:
         after = UUID(run.cursor) if run.cursor else _FIRST
         since, until = run.window_from, run.window_until
         moved_of, changed, taken_back, movements = await asyncio.gather(
-            sql.older_payments(self._database, run, after=after, limit=_STEP_MAX),
+            self._older_payments(run, after, _STEP_MAX),
             self._sources.changed(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._sources.reversed_payments(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._reversed_movements(run),
@@ -221,6 +246,14 @@ class StepReading:
         # Those of the window were compared before.
         intents = [each for each in every if not run.first_payment <= each < run.end_of_payments]
         return Step(cursor=cursor, groups=await self._groups_of(run, intents) if intents else ())
+
+    async def _older_payments(self, run: Run, after: UUID, limit: int) -> Sequence[UUID]:
+        page = None if self._older is None else self._older.page(run, after, limit)
+        if page is None:
+            found = await sql.older_payments(self._database, run, after=after, limit=_OLDER_MAX)
+            self._older = _Older(run_id=run.id, after=after, payments=found, is_last=len(found) < _OLDER_MAX)
+            page = found[:limit]
+        return page
 
     async def _reversed_alone(self, run: Run) -> list[UUID]:
         """Return entries of no payment that were reversed in the window."""
