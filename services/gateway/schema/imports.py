@@ -152,6 +152,12 @@ def lines_table(metadata: sa.MetaData) -> sa.Table:
         ),
         *_line_columns(),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was imported."),
+        sa.Column(
+            "repeated_in",
+            pg.ARRAY(pg.UUID),
+            nullable=True,
+            comment="Other statements that have it, of those that begin or end on its day; NULL: none.",
+        ),
         sa.PrimaryKeyConstraint("id", "tenant_id"),
         # What makes overlapping files harmless.
         sa.Index("uq_statement_lines", "source_id", "identity", "occurrence", "tenant_id", unique=True),

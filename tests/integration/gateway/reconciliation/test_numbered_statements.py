@@ -148,6 +148,28 @@ async def test_a_page_may_have_the_balances_of_the_whole_statement(bank: Bank) -
         assert (await bank.take(paginated(written, 1, last=1))).status == "REJECTED"
 
 
+@pytest.mark.parametrize(
+    ("files", "total"),
+    [
+        # A page, a file by hand of it and the next one, and the page behind that.
+        (((1, 100, 10), (8, 100, 10, 10), (3, 120, 10)), 3),
+        (((8, 100, 10, 10), (1, 100, 10), (2, 110, 10), (3, 120, 10)), 3),
+        # A file by hand that ends in the middle of the next page.
+        (((1, 100, 10), (8, 100, 10, 10), (2, 110, 10, 10)), 3),
+        (((8, 100, 10, 10), (1, 100, 10), (2, 110, 10, 10)), 3),
+        (((2, 110, 10, 10), (8, 100, 10, 10), (1, 100, 10)), 3),
+        (((8, 100, 10, 10), (2, 110, 10, 10), (9, 120, 10), (1, 100, 10)), 3),
+    ],
+)
+async def test_equal_lines_of_statements_that_overlap_count_once(
+    bank: Bank, files: Sequence[tuple[int, int, *tuple[int, ...]]], total: int
+) -> None:
+    for number, opening, *movements in files:
+        taken = await bank.take(mt940(f"{number}/1", opening, *(("05", euros) for euros in movements)))
+        assert taken.status == "IMPORTED"
+    assert await amounts(bank) == [10] * total
+
+
 async def test_files_with_several_statements_and_slices(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_SLICE", 1)
     await bank.take(mt940(*MORNING) + mt940(*NOON))

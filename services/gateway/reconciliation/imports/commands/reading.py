@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -18,6 +18,7 @@ from libs.common.errors import Transient
 from libs.common.ids import new_id
 from libs.common.observability.logging import get_logger
 from services.gateway.reconciliation.imports import sql
+from services.gateway.reconciliation.imports.commands.neighbours import next_to
 from services.gateway.reconciliation.imports.domain import (
     ImportStatus,
     Item,
@@ -30,8 +31,8 @@ from services.gateway.reconciliation.imports.domain import (
     identity,
 )
 from services.gateway.reconciliation.imports.reading import read_file
-from services.gateway.reconciliation.imports.sql import Apart, Claimed, ImportStore, Slice, StagedRow
-from services.gateway.reconciliation.imports.statements import BankStatement, Statements, numbered
+from services.gateway.reconciliation.imports.sql import Claimed, ImportStore, Slice, StagedRow
+from services.gateway.reconciliation.imports.statements import BankStatement, numbered
 
 log = get_logger("gateway.imports")
 
@@ -235,10 +236,10 @@ class Reader:
         async with self._store.database.transaction() as tx:
             if not await sql.lock_source(tx, file):
                 return False
-            others = await _apart(tx, file, count.statements)
+            others, fresh = await next_to(tx, file, count.statements)
             while True:
                 after = await sql.keep_slice(
-                    tx, file, after, apart=others, limit=_SLICE, conflicts_max=ERRORS_MAX, at=at
+                    tx, file, after, apart=others, fresh=fresh, limit=_SLICE, conflicts_max=ERRORS_MAX, at=at
                 )
                 rows, new = rows + after.rows, new + after.new
                 conflicts += after.conflicts[: ERRORS_MAX - len(conflicts)]
@@ -288,29 +289,6 @@ class Reader:
             await self._store.clear(tenant_id=tenant_id, import_id=import_id, pieces=True, limit=_CLEAR)
         while await self._store.forget(before=now - retention, limit=_CLEAR) == _CLEAR:
             pass
-
-
-async def _apart(tx: Connection, file: Claimed, statements: Sequence[BankStatement]) -> list[Apart]:
-    """Find the statements of other files that have lines of the same days, and none that a statement of this file has."""
-    if not statements:
-        return []
-    days = {day for each in statements for day in (each.first_on, each.last_on)}
-    known = await sql.statements_around(
-        tx,
-        file.tenant_id,
-        file.source_id,
-        accounts=sorted({each.account for each in statements}),
-        first_on=min(days),
-        last_on=max(days),
-    )
-    here = {each.key for each in statements}
-    of_others = {each.id for each in known if each.key not in here}
-    if not of_others:
-        return []
-    every = Statements([*(each for each in known if each.id in of_others), *statements])
-    return [
-        Apart(statement_id=each.id, other_id=other) for each in statements for other in every.apart(each) & of_others
-    ]
 
 
 class _Pieces:

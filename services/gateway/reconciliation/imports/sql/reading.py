@@ -11,6 +11,7 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement, arrays_of, reader_of
 from services.gateway.reconciliation.imports.sql.files import FileStore
 from services.gateway.reconciliation.imports.sql.statements import forget_statements
+from services.gateway.reconciliation.imports.statements import BankStatement
 
 
 class StagedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +143,7 @@ UPDATE file_imports SET claimed_until = :until
 
 # In the order of the primary key, so that equal lines stand together and are counted: the first of the next slice goes on from
 # the last of this one. Those that statements have which this one has no line of come before. A line with an id of the bank is one
-# line; it must say the same money each time.
+# line; it must say the same money each time. A line that is known already is one of this statement too, for those that come next to it.
 _KEEP = Statement(
     """
 WITH slice AS (
@@ -154,8 +155,9 @@ WITH slice AS (
            row_number() OVER (PARTITION BY s.identity ORDER BY s.number)
              + CASE WHEN s.identity = :identity::bytea THEN :occurrence::bigint ELSE 0 END AS place,
            CASE WHEN cardinality(:apart[].statement_id::uuid[]) = 0 THEN 0
-                ELSE (SELECT count(*) FROM unnest(:apart[].statement_id::uuid[], :apart[].other_id::uuid[]) AS a (statement_id, other_id)
-                        JOIN statement_lines AS l ON l.statement_id = a.other_id
+                ELSE (SELECT count(DISTINCT l.id)
+                        FROM unnest(:apart[].statement_id::uuid[], :apart[].other_id::uuid[]) AS a (statement_id, other_id)
+                        JOIN statement_lines AS l ON l.statement_id = a.other_id OR a.other_id = ANY (l.repeated_in)
                        WHERE a.statement_id = s.statement_id AND l.source_id = :source_id AND l.identity = s.identity
                          AND l.tenant_id = :tenant_id) END AS before,
            first_value(s.essence) OVER (PARTITION BY s.identity ORDER BY s.number) AS first_essence
@@ -170,6 +172,13 @@ WITH slice AS (
     UPDATE statement_lines AS l SET refs = l.refs || n.refs FROM numbered AS n
      WHERE l.source_id = :source_id AND l.identity = n.identity AND l.occurrence = 1 AND l.tenant_id = :tenant_id
        AND n.bank_id <> '' AND NOT l.refs @> n.refs
+), repeated AS (
+    UPDATE statement_lines AS l SET repeated_in = array_append(l.repeated_in, n.statement_id)
+      FROM numbered AS n
+      JOIN unnest(:fresh[].id::uuid[], :fresh[].first_on::date[], :fresh[].last_on::date[]) AS f (id, first_on, last_on)
+           ON f.id = n.statement_id AND n.booked_on IN (f.first_on, f.last_on)
+     WHERE l.source_id = :source_id AND l.identity = n.identity AND l.occurrence = n.before + n.place AND l.tenant_id = :tenant_id
+       AND n.bank_id = ''
 ), kept AS (
     INSERT INTO statement_lines (source_id, occurrence, {line}, created_at)
     SELECT :source_id, CASE WHEN bank_id <> '' THEN 1 ELSE before + place END, {line}, :at FROM numbered
@@ -304,11 +313,12 @@ async def keep_slice(
     after: Slice,
     *,
     apart: Sequence[Apart],
+    fresh: Sequence[BankStatement],
     limit: int,
     conflicts_max: int,
     at: datetime,
 ) -> Slice:
-    """Let the staged rows after a slice count; equal lines of statements that are apart count each."""
+    """Let the staged rows after a slice count; equal lines of statements that are apart count each, and those are kept of `fresh` ones."""
     row = await _KEEP.fetchrow(
         tx,
         import_id=file.id,
@@ -318,6 +328,7 @@ async def keep_slice(
         number=after.number or 0,
         occurrence=after.occurrence or 0,
         apart=apart,
+        fresh=fresh,
         limit=limit,
         conflicts_max=conflicts_max,
         at=at,
