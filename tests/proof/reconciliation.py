@@ -2,8 +2,9 @@
 
     python -m tests.proof.reconciliation --payments 5000 --kills 30
 
-Loads payments with their movements and entries, damages some of them in every way, alone and in pairs, and compares them once, one
-payment after the other, without writing anything down. Then another process carries a run out in small steps, pages at once, and is
+Loads payments with their movements and entries, disputes, payouts and what a bank has of them, damages some of them in every way, alone
+and in pairs, and compares them once, one payment after the other, without writing anything down. What was damaged must be found, and
+nothing about what was not. Then another process carries a run out in small steps, pages at once, and is
 killed with SIGKILL, and another one goes on. Both must have counted and found the same, to the last amount.
 
 The long form kills at random moments, the short one in the middle of a step that it draws: there the process holds, with what it
@@ -16,7 +17,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, count, islice
@@ -38,13 +39,15 @@ from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging import Bus
 from libs.common.settings import BrokerSettings, DatabaseSettings
+from services.gateway.reconciliation.matching.commands import looking
 from services.gateway.reconciliation.runs import reconciling
 from services.gateway.reconciliation.runs import sql as runs_sql
-from services.gateway.reconciliation.runs.commands import reading
-from services.gateway.reconciliation.runs.domain.run import SAMPLE_MAX, Progress
+from services.gateway.reconciliation.runs.commands import reading, running
+from services.gateway.reconciliation.runs.domain.run import Progress
 from services.gateway.settings import ReconciliationSettings
 from tests.bench.facts import BIG, gateway, load
 from tests.bench.payments import ROOT
+from tests.proof.reconciliation_damages import faults, load_and_damage
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -52,10 +55,14 @@ _STEP = 50
 """Payments of one step of the run that is killed."""
 _EACH = 5
 """Payments whose movements are loaded with a damage."""
-_HELD_MAX = 4
+_HELD_MAX = 8
 """The last step of a process that it may be held in, for two kills; a run has more than twice as many."""
 _ALONE = 2
-"""Payments that are damaged in each way: a dry run, which is compared with, shows no more than 200 discrepancies."""
+"""Payments that are damaged in each way."""
+_SHOWN_MAX = 2_000
+"""Discrepancies of the dry run, which is compared with, that are shown: all of them."""
+_PAIRS = 6
+"""Pairs of damages to disputes, and to payouts, in the short form, which draws them."""
 _TYPES = {
     *("MISSING_REMOTE", "MISSING_LOCAL", "AMOUNT_MISMATCH", "STATUS_MISMATCH", "CURRENCY_MISMATCH", "FEE_MISMATCH"),
     *("DUPLICATE", "FOREIGN", "NOT_BOOKED"),
@@ -84,9 +91,8 @@ _DAMAGES = tuple(
 """What can be damaged of a payment: what we have of it, and what moved."""
 
 
-async def _damage(admin: asyncpg.Connection, payments: Sequence[UUID]) -> None:
+async def _damage(admin: asyncpg.Connection, left: Iterator[UUID]) -> None:
     """Damage payments: in each way some, in each two ways at once one, and move money twice, and for nothing of ours."""
-    left = iter(payments)
     for damage in _DAMAGES:
         await admin.execute(damage, list(islice(left, _ALONE)))
     for pair in combinations(_DAMAGES, 2):
@@ -137,7 +143,9 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
         rows = await load(database, payments, 5, has_refunds=False, moved_but=_EACH)
         admin = await asyncpg.connect(database.admin_url, command_timeout=60)
         stack.push_async_callback(admin.close)
-        await _damage(admin, [payment for tenant, payment, _ in rows if tenant == BIG][_EACH:])
+        left = iter([(payment, at) for tenant, payment, at in rows if tenant == BIG][_EACH:])
+        await _damage(admin, (payment for payment, _ in left))
+        things = await load_and_damage(admin, BIG, left, chance, pairs=_PAIRS if is_held else None)
         window = rows[0][2], rows[-1][2] + timedelta(seconds=1)
         bus, databases = await stack.enter_async_context(gateway(database, urls))
         runs = reconciling(databases["gateway"], bus, ReconciliationSettings(), SystemClock())
@@ -163,7 +171,10 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
             return run.counted if run.state == "complete" else None
 
         alone = await begin(is_dry=True)
-        with mock.patch.object(runs_sql, "is_reported", _is_reported):
+        with (
+            mock.patch.object(runs_sql, "is_reported", _is_reported),
+            mock.patch.object(running, "SAMPLE_MAX", _SHOWN_MAX),
+        ):
             await runs.work()
         expected = await counted(alone)
         assert expected is not None
@@ -190,11 +201,15 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
             f"SELECT {', '.join(_SAME_FACTS)} FROM gateway.discrepancies WHERE tenant_id = $1",
             BIG,
         )
+        named = await admin.fetch(
+            "SELECT payment_intent_id, subject, gateway_ref FROM gateway.discrepancies WHERE tenant_id = $1", BIG
+        )
     for name in _COUNTED:
         assert getattr(result, name) == getattr(expected, name), name
     once = sorted([str(getattr(each, name)) for name in _SAME_FACTS] for each in expected.sample)
     assert once == sorted([str(value) for value in row.values()] for row in found)
-    assert len(found) < SAMPLE_MAX
+    assert len(found) < _SHOWN_MAX
+    assert not (wrong := faults(things, [dict(row) for row in named])), wrong
     assert {*result.found} >= _TYPES, result.found
     return {"found": result.found, "kills": killed, "payments": result.payments}
 
@@ -254,7 +269,7 @@ async def _is_reported(*_: Any) -> bool:
 
 async def go_on() -> None:
     """Carry out what is due, in small steps, and end."""
-    reading._STEP_MAX, reading._AT_ONCE_MAX = _STEP // 5, _STEP
+    reading._STEP_MAX, reading._AT_ONCE_MAX, looking._PAGE = _STEP // 5, _STEP, _STEP // 2
     if moment := os.environ["PROOF_MOMENT"]:
         _hold(moment)
     settings = msgspec.json.decode(os.environ["PROOF_DATABASE"], type=DatabaseSettings)
