@@ -8,7 +8,8 @@ time passes in between. Each history leads a few payments at once, each through 
 rest, these must hold for every payment:
 
 - captured is at most authorized; refunded and disputed together are at most captured
-- of the authorizations of one payment at most one holds or takes money at the processor
+- of the authorizations of one payment at most one holds or takes money at the processor, or can still be proven; none
+  once the payment has ended without money
 - what the api believes, what the processor's own book says and what the ledger has posted are the same
 - the clearing accounts are empty, but for disputes that are still open
 - nothing is a dead letter, and nothing is in progress any more
@@ -56,6 +57,8 @@ _REPORT_EVERY = 500
 
 _HOLDING = frozenset({Hold.HELD, Hold.CAPTURED})
 """The states in which a payment at the processor holds or has taken money."""
+_WITHOUT_MONEY = frozenset({Status.VOIDED, Status.FAILED, Status.EXPIRED})
+"""The statuses of a payment that has ended with nothing taken."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -231,6 +234,9 @@ class Histories(RuleBasedStateMachine):
             taken = max(made, key=lambda payment: payment.captured_minor, default=None)
             _compare(dict(intent), taken, books.get(intent["id"], {}))
             assert len(made) <= intent["attempt"] + 1, made
+            open_ones = [payment for payment in made if payment.hold in {*_HOLDING, Hold.ACTION}]
+            has_ended = holds_end and intent["status"] in _WITHOUT_MONEY
+            assert len(open_ones) <= (0 if has_ended else 1), (dict(intent), made)
         assert await self.world.eyes.fetchval(_PENDING_REFUNDS, self.tenant_id) == 0
         assert await self.world.eyes.fetchval(_UNBALANCED, self.tenant_id) is None
         assert await self.world.disagreements(self.tenant_id) == []

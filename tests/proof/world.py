@@ -265,7 +265,7 @@ class World:
                     return await self.operations.confirm(
                         intent,
                         action="payment_intent.confirm",
-                        method=ChosenMethod(payment_method="pm_card_visa"),
+                        method=ChosenMethod(payment_method=f"pm_card_{('visa', 'mastercard')[sum(key.encode()) % 2]}"),
                         return_url="",
                         claim=claim,
                         caller=caller,

@@ -138,15 +138,15 @@ class Payment:
 
     async def write_down(self) -> None:
         """Write down what releases the hold, or what cancels the payment that was declined."""
-        authorization = self._authorization()
+        standing, now = self._authorization(), self.clock.now()
+        await self.store.open(standing)
         if self.operation is Operation.EXPIRE:
-            await self.store.open(release(authorization, now=self.clock.now()))
-            return
-        await self.store.open(authorization)
-        refused = msgspec.structs.replace(authorization, status=AttemptStatus.DECLINED, gateway_ref="")
-        following = close(refused, gateway_ref="pi_1", now=self.clock.now())
+            following: Attempt | None = release(standing, now=now)
+        else:
+            standing = msgspec.structs.replace(standing, status=AttemptStatus.DECLINED, gateway_ref="")
+            following = close(standing, gateway_ref="pi_1", now=now)
         assert await self.store.record(
-            Recording(attempt=refused, publication=None, recorded_at=self.clock.now(), following=following)
+            Recording(attempt=standing, publication=None, recorded_at=now, following=following)
         )
 
     async def deliver_again(self, after: timedelta) -> None:

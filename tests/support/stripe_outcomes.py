@@ -77,7 +77,10 @@ NEXT = {
         "again after an hour"
     ),
     Outcome.STILL_OPEN: "cancelled again after an hour, for a week; then the log has `attempt.left_open`, for a person",
-    Outcome.ADOPTED: "somebody has paid it in another way and it was captured: published as authorized and captured",
+    Outcome.ADOPTED: (
+        "somebody has captured it: published as captured, and as authorized before where it was declined here and paid in "
+        "another way"
+    ),
     Outcome.PENDING: "the end comes by webhook, or is read on a schedule",
     Outcome.ACTION: "published with the customer's link; the end comes by webhook, or is read on a schedule",
     Outcome.UNKNOWN: (
@@ -252,8 +255,8 @@ ROWS: tuple[Row, ...] = (
     *_refused((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
     _looked_up((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
     *_shown(_CANCELS, _GONE, Done.YES, Outcome.DONE),
-    *_shown(_RELEASES, (State.TAKEN,), Done.NO, Outcome.DECLINED),
-    *_shown((CLOSE,), (State.TAKEN,), Done.NO, Outcome.ADOPTED),
+    *_shown((VOID,), (State.TAKEN,), Done.NO, Outcome.DECLINED),
+    *_shown((EXPIRE, CLOSE), (State.TAKEN,), Done.NO, Outcome.ADOPTED),
     *_open(_CANCELS, (State.HELD, State.PROCESSING, *_EARLY, State.NEW)),
     *_refused(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),
     _looked_up(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),

@@ -46,5 +46,5 @@ class AttemptMessage(PaymentMessage, frozen=True, kw_only=True):
     """What every message about an authorization that went well, or ended, names."""
 
     attempt: int = 0
-    """Which authorization of the payment it is about, counted from 0: one more each time that it is confirmed again after a
-    decline."""
+    """Which authorization of the payment it is about, counted from 0: one more each time that it is confirmed again, after a
+    decline or instead of the customer's proof."""

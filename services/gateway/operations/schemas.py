@@ -148,7 +148,7 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
                 return PaymentVoided(**numbered, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
             return VoidFailed(**numbered, **refused)
         case Operation.EXPIRE:
-            # A hold that could not be released has been captured meanwhile, and whoever captured it reports that.
+            # A hold that could not be released has been captured meanwhile, which is published as that.
             if approved:
                 return AuthorizationExpired(**numbered, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
             return None

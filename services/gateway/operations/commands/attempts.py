@@ -19,12 +19,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.gateway import (
-    AuthorizePayment,
-    CapturePayment,
-    RefundPayment,
-    VoidPayment,
-)
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
 from libs.common.contracts.gateway_base import PaymentCommand
 from libs.common.contracts.gateway_methods import encode_billing_details
 from libs.common.messaging import Received
@@ -202,6 +197,10 @@ class Commands:
         )
 
     async def _carry_out[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> None:
+        is_later = requested.operation is Operation.AUTHORIZE and requested.number > 0
+        if is_later:
+            # Also where it comes again: what is before it may have become known since.
+            await self._outcomes.cancel_before(requested)
         if received.body.is_repeated and await self._repeat(received, requested):
             return
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
@@ -209,9 +208,8 @@ class Commands:
             tenant_id=requested.tenant_id, currency=requested.currency
         )
         proposed = msgspec.structs.replace(requested, processor=name)
-        if proposed.operation is Operation.AUTHORIZE and proposed.number > 0:
+        if is_later:
             # The resolver calls, once the authorization before it is cancelled.
-            await self._outcomes.cancel_before(proposed)
             await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
             return
         if not self._is_available(name, retries=received.attempt):

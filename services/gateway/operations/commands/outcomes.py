@@ -171,6 +171,8 @@ class Outcomes:
         now = self._clock.now()
         waiting_since = now - self._patience.authorization_wait
         for attempt in await self._store.after_open_ones(now=now, waiting_since=waiting_since, limit=limit):
+            # What is before it ends all the same.
+            await self.cancel_before(attempt)
             refused = after_open_one(attempt, now=now)
             outcome = schemas.outcome(refused, decided_at=now)
             recording = Recording(attempt=refused, publication=outcome, recorded_at=now, over=_PENDING, in_doubt_max=0)
@@ -178,12 +180,13 @@ class Outcomes:
                 log.info("attempt.declined", attempt_id=refused.id, operation=refused.operation, reason=refused.reason)
 
     async def _adopt_what_was_taken(self, attempt: Attempt, answer: Declined) -> None:
-        """Take over funds of a declined payment that somebody has paid in another way, and captured, before it was cancelled.
+        """Take over funds that somebody has captured before they were released: of a declined payment, paid in another way, or of a
+        hold.
 
         Before it is recorded that it cannot be cancelled: after a crash in between it is called about again, and a notice
         takes effect once.
         """
-        if attempt.operation is not Operation.CLOSE or answer.taken is None:
+        if attempt.operation not in (Operation.CLOSE, Operation.EXPIRE) or answer.taken is None:
             return
         applied = await self._adopt(
             CapturedNotice(

@@ -32,6 +32,11 @@ RENEWED = ("asked_at", "in_doubt", "amount_minor")
 """Written when an attempt is opened, and changed by a later claim, or by an answer or a notice about another amount."""
 _RECORDED = (*OUTCOME, "amount_minor")
 """The columns that an answer changes."""
+_KEPT = {
+    "result_ref": "g.result_ref = ''",
+    **dict.fromkeys(("action_url", "next_action"), "g.action_url = '' AND g.next_action = ''"),
+}
+"""What a notice may have named while a call was made, and when the answer to that call, which names nothing, leaves it as it is."""
 _OPENED = (*(name for name in Attempt.__struct_fields__ if name not in OUTCOME), "gateway_ref", "next_ask_at")
 """The columns that are written when an attempt is opened; the others have their defaults."""
 
@@ -136,7 +141,11 @@ SELECT tenant_id, id FROM recorded
     key_columns="tenant_id, id",
     outcomes=_arrays(_RECORDED),
     outcome_columns=", ".join(_RECORDED),
-    assignments=", ".join(f"{name} = g.{name}" for name in _RECORDED if name not in ("status", "asks")),
+    assignments=", ".join(
+        f"{name} = CASE WHEN {_KEPT[name]} THEN a.{name} ELSE g.{name} END" if name in _KEPT else f"{name} = g.{name}"
+        for name in _RECORDED
+        if name not in ("status", "asks")
+    ),
     outbox_columns=OUTBOX_COLUMNS,
     outbox=OUTBOX_PARAMETERS,
     opened_columns=", ".join(_OPENED),

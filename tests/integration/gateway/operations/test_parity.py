@@ -193,7 +193,9 @@ def published(pair: Pair, row: Row) -> tuple[str, ...]:
     if row.outcome is Outcome.ACTION and pair.moment is not Moment.READ:
         return ("payment.action_required",)
     if row.outcome is Outcome.ADOPTED:
-        return ("payment.authorized", "payment.captured")
+        # Of a hold that was to be released it is known that it was authorized.
+        was_known = pair.operation is Operation.EXPIRE
+        return ("payment.captured",) if was_known else ("payment.authorized", "payment.captured")
     is_final = STATUS[row.outcome] in {AttemptStatus.APPROVED, AttemptStatus.DECLINED}
     return PUBLISHED[pair.operation, row.outcome is Outcome.DONE] if is_final else ()
 

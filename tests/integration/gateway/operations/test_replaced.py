@@ -10,7 +10,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
-from services.gateway.operations import AttemptStatus
+from services.gateway.operations import Attempt, AttemptStatus
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -28,6 +28,7 @@ from tests.integration.gateway.operations.test_again import again, authorization
 from tests.integration.gateway.operations.test_lifecycle import Place
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE, Fixed, Gateway
+from tests.support.gateway_process import again as repeated
 
 CHALLENGED = 9_043
 APPROVED, DECLINED, PENDING = AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.PENDING
@@ -153,22 +154,24 @@ async def test_second_hold_known_by_notice_first(gateway: Gateway, fixed: Fixed,
     assert (await authorization(gateway, intent, 1)).status is APPROVED
 
 
-@pytest.mark.parametrize("knows_first", [True, False])
+@pytest.mark.parametrize("known", ["taken", "held", "nothing"])
 async def test_money_taken_of_the_first_stops_the_second(
-    gateway: Gateway, fixed: Fixed, place: Place, knows_first: bool
+    gateway: Gateway, fixed: Fixed, place: Place, known: str
 ) -> None:
     """A person has captured it at the processor: that is the payment's money, and the second card is not charged."""
     intent, ref = await challenged(gateway)
     telling = Telling(place, intent, ref)
-    if knows_first:
-        assert await place.notices.apply(telling.captured(CHALLENGED)) is Applied.APPLIED
+    if known != "nothing":
+        reported = telling.captured(CHALLENGED) if known == "taken" else telling.of(AuthorizedNotice)
+        assert await place.notices.apply(reported) is Applied.APPLIED
     taken = Taken(amount_minor=CHALLENGED, at=place.clock.now())
     refusal = Declined(reason=DeclineReason.ALREADY_CAPTURED, detail="Taken.", taken=taken)
     fixed.answers["void"] = refusal
     await replace(gateway, intent)
     await rounds(gateway, 3)
+    assert (await names(gateway, intent)).count("payment.captured") == 1
     assert await place.notices.apply(telling.captured(CHALLENGED)) is Applied.KNOWN
-    found = [each for each in await operations(gateway, intent) if each[0] != "close"]
+    found = [each for each in await operations(gateway, intent) if each[0] not in ("close", "expire")]
     assert found == [("authorize", 0, "APPROVED"), ("authorize", 1, "DECLINED"), ("capture", 0, "APPROVED")]
     second = await authorization(gateway, intent, 1)
     assert (second.reason, second.asks) == ("earlier_attempt_open", 0)
@@ -204,9 +207,56 @@ async def test_second_waits_no_longer_than_for_any_cancellation(gateway: Gateway
     assert (await authorization(gateway, intent, 1)).reason == "earlier_attempt_open"
 
 
+async def test_silence_takes_no_reference_back(gateway: Gateway, fixed: Fixed, place: Place) -> None:
+    """The call gets no answer, and a notice has named the payment meanwhile: the second card ends it by that."""
+    fixed.answers["authorize"] = SILENCE
+    command = gateway.authorize_command(CHALLENGED)
+    await gateway.commands.authorize(command)
+    intent = command.body.payment_intent_id
+    stale = await authorization(gateway, intent, 0)
+    page = "https://issuer.example/1"
+    reported = Telling(place, intent, "pi_0").of(ActionRequiredNotice, action_url=page, attempt_id=stale.id)
+    assert await place.notices.apply(reported) is Applied.APPLIED
+    await gateway.commands._outcomes.learn(stale, SILENCE)
+    first = await authorization(gateway, intent, 0)
+    assert (first.status, first.result_ref, first.action_url) == (AttemptStatus.ACTION_REQUIRED, "pi_0", page)
+    await replace(gateway, intent)
+    first = await authorization(gateway, intent, 0)
+    assert (first.status, first.reason, first.result_ref) == (DECLINED, "replaced", "pi_0")
+
+
+@pytest.mark.parametrize("comes_again", [True, False])
+async def test_first_ends_that_was_left_open_beside_the_second(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, comes_again: bool
+) -> None:
+    """By a gateway that did not end it yet, beside an api that asks for it: the repeated command ends it, or the end of its wait."""
+    intent, _ = await challenged(gateway)
+
+    async def nothing(_: Attempt) -> None:
+        return
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway.commands._outcomes, "cancel_before", nothing)
+        await replace(gateway, intent)
+    assert await operations(gateway, intent) == [("authorize", 0, "ACTION_REQUIRED"), ("authorize", 1, "PENDING")]
+    if comes_again:
+        await gateway.commands.authorize(repeated(again(gateway, intent, 1, CHALLENGED)))
+        await rounds(gateway, 3)
+    else:
+        await gateway.resolve_after(PATIENCE.authorization_wait)
+        await rounds(gateway, 1)
+        assert (await authorization(gateway, intent, 1)).reason == "earlier_attempt_open"
+    ended = "APPROVED" if comes_again else "DECLINED"
+    assert await operations(gateway, intent) == [
+        ("authorize", 0, "DECLINED"),
+        ("authorize", 1, ended),
+        ("close", 0, "APPROVED"),
+    ]
+
+
 @pytest.mark.parametrize("order", list(permutations(("replace", "held", "declined"))), ids="-".join)
 async def test_no_order_sends_the_second_beside_the_first(
-    gateway: Gateway, place: Place, order: tuple[str, ...]
+    gateway: Gateway, fixed: Fixed, place: Place, order: tuple[str, ...]
 ) -> None:
     """The customer fails, then succeeds with the first, and has chosen another one: whatever is known of it first."""
     intent, ref = await challenged(gateway)
@@ -220,6 +270,11 @@ async def test_no_order_sends_the_second_beside_the_first(
             await place.notices.apply(
                 telling.of(DeclinedNotice, reason=DeclineReason.AUTHENTICATION_FAILED, detail="No.")
             )
+    fixed.answers["void"] = SILENCE
+    for _ in range(2):
+        await gateway.resolve_after(timedelta(seconds=30))
+    assert (await authorization(gateway, intent, 1)).asks == 0
+    del fixed.answers["void"]
     await rounds(gateway, 3)
     assert (await authorization(gateway, intent, 1)).status is APPROVED
     over = [each for each in await operations(gateway, intent) if each[0] in ("close", "expire")]
