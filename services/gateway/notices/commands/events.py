@@ -21,7 +21,7 @@ from services.gateway import metrics
 from services.gateway.accounts import AccountStore, config_of
 from services.gateway.errors import AccountUnknown
 from services.gateway.movements import StatementAccount, StatementRecording
-from services.gateway.notices.commands.contradictions import decide_by_reading
+from services.gateway.notices.commands.contradictions import decide
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.commands.opening import NotForUs, ObjectAbsent, Opening
 from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
@@ -230,6 +230,11 @@ class StripeInbox:
                 processor=event.processor,
                 happened_at=event.happened_at,
             )
+            applied = None
+            if reported is not None:
+                applied = await decide(
+                    event, meaning, reported, opening=self._opening, notices=self._notices, clock=self._clock
+                )
         except UnknownStatus:
             await self._record(event, meaning, intent_id=intent_id)
             raise
@@ -242,16 +247,11 @@ class StripeInbox:
             # By hand, or what a capture has left: the statement books either.
             await self._record(event, meaning, intent_id=intent_id)
             return self._done(event, EventStatus.HANDLED, reason="by_statement", intent_id=intent_id)
-        if reported is not None:
-            applied = await self._notices.apply(reported)
-            if applied is Applied.CONTRADICTS:
-                applied = await decide_by_reading(
-                    event, meaning, reported, opening=self._opening, notices=self._notices, clock=self._clock
-                )
-        elif await self._payments.knows(tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor):
-            applied = Applied.KNOWN
-        else:
-            applied = Applied.UNKNOWN_PAYMENT
+        if applied is None:
+            knows = await self._payments.knows(
+                tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor
+            )
+            applied = Applied.KNOWN if knows else Applied.UNKNOWN_PAYMENT
         match applied:
             case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
                 return self._of_another(event, intent_id)

@@ -16,8 +16,7 @@ from libs.common.clock import Clock
 from libs.common.contracts.gateway_actions import encode_next_action
 from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
-from libs.common.observability.logging import get_logger
-from services.gateway import metrics
+from services.gateway.notices.commands.counting import count
 from services.gateway.notices.domain import (
     Closing,
     Dispute,
@@ -60,8 +59,6 @@ from services.gateway.processors.port import (
 )
 from services.gateway.processors.port.reading import has_statement
 
-log = get_logger("gateway.notices")
-
 _TRIES_MAX = 3
 """How often a notice is decided anew because something was written down in the same moment."""
 
@@ -74,7 +71,13 @@ class Notices:
         self._clock = clock
 
     async def apply(self, notice: Notice) -> Applied:
-        """Let a notice take effect, in one transaction with what is published about it."""
+        """Let a notice take effect, in one transaction with what is published about it, and count what came of it."""
+        applied = await self.decide(notice)
+        count(notice, applied)
+        return applied
+
+    async def decide(self, notice: Notice) -> Applied:
+        """Let a notice take effect without counting it: a contradiction is not the last word where its object can be read."""
         for attempt in range(_TRIES_MAX):
             try:
                 applied = await self._apply_once(notice)
@@ -85,17 +88,6 @@ class Notices:
             # What was written down while it waited for the lock is not in its snapshot: a second look has all of it.
             if applied is not Applied.CONTRADICTS or attempt > 0:
                 break
-        kind = type(notice).__name__.removesuffix("Notice").lower()
-        metrics.NOTICES.labels(kind, applied).inc()
-        if applied in (Applied.UNKNOWN_PAYMENT, Applied.CONTRADICTS):
-            log.warning(
-                "notice.not_applied",
-                kind=kind,
-                outcome=applied,
-                payment_intent_id=notice.payment_intent_id,
-                processor=notice.processor,
-                gateway_ref=notice.gateway_ref,
-            )
         return applied
 
     async def _apply_once(self, notice: Notice) -> Applied:

@@ -1,21 +1,31 @@
 """Events of one second, in any order: what they are about decides, read as it stands; a clock of seconds does not."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
+from libs.common.clock import ManualClock
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import Attempt
 from services.gateway.processors.port import Operation
-from tests.support.stripe_tenant import Tenant
+from tests.support.stripe_tenant import MOVEMENT, Tenant
 
+SECOND = 1_763_800_000
+"""When the events of a `Tenant` happened, where no other is given."""
 DECLINE, HOLD = "payment_intent.payment_failed", "payment_intent.amount_capturable_updated"
 
 
 def shown(tenant: Tenant, attempt: Attempt, kind: str) -> dict[str, Any]:
     return tenant.intent(attempt, status="requires_payment_method" if kind == DECLINE else "requires_capture")
+
+
+def warned(logged: list[EventDict], reference: str) -> int:
+    """How often it was logged that a notice of a payment took no effect."""
+    return sum(line["event"] == "notice.not_applied" and line["gateway_ref"] == reference for line in logged)
 
 
 async def statuses(tenant: Tenant, *identifiers: str) -> list[str]:
@@ -46,8 +56,10 @@ async def test_decline_that_the_processor_still_shows_is_for_a_person(tenant: Te
     refused = shown(tenant, attempt, DECLINE)
     tenant.objects["payment_intent", refused["id"]] = refused
     found = [await tenant.receive(HOLD, shown(tenant, attempt, HOLD)), await tenant.receive(DECLINE, refused)]
-    await tenant.work()
+    with capture_logs() as logged:
+        await tenant.work()
     assert sorted(await statuses(tenant, *found)) == ["CONTRADICTED", "HANDLED"]
+    assert warned(logged, refused["id"]) == 1
 
 
 async def test_what_cannot_be_read_at_the_moment_is_read_later(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,26 +82,81 @@ async def test_what_cannot_be_read_at_the_moment_is_read_later(tenant: Tenant, m
     assert await statuses(tenant, late) == ["HANDLED"]
 
 
-@pytest.mark.parametrize("last", ["won", "lost"])
-async def test_two_decisions_of_one_second_are_read(tenant: Tenant, last: str) -> None:
+async def disputed(tenant: Tenant) -> dict[str, Any]:
+    """A captured payment; returns a dispute of it, which Stripe has no status of yet."""
     attempt = await tenant.unanswered()
     taken = tenant.intent(attempt, status="succeeded", amount_received=1_000)
     await tenant.receive("payment_intent.succeeded", taken)
     await tenant.work()
-    dispute = {
+    return {
         "id": f"dp_{attempt.id.hex}",
         "payment_intent": taken["id"],
         "amount": 1_000,
         "currency": "brl",
-        "created": 1_763_800_000,
+        "created": SECOND,
         "metadata": taken["metadata"],
     }
-    tenant.objects["dispute", dispute["id"]] = dispute | {"status": last}
-    found = []
-    for status in ("won", "lost"):
-        found.append(await tenant.receive("charge.dispute.closed", dispute | {"status": status}))
-        await tenant.work()
-    assert await statuses(tenant, *found) == ["HANDLED"] * 2
+
+
+async def closed(tenant: Tenant, dispute: dict[str, Any], status: str, **more: Any) -> str:
+    """Receive a decision of the bank, and work on it."""
+    found = await tenant.receive("charge.dispute.closed", dispute | {"status": status}, **more)
+    await tenant.work()
+    return found
+
+
+async def state(tenant: Tenant, dispute: dict[str, Any]) -> str:
     row = await tenant.database.fetchrow("SELECT state FROM disputes WHERE gateway_ref = $1", dispute["id"])
     assert row is not None
-    assert row["state"] == last
+    return str(row["state"])
+
+
+def at(tenant: Tenant, seconds: float) -> Tenant:
+    """The same tenant at another instant, counted from the events' own second."""
+    start = datetime.fromtimestamp(SECOND, UTC) + timedelta(seconds=seconds)
+    return Tenant(tenant.database, ManualClock(start), tenant.tenant_id)
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["by our clock", "our clock is behind"])
+@pytest.mark.parametrize("last", ["won", "lost"])
+async def test_two_decisions_of_one_second_are_read(tenant: Tenant, last: str, is_behind: bool) -> None:
+    if is_behind:
+        tenant = at(tenant, -1)
+    dispute = await disputed(tenant)
+    tenant.objects["dispute", dispute["id"]] = dispute | {"status": last}
+    with capture_logs() as logged:
+        found = [await closed(tenant, dispute, status) for status in ("won", "lost")]
+    assert await statuses(tenant, *found) == ["HANDLED"] * 2
+    assert await state(tenant, dispute) == last
+    # What is decided well is nobody's to look at.
+    assert warned(logged, dispute["payment_intent"]) == 0
+
+
+async def test_decision_after_the_reading_counts(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object changes once it was read, and before what it showed is written down."""
+    tenant = at(tenant, 10.5)
+    dispute = await disputed(tenant)
+    tenant.objects["dispute", dispute["id"]] = dispute | {"status": "lost"}
+
+    async def slowly(*named: str) -> dict[str, Any] | None:
+        tenant.clock.advance(timedelta(seconds=2))
+        return await tenant._read(*named)
+
+    monkeypatch.setattr(tenant.inbox._opening, "_read", slowly)
+    found = [await closed(tenant, dispute, status) for status in ("won", "lost")]
+    assert await state(tenant, dispute) == "lost"
+    found.append(await closed(tenant, dispute, "won", created=SECOND + 11))
+    assert await state(tenant, dispute) == "won"
+    assert await statuses(tenant, *found) == ["HANDLED"] * 3
+
+
+async def test_what_moved_is_kept_where_the_reading_shows_a_new_status(tenant: Tenant) -> None:
+    await tenant.own()
+    dispute = await disputed(tenant)
+    tenant.objects["dispute", dispute["id"]] = dispute | {"status": "arbitrated"}
+    moved = MOVEMENT | {"id": f"txn_{dispute['id']}", "amount": -1_000, "type": "adjustment", "source": dispute["id"]}
+    await closed(tenant, dispute, "won")
+    found = await closed(tenant, dispute | {"balance_transactions": [moved]}, "lost")
+    event = await tenant.event(found)
+    assert (event.status, event.reason) == ("FAILED", "unknown_status")
+    assert (await tenant.published())[-1] == "processor_movement.recorded"
