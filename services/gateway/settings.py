@@ -160,7 +160,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often an account's statement, payouts and undelivered events are read; webhooks bring most of it sooner."""
     gateway_config_cache_seconds: Short = 10.0
     """How long a process goes by the configurations that it has read: a changed key works everywhere after this and a tenth
-    of it, or twice this where it cannot be read sooner."""
+    of it, or twice this where nobody used it meanwhile, or it cannot be read."""
     encryption_key: str = ""
     """The master key that processors' keys are sealed with: 32 random bytes in base64. Required outside local development."""
     encryption_keys_previous: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ class Remembered[K, V]:
         now = self._monotonic()
         if good_until < now:
             if now < over_at:
-                self._values[key] = (now + self._seconds * _WHILE_READ_PART, over_at, value)
+                self._values[key] = (min(now + self._seconds * _WHILE_READ_PART, over_at), over_at, value)
             return None
         self._values.move_to_end(key)
         return value

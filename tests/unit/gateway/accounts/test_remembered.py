@@ -17,7 +17,7 @@ def test_old_value_is_read_by_one_while_the_others_go_on_with_it() -> None:
     # twice as old as it may be.
     for now[0] in (20.6, 21.7, 30.4):
         assert [values.get("a") for _ in range(3)] == [None, 2, 2]
-    now[0] = 31.6
+    now[0] = 30.6
     assert [values.get("a") for _ in range(3)] == [None, None, None]
     values.forget("a")
     assert values.get("a") is None
