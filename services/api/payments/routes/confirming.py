@@ -163,7 +163,8 @@ class Confirmations(Resource):
     async def _with_address(self, caller: callers.Caller, intent_id: UUID, given: Given) -> Given:
         """Complete the address of an answer that sends the customer somewhere: what is kept of it has no secret in it.
 
-        Where it cannot be had in time the answer stays as it is, and `GET .../next-action` has it.
+        Where it cannot be had in time, or another authorization awaits its customer by now, the answer stays as it is, and
+        `GET .../next-action` has it.
         """
         if given.answer.status != HTTP_200_OK or _REDIRECT not in given.answer.body:
             return given
@@ -174,7 +175,12 @@ class Confirmations(Resource):
             answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent_id))
         except Transient:
             return given
-        if answer.action_url:
-            body["action_url"] = body["next_action"]["url"] = answer.action_url
+        if not answer.action_url:
+            return given
+        # Read after the address: a payment loses the reference of an authorization before the next one can have a page.
+        intent = await queries.get(self.database, caller.tenant_id, intent_id)
+        if intent.gateway_ref != body.get("gateway_ref"):
+            return given
+        body["action_url"] = body["next_action"]["url"] = answer.action_url
         whole = msgspec.structs.replace(given.answer, body=msgspec.json.encode(body))
         return msgspec.structs.replace(given, answer=whole)
