@@ -32,6 +32,8 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         async with running_fake_stripe() as fake:
             patch.setenv("STRIPE_API_BASE", fake.url)
             patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
+            # A proof whose event is lost is read by nobody while another card is chosen, however slow the machine is.
+            patch.setenv("READING_SCHEDULE_SECONDS", "300,600")
             async with running_platform(servers, logs, environ=ENVIRON) as platform:
                 running = Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
                 await running.configure()
