@@ -94,7 +94,8 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to begin to collect; nothing is needed. A payment that was declined goes on with a `payment_method` alone."""
+    """How to begin to collect; nothing is needed. A payment that was declined goes on with a `payment_method` alone, one
+    that is REQUIRES_ACTION with another one than its own or by its customer's proof."""
 
     payment_method: PaymentMethodIn | None = None
     off_session: OffSession | None = None

@@ -631,7 +631,9 @@ class ClosedMonthBody(Struct, frozen=True, kw_only=True):
 
 
 class ConfirmPaymentIntent(Struct, frozen=True, kw_only=True):
-    """How to begin to collect; nothing is needed. A payment that was declined goes on with a `payment_method` alone."""
+    """How to begin to collect; nothing is needed. A payment that was declined goes on with a `payment_method` alone,
+    one that is REQUIRES_ACTION with another one than its own or by its customer's proof.
+    """
 
     off_session: bool | None | UnsetType = UNSET
     """Whether the customer is not there: the saved `payment_method` is charged, or declined with
