@@ -99,6 +99,16 @@ class OwnAccount(Conflict):
         super().__init__("nobody disables themselves or changes their own roles")
 
 
+class PresentPasswordRequired(Conflict):
+    """Nobody sets their own password as an administrator, nor through an API key of theirs: it takes the present one."""
+
+    code = "present_password_required"
+    remedy = "Send the present password too, to POST /v1/auth/password."
+
+    def __init__(self) -> None:
+        super().__init__("your own password is changed by the present one: POST /v1/auth/password")
+
+
 class PermissionUnknown(NotFound):
     """There is no such permission."""
 

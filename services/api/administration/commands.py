@@ -32,6 +32,7 @@ from services.api.identity_errors import (
     LoginNameTaken,
     OwnAccount,
     PermissionUnknown,
+    PresentPasswordRequired,
     ScopeExceedsCaller,
     UserNotFound,
 )
@@ -126,6 +127,7 @@ class Administration:
             ScopeExceedsCaller: when the user may do, or would be able to do, what the caller may not, or they are disabled.
             OperatorRequired: when it is a user of the platform, and the caller none of its operators.
             OwnAccount: when the caller disables themselves or changes their own roles.
+            PresentPasswordRequired: when the caller, or who is responsible for the caller's key, sets their own password.
         """
         _require_home(caller)
         password_hash = "" if password is None else await self._passwords.hashed(password)
@@ -136,6 +138,9 @@ class Administration:
                 raise UserNotFound
             if before.email == caller.actor and (roles is not None or is_disabled):
                 raise OwnAccount
+            if before.email == caller.principal.person and password is not None:
+                # A token that is in other hands must not suffice, nor a key that was made with it.
+                raise PresentPasswordRequired
             known = await sql.roles(tx)
             # Who sets the password of somebody can be them.
             _require_held(caller, held_by(known, before.roles))

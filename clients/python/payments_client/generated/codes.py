@@ -666,6 +666,12 @@ class PolicyDeny(Forbidden):
     code = "policy_deny"
 
 
+class PresentPasswordRequired(Conflict):
+    """Nobody sets their own password as an administrator, nor through an API key of theirs: it takes the present one."""
+
+    code = "present_password_required"
+
+
 class ProcessorAccountChanged(Unprocessable):
     """The new key is of another account at the processor, or of its other mode, than the key before it."""
 
@@ -1039,6 +1045,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "permission_unknown": PermissionUnknown,
     "plan_not_allowed": PlanNotAllowed,
     "policy_deny": PolicyDeny,
+    "present_password_required": PresentPasswordRequired,
     "processor_account_changed": ProcessorAccountChanged,
     "processor_account_unreadable": ProcessorAccountUnreadable,
     "proposal_decided": ProposalDecided,

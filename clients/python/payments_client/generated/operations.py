@@ -711,7 +711,8 @@ class Operations(ABC):
     ) -> models.UserBody:
         """Change a user.
 
-        Its roles, its password, or whether it may log in. A token that it has is valid until it expires.
+        Its roles, its password, or whether it may log in; its tokens of before are refused. Your own password is
+        changed by `POST /v1/auth/password`.
 
         Needs the permission `admin:write`.
         """
@@ -3199,7 +3200,8 @@ class AsyncOperations(ABC):
     ) -> models.UserBody:
         """Change a user.
 
-        Its roles, its password, or whether it may log in. A token that it has is valid until it expires.
+        Its roles, its password, or whether it may log in; its tokens of before are refused. Your own password is
+        changed by `POST /v1/auth/password`.
 
         Needs the permission `admin:write`.
         """

@@ -15,7 +15,13 @@ from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
-from services.api.identity_errors import LoginNameTaken, OwnAccount, ScopeExceedsCaller, UserNotFound
+from services.api.identity_errors import (
+    LoginNameTaken,
+    OwnAccount,
+    PresentPasswordRequired,
+    ScopeExceedsCaller,
+    UserNotFound,
+)
 
 USERS, USERS_MAX = 50, 200
 _PERMISSION = "admin:write"
@@ -95,7 +101,10 @@ class Users(Resource):
         "/v1/users/{user_id:str}",
         operation_id="changeUser",
         summary="Change a user",
-        description="Its roles, its password, or whether it may log in. A token that it has is valid until it expires.",
+        description=(
+            "Its roles, its password, or whether it may log in; its tokens of before are refused. Your own password is changed "
+            "by `POST /v1/auth/password`."
+        ),
         tags=["administration"],
         body=ChangeUser,
         example={"roles": ["ops"]},
@@ -103,7 +112,7 @@ class Users(Resource):
         audit="user.change",
         permission=_PERMISSION,
         key="refused",
-        refusals=(UserNotFound, ScopeExceedsCaller, OwnAccount, OperatorRequired),
+        refusals=(UserNotFound, ScopeExceedsCaller, OwnAccount, PresentPasswordRequired, OperatorRequired),
     )
     async def change_user(self, caller: Caller, request: AnyRequest, user_id: str) -> Response[bytes]:
         await self._require_home(caller)

@@ -170,7 +170,14 @@ async def test_nobody_gives_or_takes_over_more_than_they_have(api: Api, tenant_i
     own = admin(api, tenant_id, sub=strong["email"])
     for changes in ({"is_disabled": True}, {"roles": ["admin"]}):
         assert code(await own.call("PATCH", f"/v1/users/{strong['id']}", changes)) == (409, "own_account")
-    assert (await own.call("PATCH", f"/v1/users/{strong['id']}", {"password": PASSWORD})).status == 200
+    # A token in other hands must not suffice for the password, nor a key that was made with it.
+    made = await own.call("POST", "/v1/api-keys", {"name": "k", "scopes": ["admin:write"]})
+    key = Client(api.http, api.base, token=made.json["secret"], tenant=tenant_id)
+    for client in (own, key):
+        refused = await client.call("PATCH", f"/v1/users/{strong['id']}", {"password": PASSWORD[::-1]})
+        assert code(refused) == (409, "present_password_required")
+    assert (await log_in(api, strong["email"], PASSWORD)).status == 200
+    assert (await own.call("PATCH", f"/v1/users/{weak['id']}", {"password": PASSWORD[::-1]})).status == 200
 
 
 async def test_who_is_disabled_leaves_no_key_and_no_user_behind(api: Api, tenant_id: str) -> None:
