@@ -17,8 +17,8 @@ _FRAME = struct.Struct(">BHI")
 """Type, channel and size of each frame."""
 _CONTENT = struct.Struct(">HHQH")
 """Class, weight, size of the body and flags that say which properties follow, in the order of the flags' bits."""
-_CONTENT_TYPE, _HEADERS, _DELIVERY_MODE, _CORRELATION_ID, _MESSAGE_ID, _TIMESTAMP, _TYPE, _APP_ID = (
-    1 << bit for bit in (15, 13, 12, 10, 7, 6, 5, 3)
+_CONTENT_TYPE, _HEADERS, _DELIVERY_MODE, _CORRELATION_ID, _MESSAGE_ID, _TIMESTAMP, _TYPE, _USER_ID, _APP_ID = (
+    1 << bit for bit in (15, 13, 12, 10, 7, 6, 5, 4, 3)
 )
 _ALWAYS = _CONTENT_TYPE | _HEADERS | _DELIVERY_MODE | _TIMESTAMP
 _PERSISTENT = b"\x02"
@@ -42,20 +42,24 @@ class PublicMessage(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
 
 
-def encode(message: PublicMessage, *, channel: int, body_max: int, app_id: str) -> bytes:
+def encode(message: PublicMessage, *, channel: int, body_max: int, app_id: str, user_id: str = "") -> bytes:
     """Write one message for a channel, its body in frames of at most `body_max` bytes.
+
+    `user_id` is the name of the connection's user, or empty: the broker refuses any other name, so that a reader can trust it.
 
     Raises:
         UnwritableMessage: when a name or an id is longer than 255 bytes.
     """
     body, flags = message.body, _ALWAYS
-    correlation_id = message_id = kind = app = b""
+    correlation_id = message_id = kind = user = app = b""
     if message.correlation_id:
         flags, correlation_id = flags | _CORRELATION_ID, _short(message.correlation_id)
     if message.message_id:
         flags, message_id = flags | _MESSAGE_ID, _short(message.message_id)
     if message.type:
         flags, kind = flags | _TYPE, _known(message.type)
+    if user_id:
+        flags, user = flags | _USER_ID, _known(user_id)
     if app_id:
         flags, app = flags | _APP_ID, _known(app_id)
     header = b"".join(
@@ -68,6 +72,7 @@ def encode(message: PublicMessage, *, channel: int, body_max: int, app_id: str) 
             message_id,
             int(message.timestamp.timestamp()).to_bytes(8),
             kind,
+            user,
             app,
         )
     )

@@ -66,6 +66,7 @@ class Publisher:
     def __init__(self, url: str, *, name: str) -> None:
         self._url = named(url, f"{name} publishes")
         self._name = name
+        self._user = URL(url).user or ""
         self._broker: RabbitBroker | None = None
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, RabbitExchange] = {}
@@ -202,7 +203,7 @@ class Publisher:
                 )
 
     async def publish_all(self, messages: Sequence[PublicMessage]) -> list[BaseException | None]:
-        """Publish messages in one write and wait for the broker's confirms.
+        """Publish messages in one write and wait for the broker's confirms; `user_id` of each is this connection's user.
 
         Returns:
             What became of each: nothing when it was confirmed, a `DeliveryError` when a queue refused it, an
@@ -221,7 +222,7 @@ class Publisher:
                 underlay = await channel.get_underlay_channel()
                 if not isinstance(underlay, aiormq.Channel):
                     raise BrokenInvariant("the driver's channel is not that of aiormq")
-                written, outcomes = _written(messages, underlay, app_id=self._name)
+                written, outcomes = _written(messages, underlay, app_id=self._name, user_id=self._user)
                 confirms = await _send(underlay, written)
             if confirms:
                 # Not under the deadline above: what was confirmed must not be sent again because of what was not.
@@ -313,14 +314,15 @@ class Publisher:
 
 
 def _written(
-    messages: Sequence[PublicMessage], channel: aiormq.Channel, *, app_id: str
+    messages: Sequence[PublicMessage], channel: aiormq.Channel, *, app_id: str, user_id: str
 ) -> tuple[list[bytes], list[BaseException | None]]:
     """Write each message as bytes; returns those that could be, and for each message why not."""
     written: list[bytes] = []
     outcomes: list[BaseException | None] = []
     for message in messages:
         try:
-            written.append(encode(message, channel=channel.number, body_max=channel.max_content_size, app_id=app_id))
+            body_max = channel.max_content_size
+            written.append(encode(message, channel=channel.number, body_max=body_max, app_id=app_id, user_id=user_id))
             outcomes.append(None)
         except UnwritableMessage as fault:
             outcomes.append(fault)

@@ -9,7 +9,8 @@ from uuid import uuid4
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from yarl import URL
 
 from deploy.local import vhosts
 from deploy.local.definitions import definitions
@@ -228,6 +229,32 @@ async def test_what_orders_may_do_to_the_public_exchange_is_mended(apart: Apart,
         await queue.bind("payments.x", "#")
         await publish_together(apart.database, [api_event])
         await until(lambda: _has(looking, queue.name, 1))
+
+
+async def test_a_forged_event_cannot_have_the_user_id_of_ours(apart: Apart, api_event: Publication) -> None:
+    ours = URL(apart.theirs.url_of("api")).user
+    admin = await aio_pika.connect(administrator(apart.theirs.url))
+    theirs = await aio_pika.connect(apart.theirs.url_of("orders"))
+    async with admin, theirs:
+        looking = await admin.channel()
+        queue = await looking.declare_queue(exclusive=True)
+        await queue.bind("payments.x", "#")
+        # RabbitMQ has no right that lets a user publish one routing key to an exchange, but not bind an exchange of its own to it.
+        channel = await theirs.channel()
+        own = await channel.declare_exchange("orders.own", aio_pika.ExchangeType.FANOUT)
+        await (await channel.get_exchange("payments.x", ensure=False)).bind(own)
+        await own.publish(aio_pika.Message(b"forged"), "payment.settled")
+        await until(lambda: _has(looking, queue.name, 1))
+        with pytest.raises(ChannelPreconditionFailed):
+            await own.publish(aio_pika.Message(b"forged", user_id=ours), "payment.settled")
+        await looking.exchange_delete("orders.own")
+        await publish_together(apart.database, [api_event])
+        await until(lambda: _has(looking, queue.name, 2))
+        received = [await queue.get(no_ack=True) for _ in range(2)]
+        assert [(each.type, each.user_id) for each in received if each is not None] == [
+            (None, None),
+            ("payment.failed", ours),
+        ]
 
 
 async def test_a_conflict_in_their_host_stops_neither_us_nor_public_events(

@@ -11,6 +11,7 @@ import aiormq
 import pytest
 from aio_pika.exceptions import DeliveryError
 from aiormq import spec
+from yarl import URL
 
 from deploy.local.servers import Servers
 from libs.common import outages
@@ -74,7 +75,7 @@ async def place(vhost_url: str) -> AsyncIterator[Place]:
     await publisher.stop()
 
 
-async def test_message_arrives_as_one_that_is_published_alone(place: Place) -> None:
+async def test_message_arrives_as_one_that_is_published_alone(place: Place, vhost_url: str) -> None:
     sent = message(b'{"large":"' + b"x" * 300_000 + b'"}')
     await place.publisher.publish(
         sent.body,
@@ -86,6 +87,7 @@ async def test_message_arrives_as_one_that_is_published_alone(place: Place) -> N
         correlation_id=sent.correlation_id,
         timestamp=sent.timestamp,
         headers=dict(sent.headers),
+        user_id=URL(vhost_url).user,
     )
     assert await place.publisher.publish_all([sent]) == [None]
     alone, together = await place.received()

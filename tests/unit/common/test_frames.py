@@ -1,6 +1,7 @@
 """Public messages are written byte for byte as the driver writes them."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from aiormq.abc import ChannelFrame
@@ -31,7 +32,7 @@ def message(**fields: object) -> PublicMessage:
     return PublicMessage(**(values | fields))  # type: ignore[arg-type]
 
 
-def as_the_driver_writes(sent: PublicMessage, *, channel: int, body_max: int, app_id: str) -> bytes:
+def as_the_driver_writes(sent: PublicMessage, *, channel: int, body_max: int, app_id: str, user_id: str) -> bytes:
     properties = commands.Basic.Properties(
         content_type="application/json",
         headers=dict(sent.headers),
@@ -41,6 +42,7 @@ def as_the_driver_writes(sent: PublicMessage, *, channel: int, body_max: int, ap
         timestamp=sent.timestamp,
         message_type=sent.type,
         app_id=app_id,
+        user_id=user_id,
     )
     frames: list[Frame | ContentHeader | ContentBody | Heartbeat] = [
         commands.Basic.Publish(exchange=sent.exchange, routing_key=sent.routing_key),
@@ -69,10 +71,13 @@ short = st.text(max_size=60)
     channel=st.integers(1, 2047),
     body_max=st.integers(1, 400),
     app_id=st.sampled_from(["api", ""]),
+    user_id=st.sampled_from(["notifier", ""]),
 )
-def test_bytes_are_those_of_the_driver(sent: PublicMessage, channel: int, body_max: int, app_id: str) -> None:
-    written = encode(sent, channel=channel, body_max=body_max, app_id=app_id)
-    assert written == as_the_driver_writes(sent, channel=channel, body_max=body_max, app_id=app_id)
+def test_bytes_are_those_of_the_driver(
+    sent: PublicMessage, channel: int, body_max: int, app_id: str, user_id: str
+) -> None:
+    about: dict[str, Any] = {"channel": channel, "body_max": body_max, "app_id": app_id, "user_id": user_id}
+    assert encode(sent, **about) == as_the_driver_writes(sent, **about)
 
 
 def test_body_of_one_frame_and_a_byte_is_two_frames() -> None:
