@@ -21,6 +21,7 @@ from deploy.local.records import with_path
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
 from libs.common.observability.stalls import leave_out_of_collections
+from tests.support.answers import keep_compared
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.platform import Platform, running_platform
@@ -45,6 +46,11 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_sessionfinish() -> None:
+    """Write down which answers this process has compared with their examples, where the whole run gathers it."""
+    keep_compared()
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deploy.local import days, generated, lifecycle, packages, servers
+from deploy.local import days, examples, generated, lifecycle, packages, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -131,6 +131,9 @@ def _whole(report: Report) -> int:
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
     os.environ.setdefault(CASES, "sample")
+    compared = RESULTS / "compared"
+    compared.mkdir(parents=True, exist_ok=True)
+    os.environ[examples.SETTING] = str(compared)
     _ensure(report)
     _ensure_tools(report)
     hindrance = days.why_not()
@@ -163,6 +166,11 @@ def _whole(report: Report) -> int:
         code = max(code, _run(command, with_bytecode(os.environ, ROOT)))
     if _report_coverage(report):
         failed.append("coverage")
+    if missing := examples.uncompared(compared):
+        report(f"== no live answer was compared with the examples of {', '.join(missing)}\n")
+        if os.environ[CASES] == "all":
+            # A sample need not meet every operation.
+            failed.append("examples")
     passed, lost, skipped = _counts(RESULTS.glob("*.xml"))
     if skipped:
         report(f"{skipped} skipped, the reasons stand in {RESULTS.relative_to(ROOT)}")

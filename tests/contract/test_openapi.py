@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.local import examples
 from deploy.local.json_documents import resolved
 from deploy.local.layout import ROOT
 from tests.support.answers import example_of, unlike_example
@@ -93,6 +95,16 @@ def test_every_success_has_an_example_that_is_valid() -> None:
     assert seen > 100
 
 
+def test_operation_without_a_compared_answer_is_noticed(tmp_path: Path) -> None:
+    every = examples.with_example(openapi())
+    assert examples.UNCOMPARED.keys() <= every
+    assert "GET /v1/me" in every
+    (tmp_path / "1.txt").write_text("\n".join(every - {"GET /v1/me"}))
+    assert examples.uncompared(tmp_path) == ["GET /v1/me"]
+    (tmp_path / "2.txt").write_text("GET /v1/me")
+    assert examples.uncompared(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -122,6 +134,15 @@ def test_every_route_appears_on_the_page_about_routes() -> None:
     page = (ROOT / "docs" / "routes.md").read_text()
     routes = [(method, path) for path, methods in openapi()["paths"].items() for method in methods]
     assert [route for route in routes if f"`{route[0].upper()} {route[1]}`" not in page] == []
+
+
+def test_every_route_stands_in_a_page_that_people_wrote() -> None:
+    text = "\n".join(page.read_text() for page in (ROOT / "docs").glob("*.md") if page.name != "routes.md")
+    named = {
+        (method, re.sub(r"\{\w+\}", "{}", path)) for method, path in re.findall(r"`([A-Z]+) (/[^\s`?]*)[`?]", text)
+    }
+    routes = [(method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods]
+    assert [route for route in routes if (route[0], re.sub(r"\{\w+\}", "{}", route[1])) not in named] == []
 
 
 LINES_PER_OPERATION = 90

@@ -1,17 +1,23 @@
 """Live answers of the api beside the examples that the OpenAPI document has of them."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+from deploy.local import examples
 from deploy.local.json_documents import resolved
 from tests.support.documents import openapi
 
 _JSON = "application/json"
 _ITEMS_MAX = 5
 """Of a list, so many are compared."""
+_compared: set[str] = set()
+"""The operations of which this process has compared an answer that is a success."""
 
 
 def unlike_example(method: str, path: str, status: int, raw: bytes) -> list[str]:
@@ -26,13 +32,36 @@ def unlike_example(method: str, path: str, status: int, raw: bytes) -> list[str]
     return [f"{method} {path}: {fault}" for fault in _differences(json.loads(raw), example, schema, "")]
 
 
+def compare(method: str, path: str, status: int, raw: bytes) -> None:
+    """Compare an answer that a running api gave with its example, and remember that it was.
+
+    Raises:
+        AssertionError: when it differs, with how.
+    """
+    faults = unlike_example(method, path, status, raw)
+    assert faults == [], faults
+    plain = path.partition("?")[0]
+    if status < HTTPStatus.BAD_REQUEST and example_of(method, plain, status) is not None:
+        _compared.add(f"{method} {_template_of(plain)}")
+
+
 def example_of(method: str, path: str, status: int) -> tuple[dict[str, Any], Any] | None:
     """The schema and the example of an answer; None where the document has no such answer in JSON."""
-    template = next((known for pattern, known in _templates() if pattern.match(path)), None)
-    operation = openapi()["paths"].get(template, {}).get(method.lower(), {})
+    operation = openapi()["paths"].get(_template_of(path), {}).get(method.lower(), {})
     response = resolved(openapi(), operation.get("responses", {}).get(str(status), {}))
     content = response.get("content", {}).get(_JSON)
     return None if content is None else (content["schema"], content["example"])
+
+
+def keep_compared() -> None:
+    """Write down which operations this process has compared, where the whole run gathers it."""
+    folder = os.environ.get(examples.SETTING)
+    if folder and _compared:
+        (Path(folder) / f"{os.getpid()}.txt").write_text("\n".join(sorted(_compared)))
+
+
+def _template_of(path: str) -> str | None:
+    return next((known for pattern, known in _templates() if pattern.match(path)), None)
 
 
 @cache

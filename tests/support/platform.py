@@ -18,7 +18,7 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from libs.common.addresses import vhost_of
 from tests.support import forks
-from tests.support.answers import unlike_example
+from tests.support.answers import compare
 from tests.support.brokers import own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 from tests.support.ports import free_port
@@ -84,8 +84,7 @@ class Client:
             found = Answer(answer.status, answer.headers, await answer.read())
         if found.headers.get("Content-Type") == "application/json":
             # Every answer that a test receives is compared with its example in the document.
-            faults = unlike_example(method, path, found.status, found.raw)
-            assert faults == [], faults
+            compare(method, path, found.status, found.raw)
         return found
 
     async def create(self, amount: str = "150.50", *, currency: str = "BRL", customer_ref: str = "c-1") -> Any:
