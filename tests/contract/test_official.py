@@ -1,0 +1,51 @@
+"""Our documents with what other teams use, installed from npm: the official AsyncAPI parser, and TypeScript made of the OpenAPI document."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import official
+from tests.support.samples import some
+
+SECONDS = 300
+"""For a slow machine; both together take thirty with all documents."""
+
+
+@pytest.fixture(scope="module")
+def node() -> tuple[Path, Path]:
+    """Node, and the folder of the packages."""
+    found = official.node_packages()
+    if found is None:
+        pytest.skip(f"{', '.join(official.PACKAGES)} cannot be installed: no package registry is reachable")
+    return found
+
+
+async def run(command: list[str]) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    return process.returncode, output.decode()
+
+
+async def test_official_parser_takes_our_messages_and_no_others(node: tuple[Path, Path], tmp_path: Path) -> None:
+    # The parser takes five seconds for each.
+    ours = some(sorted(official.DOCUMENTS.glob("asyncapi-*.json")), name="asyncapi documents")
+    broken = tmp_path / "broken.json"
+    document = json.loads(ours[0].read_text())
+    del document["info"]["title"]
+    broken.write_text(json.dumps(document))
+    code, printed = await run(official.parsing(*node, *ours, broken))
+    assert [line for line in printed.splitlines() if not line.startswith(" ")] == [
+        *(f"{each}: taken, 0 errors and warnings" for each in ours),
+        f"{broken}: refused, 1 errors and warnings",
+    ], printed
+    assert code == 1
+
+
+async def test_types_of_the_openapi_document_compile_strictly(node: tuple[Path, Path], tmp_path: Path) -> None:
+    for command in official.typescript(*node, tmp_path / "openapi.d.ts"):
+        code, printed = await run(command)
+        assert code == 0, printed[-6000:]
