@@ -3,8 +3,12 @@
 #   ./deploy/kubernetes/make-secrets.sh | kubectl create --namespace payments -f -
 # Nothing is written to a file. `create` refuses Secrets that exist, so that a second run replaces no key: docs/secrets.md says
 # how each is replaced. With STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRETS in the environment, the gateway's Secret has them too;
-# BACKUP_ACCESS_KEY_ID and BACKUP_SECRET_ACCESS_KEY make the Secret of the backups.
+# BACKUP_ACCESS_KEY_ID and BACKUP_SECRET_ACCESS_KEY make the Secret of the backups. Without them it prints what is left out.
 set -eu
+[ -z "${BACKUP_ACCESS_KEY_ID:-}" ] || : "${BACKUP_SECRET_ACCESS_KEY:?}"
+[ -n "${BACKUP_ACCESS_KEY_ID:-}" ] || echo "no backup-secrets: overlays/production needs them" >&2
+[ -n "${STRIPE_SECRET_KEY:-}" ] && [ -n "${STRIPE_WEBHOOK_SECRETS:-}" ] ||
+    echo "no stripe-secret-key and stripe-webhook-secrets in gateway-secrets: components/stripe needs both" >&2
 random() { openssl rand -hex 32; }
 begin() { printf -- '---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\ntype: Opaque\ndata:\n' "$1"; }
 key() { printf '  %s: %s\n' "$1" "$(printf %s "$2" | openssl base64 -A)"; }

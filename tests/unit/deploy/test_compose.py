@@ -25,6 +25,7 @@ pytestmark = pytest.mark.unit
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+VARIABLES = ROOT / "deploy" / "postgres" / "variables.sql"
 WATCHING = ("prometheus", "alertmanager", "grafana")
 ONE_SHOTS = ("postgres-init", "seed", *(f"{service}-migrate" for service in SERVICES))
 
@@ -192,8 +193,14 @@ def test_what_compose_hands_over_is_taken(services: dict[str, Any], service: str
 
 
 def test_the_init_sets_every_password(services: dict[str, Any]) -> None:
-    given = re.findall(r"--set=(\w+)_password=", " ".join(services["postgres-init"]["command"]))
-    assert set(given) == set(ROLES)
+    init = services["postgres-init"]
+    assert [one for one in init["command"] if "PASSWORD" in one] == [], (
+        "every process of the machine reads command lines"
+    )
+    assert init["command"][-2:] == ["--file=/variables.sql", "--file=/bootstrap.sql"]
+    given = dict(re.findall(r"^\\getenv (\w+)_password (\w+)$", VARIABLES.read_text(), re.MULTILINE))
+    assert given == {role: f"{role}_password".upper() for role in ROLES}
+    assert init["environment"].keys() >= set(given.values())
 
 
 def test_the_servers_are_those_of_the_tests(services: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """What deploy/kubernetes promises beside its form: rights of pods, who reaches whom, and numbers that fit each other."""
 
 import json
+import os
 import re
+import subprocess
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -156,13 +158,15 @@ def test_postgres_has_a_connection_for_every_process(overlay: str) -> None:
 
 def test_the_gateways_share_stripes_calls_by_as_many_as_may_run() -> None:
     settings = of_kind(documents("production", "services"), "ConfigMap")["gateway-settings"]["data"]
-    assert int(settings["STRIPE_CALLS_SHARED_BY"]) == _processes_max("production")["gateway"]
+    # And one more while a version is replaced.
+    assert int(settings["STRIPE_CALLS_SHARED_BY"]) == _processes_max("production")["gateway"] + 1
 
 
 def test_no_number_of_processes_undoes_what_scaling_has_done() -> None:
     deployments = of_kind(documents("production", "services"), "Deployment")
     assert {name for name, one in deployments.items() if "replicas" in one["spec"]} == set()
     assert {name for name, most in _processes_max("production").items() if most < 2} == set()
+    assert _processes_max("small") == dict.fromkeys(SERVICES, 1)
 
 
 @pytest.mark.parametrize("service", ["ledger", "gateway", "notifier"])
@@ -238,6 +242,57 @@ def test_the_servers_are_those_of_compose() -> None:
     here = dict(re.findall(r"^(\w[\w.]+) = (.+)$", rabbitmq["rabbitmq"]["additionalConfig"], re.M))
     differing = {name for name in settings.keys() | here.keys() if settings.get(name) != here.get(name)}
     assert differing == {"load_definitions", "disk_free_limit.absolute"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_rabbitmq_reads_files_and_no_folder(overlay: str) -> None:
+    cluster = of_kind(documents(overlay, "servers"), "RabbitmqCluster")["rabbitmq"]["spec"]
+    pod = cluster["override"]["statefulSet"]["spec"]["template"]["spec"]
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    # It stops at its start where one of the names in the folder is that of another folder, as a whole volume has.
+    (folder,) = re.findall(r"^load_definitions = (.+)$", cluster["rabbitmq"]["additionalConfig"], re.MULTILINE)
+    found = {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"] if one["name"] == volume["name"]}
+    files = [
+        item["path"] for source in volume["projected"]["sources"] for one in source.values() for item in one["items"]
+    ]
+    assert found == {f"{folder}/{file}": file for file in files}
+
+
+def test_what_is_acknowledged_outlives_a_node() -> None:
+    found = documents("production", "servers")
+    cluster = of_kind(found, "Cluster")["postgres"]["spec"]
+    assert cluster["postgresql"]["synchronous"] == {"method": "any", "number": 1, "dataDurability": "required"}
+    assert {"minSyncReplicas", "maxSyncReplicas"} & cluster.keys() == set()
+    assert cluster["instances"] >= 3, "with one copy away, it must be able to go on"
+    assert of_kind(found, "PodDisruptionBudget")["rabbitmq"]["spec"]["maxUnavailable"] == 1
+    rabbitmq = of_kind(found, "RabbitmqCluster")["rabbitmq"]["spec"]
+    assert rabbitmq["replicas"] == 3
+    assert rabbitmq["terminationGracePeriodSeconds"] >= 3600, "a node waits for the majority of every queue"
+
+
+def test_the_page_installs_what_production_needs() -> None:
+    script = str(KUBERNETES / "make-secrets.sh")
+    (install,) = re.findall(r"## Install\n\n```console\n(.+?)```", PAGE.read_text(), re.DOTALL)
+    read = set(re.findall(r"\$\{(\w+):[-?]", (KUBERNETES / "make-secrets.sh").read_text()))
+    assert {name for name in read if f"{name}=" not in install} == set()
+    assert "--for=condition=ContinuousArchiving cluster/postgres" in install
+    printed = subprocess.run(
+        [script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    ).stderr
+    assert re.findall(r"^no ([\w-]+)", printed, re.MULTILINE) == ["backup-secrets", "stripe-secret-key"]
+    half = {"PATH": os.environ["PATH"], "BACKUP_ACCESS_KEY_ID": "backups"}
+    refused = subprocess.run([script], env=half, capture_output=True, text=True, check=False)
+    assert (refused.returncode != 0, refused.stdout) == (True, "")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_page_names_operators_whose_pods_are_let_in(overlay: str) -> None:
+    labels = of_kind(documents(overlay), "Namespace")["payments"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    # Those of before make pods without the settings that this asks for (their internal/resource/statefulset.go).
+    assert "cluster operator 2.17 or later" in PAGE.read_text()
+    # The first one that knows `dataDurability`.
+    assert "CloudNativePG 1.25 or later" in PAGE.read_text()
 
 
 def test_the_page_names_every_folder_and_no_other() -> None:
