@@ -270,6 +270,8 @@ async def _is_reported(*_: Any) -> bool:
 async def go_on() -> None:
     """Carry out what is due, in small steps, and end."""
     reading._STEP_MAX, reading._AT_ONCE_MAX, looking._PAGE = _STEP // 5, _STEP, _STEP // 2
+    # Most payments have two: so a page of entries ends before that of payments.
+    reading._ENTRIES_AT_ONCE_MAX = _STEP
     if moment := os.environ["PROOF_MOMENT"]:
         _hold(moment)
     settings = msgspec.json.decode(os.environ["PROOF_DATABASE"], type=DatabaseSettings)

@@ -10,8 +10,6 @@ from libs.common.contracts.ledger import EntryKind
 
 ENTRIES_MAX = 5_000
 """Entries that a page is filled up to at most."""
-ENTRY_ROWS_MAX = 10_000
-"""The same, where they are answered as columns."""
 ENTRY_PAYMENTS_MAX = 500
 """Payments that can be named in one request."""
 ENTRY_IDS_MAX = 1_000
@@ -137,8 +135,7 @@ class ListEntryFacts(Message, frozen=True, kw_only=True):
     reversed_until: datetime | None = None
     """The first instant at which such an entry no longer counts."""
     limit: int = 2_000
-    """1 to 5,000, or to 10,000 in columns: payments are added while their entries are no more than that; the first is returned whole in
-    any case."""
+    """1 to 5,000: payments are added while their entries are no more than that; the first is returned whole in any case."""
     in_columns: bool = False
     """Of a range, to answer with `columns` instead of `items`; who answers with `items` all the same does not know columns yet."""
     expected: str = ""

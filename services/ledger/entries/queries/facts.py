@@ -14,7 +14,6 @@ from libs.common.contracts.ledger_facts import (
     ENTRY_EXPECTED_MAX,
     ENTRY_IDS_MAX,
     ENTRY_PAYMENTS_MAX,
-    ENTRY_ROWS_MAX,
     OTHER,
     PAYMENT_ENTRIES_MAX,
     EntryFact,
@@ -89,7 +88,7 @@ def _check(request: ListEntryFacts) -> None:
     if request.reversed_from is not None and (request.in_columns or request.payment_intent_ids or request.entry_ids):
         raise _refused("reversed_from", "is for the entries of a range alone")
     for member, number, least, most in (
-        ("limit", request.limit, 1, ENTRY_ROWS_MAX if request.in_columns else ENTRIES_MAX),
+        ("limit", request.limit, 1, ENTRIES_MAX),
         ("expected", request.expected.count(",") + 1, 0, ENTRY_EXPECTED_MAX),
         ("payment_intent_ids", len(request.payment_intent_ids), 0, ENTRY_PAYMENTS_MAX),
         ("entry_ids", len(request.entry_ids), 0, ENTRY_IDS_MAX),

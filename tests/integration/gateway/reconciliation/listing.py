@@ -8,6 +8,7 @@ import msgspec
 from libs.common.contracts.api_facts import ListPaymentFacts, PaymentColumns, PaymentFact, PaymentFactPage
 from libs.common.contracts.base import Message
 from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.contracts.ledger_facts import EntryColumns, EntryFact, EntryFactPage, ListEntryFacts
 from services.gateway.reconciliation.runs.domain import entry_of
 from tests.integration.gateway.reconciliation.conftest import Sides
@@ -40,8 +41,13 @@ class Listing(Sides):
             case ListPaymentFacts() if message.changed_from is None:
                 named = [each for each in self.facts if not message.ids or each.payment_intent_id in message.ids]
                 return PaymentFactPage(items=tuple(sorted(named, key=lambda each: each.payment_intent_id)))
+            case ListEntryFacts() if message.limit > 5_000:
+                # So does a ledger of before lists existed, whatever else the request has.
+                raise QueryInvalid("limit must be 1 to 5000")
             case ListEntryFacts(in_columns=True) if self.in_columns:
-                return EntryFactPage(items=(), columns=entry_columns(self.booked, message.expected.split(",")))
+                booked, next_after = self._page(message)
+                columns = entry_columns(booked, message.expected.split(","))
+                return EntryFactPage(items=(), columns=columns, next_after=next_after)
             case ListEntryFacts():
                 return EntryFactPage(
                     items=tuple(
@@ -56,6 +62,24 @@ class Listing(Sides):
                 )
             case _:
                 return await super().request(message)
+
+    def _page(self, request: ListEntryFacts) -> tuple[list[EntryFact], UUID | None]:
+        """Return the entries of a page and those without a payment, and the last payment of it where more follow."""
+        assert request.after is not None
+        assert request.until is not None
+        of: dict[UUID, list[EntryFact]] = {}
+        for each in self.booked:
+            if each.payment_intent_id is not None and request.after < each.payment_intent_id <= request.until:
+                of.setdefault(each.payment_intent_id, []).append(each)
+        page = [each for each in self.booked if each.payment_intent_id is None]
+        left, last = request.limit, None
+        for intent in sorted(of):
+            left -= len(of[intent])
+            if left < 0 and last is not None:
+                return page, last
+            page += of[intent]
+            last = intent
+        return page, None
 
 
 def _lists(rows: list[dict[str, Any]], *names: str) -> dict[str, str]:

@@ -270,15 +270,17 @@ async def test_what_became_known_after_its_month_was_closed_is_left(office: Offi
 async def test_runs_find_and_write_the_same_at_once_and_one_by_one(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run with lists, one with an api and a ledger that know none, and one in small steps."""
+    """A run with lists, one with an api and a ledger that know none, one in small steps, and one whose pages of entries are cut."""
     all_paid = [each for _, each, _ in cases()]
     await record(office, *all_paid)
     sides = Listing(*all_paid)
     office.sides = sides
     office.runs = office.another()
     results = []
-    for in_columns, left_max in ((True, 500), (False, 500), (True, 3)):
+    most = reading._ENTRIES_AT_ONCE_MAX
+    for in_columns, left_max, entries_max in ((True, 500, most), (False, 500, most), (True, 3, most), (True, 500, 5)):
         monkeypatch.setattr(reading, "_STEP_MAX", left_max)
+        monkeypatch.setattr(reading, "_ENTRIES_AT_ONCE_MAX", entries_max)
         sides.in_columns = in_columns
         run = await office.compare(MADE, UNTIL)
         assert run.state == "complete", run.reason
@@ -299,6 +301,6 @@ async def test_runs_find_and_write_the_same_at_once_and_one_by_one(
             )
         )
         office.clock.advance(timedelta(minutes=1))
-    assert results[0] == results[1] == results[2]
+    assert results == [results[0]] * 4
     assert results[0][1]
     assert results[0][0][3]

@@ -12,7 +12,7 @@ import msgspec
 
 from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.ledger import EntryKind
-from libs.common.contracts.ledger_facts import ENTRY_EXPECTED_MAX, ENTRY_ROWS_MAX, EntryFact
+from libs.common.contracts.ledger_facts import ENTRIES_MAX, ENTRY_EXPECTED_MAX, EntryFact
 from libs.common.db import Database
 from libs.common.ids import time_of_id
 from services.gateway.processors.port.reading import has_statement
@@ -38,6 +38,8 @@ _STEP_MAX = 500
 """Payments, movements or payouts of one step that are compared one by one."""
 _AT_ONCE_MAX = 2_000
 """Payments of one step that are compared at once."""
+_ENTRIES_AT_ONCE_MAX = ENTRIES_MAX
+"""Their entries, of which most payments have two: a ledger of before lists existed refuses more, as items and as columns."""
 _OLDER_MAX = 50_000
 """Payments of other times that are listed at once, for a hundred steps: each list takes a look at all that moved in the window."""
 _ROWS_MAX = 5_000
@@ -189,7 +191,7 @@ class StepReading:
             self._database, tenant_id, after=after, until=reach, limit=ENTRY_EXPECTED_MAX
         )
         entries = await self._sources.entry_columns(
-            tenant_id, after=after, until=reach, expected=expected, limit=ENTRY_ROWS_MAX
+            tenant_id, after=after, until=reach, expected=expected, limit=_ENTRIES_AT_ONCE_MAX
         )
         if payments.columns is None or entries.columns is None:
             return await self._read_each(run, after, end)
