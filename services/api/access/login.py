@@ -4,6 +4,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from libs.common.web.errors import RateLimited
@@ -65,6 +66,7 @@ class Login:
         Raises:
             HttpProblem: 401 when name or password is wrong, 429 when that happened too often for this name.
             TenantRefused: when the user has no tenant, or one that is suspended or deleted.
+            Unavailable: when the password could not be checked, which counts as no failed login, or what follows could not be done.
         """
         name = email.strip().lower()
         # Counted first and given back on success: however many try at once, no more than the limit may fail. A name that
@@ -75,10 +77,14 @@ class Login:
             await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise RateLimited("too many failed logins of this account", headers=count.headers)
         now = self._clock.now()
-        found = await identity.account_to_log_in(self._database, name)
-        # Whoever is changed while the password is checked gets a token of before the change.
-        account, read_at = found or (None, now)
-        matches = await self._passwords.matches(account.password_hash if account else None, password)
+        try:
+            found = await identity.account_to_log_in(self._database, name)
+            # Whoever is changed while the password is checked gets a token of before the change.
+            account, read_at = found or (None, now)
+            matches = await self._passwords.matches(account.password_hash if account else None, password)
+        except Unavailable:
+            await self._limiter.give_back(self.failures, name)
+            raise
         # Who is disabled is refused as somebody with a wrong password is, and for as long.
         if account is None or not matches or account.disabled_at is not None:
             metrics.LOGINS.labels("failed").inc()

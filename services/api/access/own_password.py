@@ -2,7 +2,7 @@
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, Overloaded, Unavailable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from libs.common.web.errors import RateLimited
@@ -44,6 +44,7 @@ class OwnPassword:
             NoOwnPassword: for an API key, and for whom an identity provider of its own logs in.
             WrongPassword: when `password` is not the present one.
             RateLimited: when it was wrong too often, here or at logins.
+            Unavailable: when we could not check or change it; that counts as no wrong password unless it was one.
         """
         if new_password == password:
             sentence = "must be another one than the present one"
@@ -58,16 +59,23 @@ class OwnPassword:
         if count is not None and not count.allowed:
             await self._remember(self._database, who, f"{action}.throttled", "denied", "throttled")
             raise RateLimited("too many wrong passwords of this account", headers=count.headers)
-        is_right = await self._passwords.matches(account.password_hash, password)
-        new_hash = await self._passwords.hashed(new_password) if is_right else ""
-        async with self._database.transaction() as tx:
-            # Somebody else may have set another one, or disabled the user, meanwhile.
-            if is_right and await identity.lock_password(tx, account.id) == account.password_hash:
-                await identity.change_password(tx, account.id, password_hash=new_hash)
-                await self._remember(tx, who, f"{action}.success", "success", "")
-            else:
-                is_right = False
-                await self._remember(tx, who, f"{action}.failed", "failed", WrongPassword.code)
+        is_right = False
+        try:
+            is_right = await self._passwords.matches(account.password_hash, password)
+            new_hash = await self._passwords.hashed(new_password) if is_right else ""
+            async with self._database.transaction() as tx:
+                # Somebody else may have set another one, or disabled the user, meanwhile.
+                if is_right and await identity.lock_password(tx, account.id) == account.password_hash:
+                    await identity.change_password(tx, account.id, password_hash=new_hash)
+                    await self._remember(tx, who, f"{action}.success", "success", "")
+                else:
+                    is_right = False
+                    await self._remember(tx, who, f"{action}.failed", "failed", WrongPassword.code)
+        except Unavailable as fault:
+            # The right one is no failure; and without a turn it was not looked at.
+            if is_right or isinstance(fault, Overloaded):
+                await self._limiter.give_back(self._failures, account.email)
+            raise
         if not is_right:
             raise WrongPassword
         await self._limiter.give_back(self._failures, account.email)

@@ -7,6 +7,11 @@ from uuid import UUID
 import pytest
 
 from deploy.local.servers import Servers
+from libs.common.db import DatabaseUnavailable
+from libs.common.errors import Overloaded
+from services.api.access import own_password
+from services.api.access.passwords import Passwords
+from services.api.access.sql import identity
 from services.api.app import seed
 from services.api.http.callers import PLATFORM_TENANT
 from services.api.settings import RateSettings
@@ -107,6 +112,39 @@ async def test_wrong_passwords_count_together_with_failed_logins(
         assert int(throttled.headers["Retry-After"]) > 0
         assert (await log_in(api, user["email"], PASSWORD)).status == 429
         assert (tenant_id, "auth.password.throttled", "denied") in await audited(api, user["email"])
+
+
+async def test_what_fails_on_our_side_counts_as_no_wrong_password(
+    api_database: TestDatabase, servers: Servers, tenant_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = RateSettings(rate_limit_login_per_min=2, rate_limit_login_address_per_min=0)
+    settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
+    await seed(settings)
+
+    async def fails(fault: Exception) -> None:
+        raise fault
+
+    async with serving(api_database, settings) as api:
+        user = await added(admin(api, tenant_id), "sales")
+        client = await logged_in(api, user["email"])
+        for place, name, fault in (
+            (Passwords, "matches", Overloaded()),
+            (Passwords, "hashed", Overloaded()),
+            (identity, "lock_password", DatabaseUnavailable()),
+            (identity, "account_to_log_in", DatabaseUnavailable()),
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr(place, name, lambda *_, fault=fault, **__: fails(fault))
+                for attempt in range(3):
+                    assert (await change(client)).status == 503, (name, attempt)
+                    if name in ("matches", "account_to_log_in"):
+                        assert (await log_in(api, user["email"], PASSWORD)).status == 503, (name, attempt)
+        # A wrong one counts all the same, though the database is away when that is written down.
+        monkeypatch.setattr(own_password, "write_line", lambda *_: fails(DatabaseUnavailable()))
+        for _ in range(2):
+            assert (await change(client, "guessed")).status == 503
+        monkeypatch.undo()
+        assert code(await change(client)) == (429, "rate_limited")
 
 
 async def test_of_two_changes_at_once_one_counts(api: Api, tenant_id: str) -> None:
