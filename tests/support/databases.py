@@ -22,11 +22,18 @@ SERVICES = ("api", "ledger", "gateway", "notifier")
 _TEMPLATES_KEPT = "1 day"
 """A template is made anew each day, so that those of earlier checkouts leave; a process that began before midnight may
 still use the earlier one."""
+_SEEDED = "seeded"
+_SEEDED_KEPT = 3
+"""Seeded templates that are kept: there is another one after each change of the api, and each is as large as the schemas."""
 _TEMPLATE_LOCK = 0x74656D706C617465  # "template" in ASCII
 _OLD_TEMPLATES = f"""
 SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9]{{8}}_'
   AND to_date(substr(datname, 10, 8), 'YYYYMMDD') < (now() AT TIME ZONE 'UTC' - interval '{_TEMPLATES_KEPT}')::date
 """
+_OLD_SEEDED = """
+SELECT datname FROM pg_database WHERE datname ~ ('^template_[0-9]{8}_' || $1 || '_') ORDER BY oid DESC OFFSET $2
+"""
+"""The highest oid is that of the newest one."""
 _RIGHTS = """
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $2::text) AS statement
 UNION ALL
@@ -117,13 +124,22 @@ async def _template(servers: Servers, services: Sequence[str], seeding: Seeding 
 async def _seeded(
     servers: Servers, admin: "asyncpg.Connection[asyncpg.Record]", day: str, migrated: str, seeding: Seeding
 ) -> str:
-    """Make a template that has the seeds out of one that is migrated."""
-    name = f"template_{day}_seeded_{migrated.rpartition('_')[2]}_{_seeds_fingerprint()}"
+    """Make a template that has the seeds out of one that is migrated, and drop all but the newest ones.
+
+    Another process may know the name of one that is dropped and not have cloned it yet: only where three more were made meanwhile.
+    """
+    name = f"template_{day}_{_SEEDED}_{migrated.rpartition('_')[2]}_{_seeds_fingerprint()}"
     if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
         building = f"building_{uuid4().hex}"
         await _clone(admin, migrated, building)
-        await seeding(TestDatabase(servers, building))
+        try:
+            await seeding(TestDatabase(servers, building))
+        except BaseException:
+            await admin.execute(f'DROP DATABASE "{building}" WITH (FORCE)')
+            raise
         await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+        for row in await admin.fetch(_OLD_SEEDED, _SEEDED, _SEEDED_KEPT):
+            await admin.execute(f'DROP DATABASE IF EXISTS "{row["datname"]}"')
     return name
 
 
