@@ -19,6 +19,7 @@ from libs.common.contracts.foreign import PARTNERS, Partner, subscriptions_of
 from libs.common.messaging.requests import sends_requests
 from libs.common.messaging.topology import (
     DELAYS_SECONDS,
+    PUBLIC_OWNER,
     dead_exchange,
     delay_exchange,
     due_exchange,
@@ -32,9 +33,6 @@ from libs.common.messaging.topology import (
 MONITORING = "monitoring"
 """Who reads metrics over the management API, and no message."""
 USERS = (*SERVICES, REDRIVE, MONITORING, *TEAMS)
-
-PUBLIC_OWNER = "api"
-"""Whose `payments.x` is: where it is deleted, this service makes it again."""
 
 DEFAULT_EXCHANGE = "amq.default"
 """How the exchange without a name, which reaches every queue, is called where rights are granted."""

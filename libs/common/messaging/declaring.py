@@ -20,7 +20,8 @@ type _Method = Exchange.Declare | Queue.Declare | Queue.Bind
 
 
 class Declaration:
-    """What a service declares again: its own exchanges, queues and bindings. Those of others are theirs to bring back."""
+    """What a service declares again: its own exchanges, queues and bindings, and `payments.x` where it may. Those of others are theirs
+    to bring back, and what is bound to them comes back name by name."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
@@ -47,10 +48,12 @@ class Declaration:
 
 def _methods(topology: Topology) -> Iterator[_Method]:
     for name, kind in topology.exchanges:
-        if topology.owns(name):
+        if topology.brings_back(name):
             yield Exchange.Declare(exchange=name, exchange_type=kind.value, durable=True, nowait=True)
     for queue in topology.queues:
         if topology.owns(queue.name):
             yield Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=dict(queue.arguments))
             for exchange, key in queue.bindings:
-                yield Queue.Bind(queue=queue.name, exchange=exchange, routing_key=key, nowait=True)
+                # Another team's exchange may be missing, and the broker then refuses all that follows: `declare` binds to those.
+                if not queue.setting or topology.brings_back(exchange):
+                    yield Queue.Bind(queue=queue.name, exchange=exchange, routing_key=key, nowait=True)

@@ -32,6 +32,9 @@ from libs.common.observability.logging import get_logger
 
 log = get_logger("messaging.topology")
 
+PUBLIC_OWNER = "api"
+"""Which service makes `payments.x` again where it is deleted: it alone has the right to."""
+
 DELAYS_SECONDS = (1, 5, 30, 300)
 """The steps of delayed redelivery. Fixed, since in one queue a long delay would hold up a short one behind it."""
 
@@ -82,6 +85,10 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     def owns(self, name: str) -> bool:
         """Whether an exchange or queue belongs to this service: it alone declares, binds and deletes it."""
         return name.startswith(f"{self.service}.") or any(name == queue.name and queue.setting for queue in self.queues)
+
+    def brings_back(self, name: str) -> bool:
+        """Whether this service may declare an exchange that is there, so that it comes back where somebody has deleted it."""
+        return self.owns(name) or (name == PUBLIC_EXCHANGE and self.service == PUBLIC_OWNER)
 
 
 def topology(service: str, subscriptions: Sequence[Subscription] = (), *, is_apart: bool = False) -> Topology:

@@ -9,10 +9,11 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPChannelError
 
+from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.messaging import consuming
 from libs.common.messaging.consuming import Consuming
 from libs.common.messaging.declaring import Declaration
-from libs.common.messaging.topology import Queue, Topology, declare
+from libs.common.messaging.topology import PUBLIC_OWNER, Queue, Topology, declare
 from tests.support.waiting import until
 
 EXCHANGE, QUEUE, OTHERS = "declared.events", "declared.queue", "others.queue"
@@ -81,6 +82,35 @@ async def test_what_is_deleted_comes_back_by_one_write(declared: str) -> None:
         with pytest.raises(AMQPChannelError):
             # It belongs to another service.
             await channel.get_queue(OTHERS)
+
+
+async def test_one_write_does_without_what_other_teams_have_deleted(vhost_url: str) -> None:
+    ours, theirs, key = "taken.queue", "others.gone", "key"
+    queue = Queue(
+        name=ours,
+        arguments={"x-queue-type": "quorum"},
+        bindings=((theirs, key), (PUBLIC_EXCHANGE, key)),
+        setting="TAKEN_QUEUE",
+    )
+    exchanges = ((theirs, ExchangeType.TOPIC), (PUBLIC_EXCHANGE, ExchangeType.TOPIC))
+    own = Topology(service=PUBLIC_OWNER, exchanges=exchanges, queues=(queue,))
+    other = Topology(service="notifier", exchanges=exchanges, queues=())
+    async with channel_of(vhost_url) as channel:
+        await declare(channel, own)
+        for name in (theirs, PUBLIC_EXCHANGE):
+            await channel.exchange_delete(name)
+        # Whoever may not declare it leaves it alone.
+        await Declaration(other).repeat(channel)
+        with pytest.raises(AMQPChannelError):
+            await channel.get_exchange(PUBLIC_EXCHANGE)
+        await channel.reopen()
+        await Declaration(own).repeat(channel)
+        # The public one is back with its binding, that of the other team is theirs to bring back.
+        await (await channel.get_exchange(PUBLIC_EXCHANGE)).publish(aio_pika.Message(b"{}"), key)
+        with pytest.raises(AMQPChannelError):
+            await channel.get_exchange(theirs)
+        await channel.reopen()
+        await channel.queue_delete(ours)
 
 
 async def test_a_queue_with_other_arguments_is_refused(declared: str) -> None:
