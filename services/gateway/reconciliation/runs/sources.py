@@ -1,7 +1,7 @@
 """What the other services have, read by requests while a run goes on: the truth of the moment, and nothing that is copied here."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any, Protocol
 from uuid import UUID
@@ -92,11 +92,21 @@ class Sources:
             after = page.next_after
 
     async def reversed_alone(self, tenant_id: str, *, since: datetime, until: datetime) -> list[UUID]:
-        """List entries that belong to no payment and were reversed in a time: the first thousands of them."""
+        """List entries that belong to no payment and were reversed in a time, in no order.
+
+        The ledger has no next page of them: where one is full, each half of the time is requested, down to one microsecond.
+        """
         page: EntryFactPage = await self._requester.request(
             ListEntryFacts(tenant_id=tenant_id, reversed_from=since, reversed_until=until, limit=ENTRIES_MAX)
         )
-        return [each.reverses for each in _reversals(page) if each.reverses and each.payment_intent_id is None]
+        found = _reversals(page)
+        if len(found) >= ENTRIES_MAX and until - since > timedelta.resolution:
+            middle = since + (until - since) / 2
+            return [
+                *await self.reversed_alone(tenant_id, since=since, until=middle),
+                *await self.reversed_alone(tenant_id, since=middle, until=until),
+            ]
+        return [each.reverses for each in found if each.reverses and each.payment_intent_id is None]
 
     async def payments_of(self, tenant_id: str, intents: Sequence[UUID]) -> list[PaymentFact]:
         """Read some payments; what the api does not have is left out."""

@@ -11,6 +11,7 @@ from libs.common.contracts.base import Message
 from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_facts import EntryFact, EntryFactPage, ListEntryFacts
 from libs.common.ids import derived_id, new_id
+from services.gateway.reconciliation.runs import sources
 from services.gateway.reconciliation.runs.commands import reading
 from services.gateway.reconciliation.runs.domain import entry_of
 from tests.integration.gateway.reconciliation.conftest import Office
@@ -20,21 +21,23 @@ from tests.support.bank_histories import payout_row
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 UNTIL = SINCE + timedelta(days=1)
+MIDDLE = SINCE + timedelta(hours=12)
 
 
 class TakingBack(Listing):
-    """Sides whose books have reversals of an hour, and name them where that is requested."""
+    """Sides whose books have reversals of a day, and name them where that is requested."""
 
     def __init__(self, *all_paid: Paid, alone: list[EntryFact]) -> None:
         super().__init__(*all_paid)
         self.booked += alone
+        times = (SINCE, MIDDLE, UNTIL - timedelta.resolution)
+        self.reversed_at = {each.entry_id: at for each, at in zip(alone, times, strict=True)}
         self.knows_reversals = True
 
     async def request(self, message: Message) -> Any:
         """Answer."""
         if not isinstance(message, ListEntryFacts) or message.reversed_from is None or not self.knows_reversals:
             return await super().request(message)
-        posted_at = SINCE + timedelta(hours=1)
         assert message.reversed_until is not None
         found = sorted(
             (
@@ -46,6 +49,7 @@ class TakingBack(Listing):
                     reverses=each.entry_id,
                 )
                 for each in self.booked
+                for posted_at in [self.reversed_at.get(each.entry_id, SINCE + timedelta(hours=1))]
                 if each.is_reversed
                 and message.reversed_from <= posted_at < message.reversed_until
                 and (each.payment_intent_id is None) is (message.after is None)
@@ -126,6 +130,20 @@ async def test_what_was_taken_back_in_the_window_is_found_whatever_its_age(
     assert await not_booked(office) == {*captured, *moved, ("payout", str(payout["payout_id"]))}
     assert len(captured) + len(moved) == 7
     assert (await office.compare(SINCE, UNTIL)).new == 0
+
+
+@pytest.mark.parametrize("page_max", [2, 3, 5, 6])
+async def test_reversals_of_no_payment_are_all_found_and_each_once(
+    sides: TakingBack, monkeypatch: pytest.MonkeyPatch, page_max: int
+) -> None:
+    monkeypatch.setattr(sources, "ENTRIES_MAX", page_max)
+    found = await sources.Sources(sides).reversed_alone("any", since=SINCE, until=UNTIL)
+    alone = [each.entry_id for each in sides.booked if each.is_reversed and each.payment_intent_id is None]
+    assert sorted(found) == sorted(alone)
+    # An instant has no halves: what its page has is returned.
+    sides.reversed_at = dict.fromkeys(alone, MIDDLE)
+    found = await sources.Sources(sides).reversed_alone("any", since=SINCE, until=UNTIL)
+    assert len(found) == len(set(found)) == min(page_max, len(alone))
 
 
 async def test_what_was_taken_back_at_another_time_is_not_looked_for(office: Office, sides: TakingBack) -> None:
