@@ -100,6 +100,21 @@ def requests() -> list[type[Message]]:
     return sorted((each for each in REGISTRY.values() if each.contract.kind is Kind.REQUEST), key=turn)
 
 
+def dates_of(name: str, now: datetime) -> dict[str, str]:
+    """What has to be before or after the present in a request, whose example has dates of one year."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday, month = today - timedelta(days=1), today.replace(day=1)
+    dates: dict[str, dict[str, datetime]] = {
+        "exchange_rates.record": {"effective_at": yesterday},
+        "holds.place": {"expires_at": now + timedelta(days=1)},
+        "periods.close": {"ends_before": month},
+        "reconciliation_runs.start": {"window_from": yesterday, "window_until": today},
+    }
+    if name in {"reconciliation_periods.close", "reconciliation_periods.get"}:
+        return {"month": f"{month - timedelta(days=1):%Y-%m}"}
+    return {member: at.isoformat() for member, at in dates.get(name, {}).items()}
+
+
 def body_of(kind: type[Message], *, tenant: str, payment: str, ids: str) -> bytes:
     """The example of a request, of another tenant, about its payment and other things."""
     body = json.loads(json.dumps(kind.example).replace(EXAMPLES, tenant).replace(IDS, ids))
@@ -107,9 +122,7 @@ def body_of(kind: type[Message], *, tenant: str, payment: str, ids: str) -> byte
         body["payment_intent_id"] = payment
     if {"after", "until"} <= body.keys():
         body |= {"after": str(UUID(int=0)), "until": str(UUID(int=2**128 - 1))}
-    if kind.contract.name == "holds.place":
-        body["expires_at"] = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    return json.dumps(body).encode()
+    return json.dumps(body | dates_of(kind.contract.name, datetime.now(UTC))).encode()
 
 
 def is_empty(answer: dict[str, Any]) -> bool:
