@@ -139,13 +139,44 @@ async def test_equal_lines_of_the_pages_of_a_statement_all_count(
             assert (await bank.take(again)).lines_new == 0
 
 
-async def test_a_page_may_have_the_balances_of_the_whole_statement(bank: Bank) -> None:
+async def test_a_page_with_the_balances_of_the_whole_statement_is_refused(bank: Bank) -> None:
+    """Of two such pages of one day an equal line could be one or two."""
     bank.source_id = new_id()
     await bank.source(format="camt053", fields=None)
-    for page, day in ((1, "04"), (2, "05"), (3, "06")):
-        written = camt("17", 100, *((day, euros) for euros in PAGES[page][1:]), closing=135)
-        assert (await bank.take(paginated(written, page))).status == "IMPORTED"
-        assert (await bank.take(paginated(written, 1, last=1))).status == "REJECTED"
+    for page in (1, 2):
+        for tag in ("StmtPgntn", "MsgPgntn"):
+            written = paginated(camt("17", 100, ("05", 10), closing=120), page, last=2, tag=tag)
+            assert (await bank.take(written)).status == "REJECTED"
+    assert await amounts(bank) == []
+
+
+async def test_balances_between_pages_may_stand_in_either_order(bank: Bank) -> None:
+    bank.source_id = new_id()
+    await bank.source(format="camt053", fields=None)
+    middle = camt_page(2).replace(b">110.00", b">first").replace(b">125.00", b">110.00").replace(b">first", b">125.00")
+    assert middle != camt_page(2)
+    for page in (camt_page(3), middle, camt_page(1)):
+        assert (await bank.take(page)).status == "IMPORTED"
+    assert await amounts(bank) == [5, 10, 10, 10]
+
+
+PARTS = ((100, 10), (110, 5), (115, 3), (118, 7))
+
+
+def part(page: int) -> bytes:
+    opening, euros = PARTS[page]
+    written = mt940(f"17/{page + 1}", opening, ("05", euros))
+    written = written.replace(b":60F:", b":60M:") if page else written
+    return written.replace(b":62F:", b":62M:") if page + 1 < len(PARTS) else written
+
+
+@pytest.mark.parametrize("is_whole_first", [True, False])
+async def test_a_whole_statement_and_its_pages_count_once(bank: Bank, is_whole_first: bool) -> None:
+    whole = mt940("17/1", 100, *(("05", euros) for _, euros in PARTS))
+    pages = [part(page) for page in range(len(PARTS))]
+    for written in [whole, *pages] if is_whole_first else [*pages, whole]:
+        assert (await bank.take(written)).status == "IMPORTED"
+    assert await amounts(bank) == [3, 5, 7, 10]
 
 
 @pytest.mark.parametrize(

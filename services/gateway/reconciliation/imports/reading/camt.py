@@ -277,10 +277,16 @@ class _Parser:
         return day, instant, value_on
 
     def close(self, statement: _Statement) -> None:
-        """Compare the balances with what lies between them: a page may have those of the whole statement, or between pages."""
+        """Compare the balances with what lies between them: those of a page, which may be between pages, in either order.
+
+        A page with the balances of the whole statement is refused: what is on it might be on another one too.
+        """
         if statement.page and statement.interim:
-            statement.opening = statement.interim[0] if statement.opening is None else statement.opening
-            statement.closing = statement.interim[-1] if statement.closing is None else statement.closing
+            first, last = statement.interim[0], statement.interim[-1]
+            if statement.opening is None and statement.closing is None and first - last == statement.total:
+                first, last = last, first
+            statement.opening = first if statement.opening is None else statement.opening
+            statement.closing = last if statement.closing is None else statement.closing
         if statement.opening is None or statement.closing is None or not statement.is_whole or not statement.currency:
             return
         moved = statement.closing - statement.opening
@@ -298,11 +304,11 @@ class _Parser:
                 )
             )
             return
-        if statement.page:
-            return
         hint = ""
         if statement.turned == moved:
             hint = "; it fits when reversal_turns_sign of the source is changed"
+        elif statement.page:
+            hint = f"; page {statement.page} needs the balances of what is on it (ITBD between pages)"
         self.items.append(
             LineError(
                 number=statement.number,

@@ -71,7 +71,7 @@ class _Statement:
         self.total = 0
         self.is_whole = True
         self.number = 0
-        self.is_open = False
+        self.is_open = self.is_first = False
 
 
 class _Waiting:
@@ -96,7 +96,7 @@ def read_mt940(lines: Iterator[str], _: Reading) -> Iterator[Item]:
             yield from _movement(statement, waiting)
             waiting = None
         if tag in ("60F", "60M"):
-            statement.is_open = True
+            statement.is_open, statement.is_first = True, tag == "60F"
         try:
             if tag in ("20", "-"):
                 yield from _end(statement)
@@ -179,7 +179,9 @@ def _close(statement: _Statement, text: str, number: int, tag: str) -> Iterator[
             f"{format_minor(closing - statement.opening, code)}",
         )
         return
-    paged = _NUMBER.match(statement.bank_number)
+    # Between :60F: and :62F: it is the whole statement, whatever page it says: its pages lie inside of it.
+    is_alone = statement.is_first and tag == "62F"
+    paged = None if is_alone else _NUMBER.match(statement.bank_number)
     yield Statement(
         place=statement.place,
         number=statement.bank_number if paged is None else str(int(paged[1])),
