@@ -12,6 +12,8 @@ type _Point = tuple[str, str, date, int]
 """An account, its currency, a day of it and a balance on that."""
 type _Leaf = tuple[str, str, date, str]
 """An account, its currency, a day of it and the number of a statement."""
+type _Pages = defaultdict[_Leaf, list[tuple[int, BankStatement]]]
+"""Pages by what they are of, each with its number."""
 _PAGED = re.compile(r"(.*) page ([0-9]{1,5})(?!\n)$", re.DOTALL | re.ASCII)
 
 
@@ -54,13 +56,22 @@ class Statements:
     def __init__(self, known: Iterable[BankStatement]) -> None:
         self._begin: defaultdict[_Point, list[BankStatement]] = defaultdict(list)
         self._end: defaultdict[_Point, list[BankStatement]] = defaultdict(list)
-        self._pages_from: defaultdict[_Leaf, list[tuple[int, BankStatement]]] = defaultdict(list)
-        self._pages_to: defaultdict[_Leaf, list[tuple[int, BankStatement]]] = defaultdict(list)
+        self._pages_from: _Pages = defaultdict(list)
+        self._pages_to: _Pages = defaultdict(list)
+        cuts: dict[tuple[_Leaf, int], tuple[int, int]] = {}
+        self._cut_twice: set[_Leaf] = set()
+        """Of which one page is known with other balances: the bank has cut the statement again, and numbers say nothing of the order."""
         for each in known:
             self._begin[each.account, each.currency, each.first_on, each.opening_minor].append(each)
             self._end[each.account, each.currency, each.last_on, each.closing_minor].append(each)
             number, page = each.page
             if page:
+                leaf, cut = (
+                    (each.account, each.currency, each.first_on, number),
+                    (each.opening_minor, each.closing_minor),
+                )
+                if cuts.setdefault((leaf, page), cut) != cut:
+                    self._cut_twice.add(leaf)
                 self._pages_from[each.account, each.currency, each.first_on, number].append((page, each))
                 self._pages_to[each.account, each.currency, each.last_on, number].append((page, each))
 
@@ -76,16 +87,19 @@ class Statements:
     def _behind(self, one: BankStatement) -> Sequence[BankStatement]:
         begin = self._begin.get((one.account, one.currency, one.last_on, one.closing_minor), ())
         number, page = one.page
-        leaves = self._pages_from.get((one.account, one.currency, one.last_on, number), ()) if page else ()
+        leaves = self._leaves(self._pages_from, (one.account, one.currency, one.last_on, number)) if page else ()
         later = [each for other, each in leaves if other > page + 1 and _are_elsewhere(one, each)]
         return [*(each for each in begin if _follows(one, each)), *later]
 
     def _before(self, one: BankStatement) -> Sequence[BankStatement]:
         end = self._end.get((one.account, one.currency, one.first_on, one.opening_minor), ())
         number, page = one.page
-        leaves = self._pages_to.get((one.account, one.currency, one.first_on, number), ()) if page else ()
+        leaves = self._leaves(self._pages_to, (one.account, one.currency, one.first_on, number)) if page else ()
         earlier = [each for other, each in leaves if 0 < other < page - 1 and _are_elsewhere(one, each)]
         return [*(each for each in end if _follows(each, one)), *earlier]
+
+    def _leaves(self, pages: _Pages, leaf: _Leaf) -> Sequence[tuple[int, BankStatement]]:
+        return () if leaf in self._cut_twice else pages.get(leaf, ())
 
 
 def _reached(statement: BankStatement, next_to: Callable[[BankStatement], Sequence[BankStatement]]) -> set[UUID]:

@@ -160,6 +160,26 @@ async def test_balances_between_pages_may_stand_in_either_order(bank: Bank) -> N
     assert await amounts(bank) == [5, 10, 10, 10]
 
 
+async def test_pages_of_another_size_of_the_same_statement_count_nothing_again(bank: Bank) -> None:
+    for written in (
+        cut(1, 100, 10, 5, 3, 7),
+        cut(2, 125, 4),
+        cut(1, 100, 10),
+        cut(2, 110, 5),
+        cut(3, 115, 3),
+        cut(4, 118, 7),
+    ):
+        assert (await bank.take(written)).status == "IMPORTED"
+    assert (await bank.take(cut(5, 125, 4) + b"\n")).lines_new == 0
+    assert await amounts(bank) == [3, 4, 5, 7, 10]
+
+
+def cut(page: int, opening: int, *euros: int) -> bytes:
+    """A page that is neither known to be the first nor the last by its balances."""
+    written = mt940(f"17/{page}", opening, *(("05", each) for each in euros))
+    return written.replace(b":60F:", b":60M:").replace(b":62F:", b":62M:")
+
+
 PARTS = ((100, 10), (110, 5), (115, 3), (118, 7))
 
 
