@@ -68,6 +68,9 @@ async def test_a_file_is_imported_over_the_api(platform: Platform) -> None:
     again = await client.call("POST", SOURCES, {"name": "Stripe", "format": "stripe_balance_change"}, key="source-1")
     assert made.status == 201 and again.json == made.json, again.raw
     source = made.json["id"]
+    assert (await client.call("GET", f"{SOURCES}/{source}")).json == made.json
+    rules = await client.call("GET", f"{SOURCES}/{source}/rules")
+    assert rules.status == 200, rules.raw
     wide = (SAMPLES / "stripe-balance-change.csv").read_bytes()
     head, rows = wide.split(b"\r\n", 1)
     rows += b"".join(

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -306,3 +307,19 @@ async def test_runs_and_discrepancies_are_the_tenants_own(shop: Books) -> None:
         answer = await shop.admin.call("GET", f"/v1/reconciliation/{path}/{uuid4()}")
         assert answer.status == 404, answer.raw
     assert (await shop.operator.call("GET", "/v1/reconciliation/runs")).status == 403
+
+
+async def test_a_month_is_closed_and_read_over_the_api(shop: Books) -> None:
+    # Not the last one, which other tests of today may look back into.
+    until = (datetime.now(UTC).replace(day=1) - timedelta(days=1)).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0
+    )
+    begins = (until - timedelta(days=1)).replace(day=1)
+    await shop.run(**{"from": begins.isoformat(), "until": until.isoformat()})
+    path = f"/v1/reconciliation/periods/{begins:%Y-%m}"
+    closed = await shop.admin.call("POST", f"{path}/close", {"override_reason": "Nothing moved"})
+    assert closed.status == 200, closed.raw
+    found = await shop.admin.call("GET", path)
+    assert found.status == 200, found.raw
+    assert found.json | closed.json == found.json
+    assert sha256(found.json["sealed"].encode()).hexdigest() == closed.json["sha256"]
