@@ -12,10 +12,13 @@ import uvicorn
 
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
+from libs.common.clock import ManualClock
+from libs.common.db import Database
 from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings
 from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, ProcessorSettings, Settings, StripeSettings
+from tests.integration.gateway.operations.test_lifecycle import Place
 from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
@@ -111,3 +114,18 @@ async def stripe(stripe_settings: Settings, tenant_id: str) -> AsyncIterator[Str
     """A running gateway at a fake Stripe."""
     async with stripe_gateway(stripe_settings, tenant_id) as running:
         yield running
+
+
+@pytest.fixture
+async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
+    """The gateway's database; workers take whatever is due, so nothing of a test is left to the next one."""
+    async with gateway_database.open("gateway") as opened:
+        yield opened
+        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
+        await opened.write("UPDATE sandbox_payments SET due_at = NULL")
+
+
+@pytest.fixture
+def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
+    """A gateway over the sandbox with a stored book."""
+    return Place(database, clock, tenant_id)

@@ -1,6 +1,5 @@
 """What is saved of a customer is charged through the account that has it, or not at all."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,15 +17,7 @@ from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxVault
 from tests.integration.gateway.customers.test_saving import Always
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 from tests.support.gateway_process import open_circuit
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
 
 
 async def _vault(name: str) -> Vault:

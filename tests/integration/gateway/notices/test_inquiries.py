@@ -1,33 +1,18 @@
 """A bank's inquiry is published once, in whatever order its notices come, and goes on as the dispute that it becomes."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from libs.common.clock import ManualClock
 from libs.common.db import Database
 from libs.common.messaging.resend import Window
 from services.gateway.notices.commands.resending import resend
 from services.gateway.processors.port import Applied, DisputeState
 from tests.integration.gateway.notices.test_notices import silent
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 
 INQUIRY, CLOSED = DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED
 OPEN, WON = DisputeState.OPEN, DisputeState.WON
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from libs.common.clock import ManualClock
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway.operations import AttemptStatus, AttemptStore, attempt_id
@@ -30,20 +28,6 @@ from services.gateway.processors.port import (
     VoidedNotice,
 )
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-        await opened.write("UPDATE sandbox_payments SET due_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
 
 
 class Telling:

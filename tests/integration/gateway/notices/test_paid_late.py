@@ -1,15 +1,12 @@
 """A Pix that was paid in the last moment is taken once, in whatever order its end and its payment are reported."""
 
-from collections.abc import AsyncIterator
 from itertools import permutations
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from libs.common.clock import ManualClock
 from libs.common.contracts.gateway_methods import PaymentMethodType
-from libs.common.db import Database
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -20,22 +17,9 @@ from services.gateway.processors.port import (
 )
 from tests.integration.gateway.notices.test_notices import Telling
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 
 TAKEN = ["payment.authorized", "payment.captured"]
 SILENT = 9_014
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
 
 
 async def pix(place: Place) -> tuple[UUID, Telling]:

@@ -1,6 +1,5 @@
 """A payment is authorized again after a decline: never while an earlier authorization is not over, and never two hold or take money."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -30,30 +29,12 @@ from services.gateway.processors.port import (
 )
 from tests.integration.gateway.notices.test_notices import Telling
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE, Fixed, Gateway
 
 DECLINED_ONCE = 9_005
 REFUSED = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.")
 SILENCE = Unknown(reason=UnknownReason.TIMEOUT)
 APPROVED, PENDING = AttemptStatus.APPROVED, AttemptStatus.PENDING
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
-
-
-@pytest.fixture
-def fixed(place: Place) -> Fixed:
-    return Fixed(place.book)
 
 
 @pytest.fixture

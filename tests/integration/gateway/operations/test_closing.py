@@ -1,7 +1,6 @@
 """What was declined is cancelled at the processor, so that nobody who has its client secret pays it after all."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -31,26 +30,12 @@ from services.gateway.processors.port import (
 )
 from tests.integration.gateway.notices.test_notices import Telling, silent
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 from tests.support.gateway_process import Fixed, Gateway
 
 DECLINED = 9_001
 HOUR = RELEASED_AGAIN_AFTER
 REFUSED = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.")
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-        await opened.write("UPDATE sandbox_payments SET due_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
 
 
 async def declined(gateway: Gateway, amount_minor: int = DECLINED) -> UUID:

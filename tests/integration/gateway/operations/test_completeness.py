@@ -1,6 +1,5 @@
 """Every field of an operation survives from the contract to the row and back."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,16 +23,8 @@ from services.gateway.operations.queries import list_attempts
 from services.gateway.operations.sql import Recording
 from services.gateway.processors.port import Operation
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
 
 
 def full(kind: type[msgspec.Struct], fixed: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Voids, refunds, expiry, and what the processor reports later: commands in, messages out, on a real database and book."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,6 @@ from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation, Processor
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
 from tests.support.counting import CountingProcessor
-from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE, Gateway
 from tests.unit.gateway.processors.processor_suite import Cue, ProcessorSuite
 from tests.unit.gateway.processors.test_sandbox import SANDBOX_AMOUNTS
@@ -76,20 +74,6 @@ class Place(Gateway):
         await self.sandbox.report(self.notices.apply, limit=100)
         await self.commands.release_expired(limit=100)
         await self.commands.resolve_due(limit=1_000)
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        # Workers take whatever is due: leave nothing of this test to the next one.
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-        await opened.write("UPDATE sandbox_payments SET due_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
 
 
 class TestSandboxWithItsStoredBook(ProcessorSuite):

@@ -1,6 +1,5 @@
 """A customer who is to prove something pays with another method instead: the first authorization ends before the second is sent."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import permutations
 from uuid import UUID
@@ -26,7 +25,6 @@ from services.gateway.processors.port import (
 from tests.integration.gateway.notices.test_notices import Telling
 from tests.integration.gateway.operations.test_again import again, authorization, names
 from tests.integration.gateway.operations.test_lifecycle import Place
-from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE, Fixed, Gateway
 from tests.support.gateway_process import again as repeated
 
@@ -34,23 +32,6 @@ CHALLENGED = 9_043
 APPROVED, DECLINED, PENDING = AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.PENDING
 SILENCE = Unknown(reason=UnknownReason.TIMEOUT)
 SECOND = "payment.authorized"
-
-
-@pytest.fixture
-async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
-    async with gateway_database.open("gateway") as opened:
-        yield opened
-        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
-
-
-@pytest.fixture
-def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
-    return Place(database, clock, tenant_id)
-
-
-@pytest.fixture
-def fixed(place: Place) -> Fixed:
-    return Fixed(place.book)
 
 
 @pytest.fixture
