@@ -4,15 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
-from deploy.local import days, examples, generated, lifecycle, packages, servers
+from deploy.local import days, examples, generated, lifecycle, packages, results, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -57,8 +57,8 @@ its own."""
 
 Report = lifecycle.Report
 
-type _Part = Callable[[], tuple[list[str], int]]
-"""Runs a part of the suite; returns the names of the checks that failed, and the exit code of its tests."""
+type _Part = Callable[[], tuple[list[str], list[results.Ended]]]
+"""Runs a part of the suite; returns the names of the checks that failed, and how its tests ended."""
 
 
 def check(report: Report) -> list[str]:
@@ -143,12 +143,12 @@ def _whole(report: Report) -> int:
     others = [path for path in days.SHORT if path not in BOOKS]
     parts: list[_Part] = [
         *([] if is_one_set else [lambda: _over_four(report)]),
-        lambda: ([], _quiet_part(report, days.SHORT_DAY, others, day)),
-        lambda: ([], _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))),
-        lambda: ([], _quiet_part(report, "messages", MESSAGES, os.environ)),
-        lambda: ([], _quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)),
-        lambda: (_run_checks(report, "types"), 0),
-        lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], 0),
+        lambda: ([], [_quiet_part(report, days.SHORT_DAY, others, day)]),
+        lambda: ([], [_shown_part("apart", _pytest("apart", ["--cov-report=", *APART]), _environment("apart"))]),
+        lambda: ([], [_quiet_part(report, "messages", MESSAGES, os.environ)]),
+        lambda: ([], [_quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
+        lambda: (_run_checks(report, "types"), []),
+        lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], []),
     ]
     with ExitStack() as own:
         for profile in (days.PROFILE, *([] if is_one_set else [OUTAGES])):
@@ -159,11 +159,11 @@ def _whole(report: Report) -> int:
         )
         with ThreadPoolExecutor(max_workers=LANES) as lanes:
             ended = [begun.result() for begun in [lanes.submit(part) for part in parts]]
-    code = max((code for _, code in ended), default=0)
     failed = [name for names, _ in ended for name in names]
+    suites = [suite for _, each in ended for suite in each]
     if is_one_set:
         command = _pytest("together", TOGETHER, is_measured=False)
-        code = max(code, _run(command, with_bytecode(os.environ, ROOT)))
+        suites.append(_shown_part("together", command, with_bytecode(os.environ, ROOT)))
     if _report_coverage(report):
         failed.append("coverage")
     if missing := examples.uncompared(compared):
@@ -171,21 +171,29 @@ def _whole(report: Report) -> int:
         if os.environ[CASES] == "all":
             # A sample need not meet every operation.
             failed.append("examples")
-    passed, lost, skipped = _counts(RESULTS.glob("*.xml"))
-    if skipped:
-        report(f"{skipped} skipped, the reasons stand in {RESULTS.relative_to(ROOT)}")
-    report(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
-    return 1 if failed else code
+    return _verdict(report, suites, failed)
 
 
-def _over_four(report: Report) -> tuple[list[str], int]:
+def _verdict(report: Report, suites: Sequence[results.Ended], failed: Sequence[str]) -> int:
+    """Say last what failed, and return the exit code of all."""
+    for line in results.summary(RESULTS, suites):
+        report(line)
+    failed = [*failed, *(f"the results of {part.name}" for part in results.without_results(RESULTS, suites))]
+    counts = results.counted(RESULTS, suites)
+    if counts.skipped:
+        report(f"{counts.skipped} skipped, the reasons stand in {RESULTS.relative_to(ROOT)}")
+    checks = ", ".join(failed) or "none"
+    report(f"{counts.passed} passed, {counts.lost + len(failed)} failed (tests: {counts.lost}; checks: {checks})")
+    return 1 if failed else max((part.code for part in suites), default=0)
+
+
+def _over_four(report: Report) -> tuple[list[str], list[results.Ended]]:
     """Run the tests over the four services, on servers of their own: those whose servers go down, then the others.
 
     What they cover is not measured: the other tests cover nearly all, and each service would start and run more slowly.
     """
     run = partial(_quiet_part, report, environ=os.environ | {"TEST_PROFILE": OUTAGES}, is_measured=False)
-    code = run(OUTAGES, ["-m", OUTAGES, *TOGETHER])
-    return [], max(code, run("together", ["-m", f"not {OUTAGES}", *TOGETHER]))
+    return [], [run(OUTAGES, ["-m", OUTAGES, *TOGETHER]), run("together", ["-m", f"not {OUTAGES}", *TOGETHER])]
 
 
 @contextmanager
@@ -200,13 +208,13 @@ def _servers_of_its_own(profile: str) -> Iterator[None]:
 
 def _quiet_part(
     report: Report, name: str, options: Sequence[str], environ: Mapping[str, str], *, is_measured: bool = True
-) -> int:
+) -> results.Ended:
     measured, began = ["--cov-report="] if is_measured else [], time.monotonic()
     command = _pytest(name, [*measured, *options], is_measured=is_measured)
     environ = _environment(name, environ) if is_measured else with_bytecode(environ, ROOT)
     code, printed = _run_quietly(command, environ, seconds=TESTS_SECONDS)
     report(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
-    return code
+    return results.Ended(name, code, printed)
 
 
 def _ensure(report: Report) -> None:
@@ -250,21 +258,6 @@ def _report_coverage(report: Report) -> int:
     return 0
 
 
-def _counts(results: Iterable[Path]) -> tuple[int, int, int]:
-    """Return how many tests passed, how many failed or broke, and how many were skipped, from the JUnit files."""
-    passed = lost = skipped = 0
-    for file in results:
-        try:
-            suite = next(ElementTree.parse(file).getroot().iter("testsuite"))  # noqa: S314 - written by our own pytest
-        except (OSError, ElementTree.ParseError, StopIteration):
-            continue
-        number = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
-        lost += number["failures"] + number["errors"]
-        skipped += number["skipped"]
-        passed += number["tests"] - number["failures"] - number["errors"] - number["skipped"]
-    return passed, lost, skipped
-
-
 def _environment(part: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of one part of the suite, whose processes measure into a folder of their own."""
     folder = COVERAGE / part
@@ -304,3 +297,28 @@ def _run(command: list[str], env: Mapping[str, str]) -> int:
         return subprocess.run(command, cwd=ROOT, env=dict(env), timeout=TESTS_SECONDS, check=False).returncode
     except subprocess.TimeoutExpired as late:
         raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {TESTS_SECONDS:.0f} s.") from late
+
+
+def _shown_part(name: str, command: list[str], env: Mapping[str, str]) -> results.Ended:
+    """Run tests with their output shown, line by line.
+
+    Raises:
+        LocalFailure: when they do not end in time.
+    """
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        overdue = threading.Timer(TESTS_SECONDS, process.kill)
+        overdue.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        code = process.wait()
+        is_late = not overdue.is_alive()
+        overdue.cancel()
+    if is_late:
+        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {TESTS_SECONDS:.0f} s.")
+    return results.Ended(name, code, "".join(lines))
