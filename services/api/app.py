@@ -267,7 +267,7 @@ def history_tables(settings: RetentionSettings) -> list[PartitionedTable]:
 
 
 async def seed(settings: Settings) -> None:
-    """Add the seeded tenants, users, roles and policies that are missing.
+    """Add the seeded tenants and users that are missing.
 
     Raises:
         SettingsError: outside local, when a seeded password is one that everybody knows.

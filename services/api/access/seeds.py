@@ -1,6 +1,7 @@
-"""The first tenants, users, roles and policies. Running it again adds what is missing and changes nothing else."""
+"""The first tenants and users. Running it again adds what is missing and changes nothing else.
 
-from types import MappingProxyType
+Roles, permissions and policies are in every database by a migration.
+"""
 
 import msgspec
 
@@ -9,53 +10,10 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from services.api.access.commands import provision
-from services.api.access.domain import Account, Policy, Tenant, TenantOrigin
+from services.api.access.domain import Account, Tenant, TenantOrigin
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
 from services.api.settings import SeedSettings
-
-ROLES = MappingProxyType(
-    {
-        "admin": "May do everything that the tenant's plan admits.",
-        "ops": "Takes payments, and keeps the books.",
-        "sales": "Looks at payments.",
-    }
-)
-PERMISSIONS = MappingProxyType(
-    {
-        "payments:write": "Create and confirm payments.",
-        "payments:read": "Look at payments.",
-        "ledger:read": "Look at the books and the chart of accounts.",
-        "ledger:approve": "Decide about journal entries that somebody else proposed.",
-        "ledger:write": "Post to the books by hand: entries, holds, reversals, closed periods, conversions of currencies.",
-        "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
-        "profile:read": "Look at one's own profile.",
-    }
-)
-_HELD_BY = MappingProxyType(
-    {
-        "payments:write": ("admin", "ops"),
-        "payments:read": ("admin", "ops", "sales"),
-        "ledger:read": ("admin", "ops"),
-        "ledger:write": ("admin", "ops"),
-        "ledger:approve": ("admin",),
-        "admin:write": ("admin",),
-        "profile:read": ("admin", "ops", "sales"),
-    }
-)
-_PLANS = MappingProxyType(
-    {
-        "payments:write": ("pro", "enterprise"),
-        "payments:read": ("free", "pro", "enterprise"),
-        "ledger:read": ("pro", "enterprise"),
-        "ledger:write": ("pro", "enterprise"),
-        "ledger:approve": ("pro", "enterprise"),
-        "admin:write": ("enterprise",),
-        "profile:read": ("free", "pro", "enterprise"),
-    }
-)
-_REGIONS = ("region-a", "region-b", "us-west-2", "eu-west-1", "sa-east-1", "global")
-"""Those of the reference system, and those that tenants of the suite carry (`us-east-1` is `region-a`)."""
 
 DEMO_TENANT = Tenant(id="tenant_demo", name="Demo Tenant", plan="pro", region="region-a", origin=TenantOrigin.SEED)
 SUITE_TENANT = Tenant(
@@ -91,17 +49,7 @@ def seed_users(passwords: SeedSettings) -> list[SeedUser]:
 
 
 async def write_seeds(database: Database, *, clock: Clock, passwords: Passwords, seeds: SeedSettings) -> None:
-    """Add roles, permissions, policies, tenants and users that are missing; each new tenant is published."""
-    await identity.add_rules(
-        database,
-        roles=dict(ROLES),
-        permissions=dict(PERMISSIONS),
-        role_permissions=[(role, permission) for permission, held_by in _HELD_BY.items() for role in held_by],
-        rules=[
-            Policy(permission=name, effect="allow", allowed_plans=plans, allowed_regions=_REGIONS)
-            for name, plans in _PLANS.items()
-        ],
-    )
+    """Add tenants and users that are missing; each new tenant is published."""
     for tenant in (DEMO_TENANT, SUITE_TENANT):
         await provision(database, tenant, clock=clock, correlation=current())
     for user in seed_users(seeds):

@@ -87,30 +87,6 @@ SELECT count(*) AS added FROM added
     insert_outbox=INSERT_OUTBOX,
 )
 
-# What an operator has changed stays changed: seeds add only what is missing.
-_ADD_ROLES = Statement("""
-INSERT INTO roles (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[]) ON CONFLICT DO NOTHING
-""")
-
-# Before role permissions and policies, whose foreign keys refer to it; a changed description stays.
-_ADD_PERMISSIONS = Statement("""
-INSERT INTO permissions (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[])
-ON CONFLICT DO NOTHING
-""")
-
-# After roles and permissions, to which its foreign keys refer; a pair that exists is no error, so seeds may run again.
-_ADD_ROLE_PERMISSIONS = Statement("""
-INSERT INTO role_permissions (role, permission) SELECT * FROM unnest(:roles::text[], :permissions::text[])
-ON CONFLICT DO NOTHING
-""")
-
-# No update on conflict: a policy that an operator has narrowed is not widened by the next seeding.
-_ADD_POLICY = Statement(
-    "INSERT INTO policies ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
-    columns=columns_of(Policy),
-    values=values_of("policy", Policy),
-)
-
 # Conflicts by `email`: two processes that seed at once mint different ids, and the first password and roles stay.
 _ADD_USER = Statement(
     "INSERT INTO users ({columns}, created_at) VALUES ({values}, :at) ON CONFLICT (email) DO NOTHING",
@@ -188,23 +164,3 @@ async def change_password(tx: Connection, user_id: UUID, *, password_hash: str) 
 async def add_account(database: Database, account: Account, *, at: datetime) -> None:
     """Add a user; one who is already there keeps password and roles."""
     await _ADD_USER.fetch(database, account=account, at=at)
-
-
-async def add_rules(
-    database: Database,
-    *,
-    roles: dict[str, str],
-    permissions: dict[str, str],
-    role_permissions: Sequence[tuple[str, str]],
-    rules: Sequence[Policy],
-) -> None:
-    """Add roles, permissions and policies that are missing."""
-    async with database.transaction() as tx:
-        await _ADD_ROLES.execute(tx, names=list(roles), descriptions=list(roles.values()))
-        await _ADD_PERMISSIONS.execute(tx, names=list(permissions), descriptions=list(permissions.values()))
-        await _ADD_ROLE_PERMISSIONS.execute(
-            tx,
-            roles=[role for role, _ in role_permissions],
-            permissions=[permission for _, permission in role_permissions],
-        )
-        await _ADD_POLICY.executemany(tx, [{"policy": rule} for rule in rules])

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from deploy.local.servers import Servers
-from services.api.app import seed
 from services.api.http.callers import PLATFORM_TENANT
 from services.api.settings import RateSettings
 from tests.integration.api.access.test_access import BODY, problem
@@ -77,20 +76,22 @@ async def as_nobody(api: Api) -> None:
 async def test_what_a_policy_does_not_allow(
     api_database: TestDatabase, tenant_id: str, change: str, reason: str
 ) -> None:
+    of_reading = "WHERE permission = 'payments:read'"
     statement = "DELETE FROM api.policies" if change != "UPDATE" else "UPDATE api.policies SET effect = 'deny'"
-    settings = settings_for(api_database)
-    # This test may be the first of its module: without the policy there would be nothing to change.
-    await seed(settings)
-    await as_superuser(api_database, f"{statement} WHERE permission = 'payments:read'")
+    await as_superuser(api_database, f"CREATE TABLE api.kept AS SELECT * FROM api.policies {of_reading}")
+    await as_superuser(api_database, f"{statement} {of_reading}")
     try:
-        async with serving(api_database, settings) as api:
+        async with serving(api_database, settings_for(api_database)) as api:
             answer = await api.client(tenant_id).call("GET", "/v1/payment-intents")
             assert (answer.status, problem(answer)["code"]) == (403, reason)
             assert await denials(api, tenant_id) == [("authz.denied", "ops@example.com", "payments:read", reason)]
     finally:
-        # Seeding adds what is missing, and leaves alone what somebody has changed.
-        await as_superuser(api_database, "DELETE FROM api.policies WHERE permission = 'payments:read'")
-        await seed(settings)
+        for back in (
+            f"DELETE FROM api.policies {of_reading}",
+            "INSERT INTO api.policies SELECT * FROM api.kept",
+            "DROP TABLE api.kept",
+        ):
+            await as_superuser(api_database, back)
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "DELETED"])

@@ -12,7 +12,6 @@ from libs.common.errors import Overloaded
 from services.api.access import own_password
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
-from services.api.app import seed
 from services.api.http.callers import PLATFORM_TENANT
 from services.api.settings import RateSettings
 from tests.integration.api.access.test_access import log_in
@@ -100,8 +99,6 @@ async def test_wrong_passwords_count_together_with_failed_logins(
 ) -> None:
     rates = RateSettings(rate_limit_login_per_min=1, rate_limit_login_address_per_min=0)
     settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
-    # This test may be the first of its module: without policies nobody adds a user.
-    await seed(settings)
     async with serving(api_database, settings) as api:
         user = await added(admin(api, tenant_id), "sales")
         client = await logged_in(api, user["email"])
@@ -119,7 +116,6 @@ async def test_what_fails_on_our_side_counts_as_no_wrong_password(
 ) -> None:
     rates = RateSettings(rate_limit_login_per_min=2, rate_limit_login_address_per_min=0)
     settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
-    await seed(settings)
 
     async def fails(fault: Exception) -> None:
         raise fault

@@ -12,7 +12,6 @@ from prometheus_client import REGISTRY
 
 from deploy.local.servers import Servers
 from libs.common.settings import HttpSettings, PlaceSettings
-from services.api.app import seed
 from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RedisSettings
 from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import Api, serving, settings_for, token_of
@@ -27,12 +26,6 @@ CHAOS = "/v1/admin/chaos"
 def redis_of(servers: Servers) -> RedisSettings:
     """The tests' Redis, with time enough for a busy machine."""
     return RedisSettings(redis_url=servers.redis_url, redis_timeout_seconds=5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def _seeded(api_database: TestDatabase) -> None:
-    """Whichever test comes first: without policies nobody may do anything."""
-    await seed(settings_for(api_database))
 
 
 def admin(api: Api, tenant: str) -> Client:

@@ -45,7 +45,7 @@ async def uncounted(servers: Servers) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 async def _seeded(api_database: TestDatabase) -> None:
-    """Whichever test comes first: without policies nobody may do anything."""
+    """Whichever test comes first: some log in as a seeded user."""
     await seed(settings_for(api_database))
 
 
