@@ -63,15 +63,15 @@ def run(folder: Path, name: str, text: str, *options: str) -> results.Ended:
 
 def test_what_hangs_fails_under_its_name_and_the_others_go_on(tmp_path: Path) -> None:
     part = run(tmp_path, "hanging", HANGS, "-o", "timeout=1")
-    said = list(results.summary(tmp_path, [part]))
+    printed = list(results.summary(tmp_path, [part]))
     assert results.counted(tmp_path, [part]).passed == 1
     assert results.counted(tmp_path, [part]).lost == 3
-    assert [line.split("::")[1].split(":")[0] for line in said] == [
+    assert [line.split("::")[1].split(":")[0] for line in printed] == [
         "test_hangs",
         "test_hangs_at_its_end",
         "test_fails",
     ]
-    assert "Timeout" in said[0] and "one is not two" in said[2]
+    assert "Timeout" in printed[0] and "one is not two" in printed[2]
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_a_part_that_left_no_results_is_a_failure_and_shows_its_end(
     tmp_path: Path, name: str, text: str, options: tuple[str, ...], words: str
 ) -> None:
     part = run(tmp_path, name, text, *options)
-    said = "\n".join(results.summary(tmp_path, [part]))
+    printed = "\n".join(results.summary(tmp_path, [part]))
     assert results.without_results(tmp_path, [part]) == [part]
-    assert f"{name} ended with exit code {part.code}" in said and words in said
+    assert f"{name} ended with exit code {part.code}" in printed and words in printed
 
 
 def test_parts_without_results_fail_the_whole_whatever_their_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "RESULTS", ROOT / ".local" / "no-such-results")
-    said: list[str] = []
-    assert checks._verdict(said.append, [results.Ended("together", 0, "")], []) == 1
-    assert "the results of together" in said[-1]
+    printed: list[str] = []
+    assert checks._verdict(printed.append, [results.Ended("together", 0, "")], []) == 1
+    assert "the results of together" in printed[-1]
 
 
 def test_every_test_has_a_deadline_that_the_run_outlives() -> None:
