@@ -21,6 +21,7 @@ from services.gateway.reconciliation.runs.domain import (
     PaymentGroup,
     PayoutFact,
     agreeing,
+    compare_entries,
     compare_movement,
     compare_payment,
     compare_payout,
@@ -29,6 +30,8 @@ from services.gateway.reconciliation.runs.domain import (
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PATIENCE = Patience(now=NOW, quiet=timedelta(minutes=15), timing=timedelta(hours=6))
+OF_MOVEMENTS = (EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE)
+OF_PAYOUTS = (EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED)
 _FEE_ROLES = {"processor": "PROCESSOR_FEES", "tax": "TAX_RECOVERABLE", "platform": "PLATFORM_FEES"}
 _RATES = {"BRL": 1, "EUR": 5, "JPY": 3}
 
@@ -66,7 +69,10 @@ class History(msgspec.Struct):
             self.agreed += _holds_agreeing_to(group, found[-1])
         found += [compare_movement(m, self.entries, patience) for m in self.movements if m.payment_intent_id is None]
         found += [compare_payout(payout, self.entries, patience) for payout in self.payouts]
-        return found
+        known = {entry_of(m.movement_id, kind) for m in self.movements for kind in OF_MOVEMENTS}
+        known |= {entry_of(payout.payout_id, kind) for payout in self.payouts for kind in OF_PAYOUTS}
+        alone = [e for key, e in self.entries.items() if e.payment_intent_id is None and key not in known]
+        return [*found, compare_entries(alone, patience)]
 
     def change_payment(self, intent: UUID, **fields: Any) -> None:
         """Change what the api has of a payment."""
@@ -84,7 +90,7 @@ class History(msgspec.Struct):
         """Forget a movement, and what the books have of it."""
         (gone,) = [m for m in self.movements if m.id == ref]
         self.movements.remove(gone)
-        for kind in (EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE):
+        for kind in OF_MOVEMENTS:
             self.entries.pop(entry_of(gone.movement_id, kind), None)
 
 
@@ -101,9 +107,10 @@ def _holds_agreeing_to(group: PaymentGroup, thorough: Compared) -> bool:
 class Writer:
     """Writes a true history."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_available: bool | None = None) -> None:
         self.history = History()
         self._random = Random(seed)
+        self._is_available = is_available
         self._numbers = count(1)
 
     def at(self, *, days_max: int = 20) -> datetime:
@@ -161,7 +168,7 @@ class Writer:
             created_at=at,
             seen_at=at,
             updated_at=at,
-            is_available=self._random.random() < 0.5,
+            is_available=self._random.random() < 0.5 if self._is_available is None else self._is_available,
         )
         self.history.movements.append(moved)
         kept: dict[str, int] = {}
@@ -234,9 +241,9 @@ class Writer:
             self.book(EntryKind.CAPTURE, intent, intent, {"CASH": taken, "REVENUE": -taken}, currency, at)
         return intent, taken, currency, rate
 
-    def refund(self, status: str, *, came_back: bool = False) -> tuple[UUID, UUID]:
+    def refund(self, status: str, *, came_back: bool = False, currency: str = "") -> tuple[UUID, UUID]:
         """Make a payment and refund a part of it; returns both."""
-        intent, taken, currency, rate = self.pay()
+        intent, taken, currency, rate = self.pay(currency=currency)
         at, amount = self.at(days_max=3), taken // 2
         refund = derived_id(first_id(at), f"refund {next(self._numbers)}")
         fact = RefundFact(refund_id=refund, amount_minor=amount, status=status, gateway_ref=f"re_{refund.hex[-8:]}")
@@ -321,6 +328,8 @@ class Writer:
             updated_at=at,
         )
         self.history.payouts.append(payout)
+        for each in [m for m in self.history.movements if m.source_ref == ref]:
+            self.history.change_movement(each.id, payout_currency="BRL", is_of_payout=True)
         if status == "paid":
             kind = EntryKind.PAYOUT_PAID if amount > 0 else EntryKind.PAYOUT_DEBITED
             self.book(kind, payout.payout_id, None, {"BANK": abs(amount), "GATEWAY_CLEARING": -abs(amount)}, "BRL", at)

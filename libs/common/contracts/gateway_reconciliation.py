@@ -22,7 +22,7 @@ class DiscrepancyType(StrEnum):
     MISSING_LOCAL = "MISSING_LOCAL"
     """The other side has it, our payments do not."""
     MISSING_REMOTE = "MISSING_REMOTE"
-    """Our payments have it, the other side does not."""
+    """Our payments or the books have it, the other side does not."""
     AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
     """Both have it, with other amounts."""
     STATUS_MISMATCH = "STATUS_MISMATCH"
@@ -108,9 +108,9 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True):
     subject_kind: SubjectKind
     """What it is about."""
     subject: str
-    """Our id of that, or the processor's reference where we have none."""
+    """Our id of that, or the processor's reference where we have none; of `entry` the id of the entry."""
     aspect: str
-    """Which sides differ: `processor`, `book`, `fee`, `parts`."""
+    """Which sides differ: `processor`, `book`, `fee`, `parts`; `entry`: only the books have it."""
     payment_intent_id: UUID | None
     """The payment, where it belongs to one."""
     gateway_ref: str
@@ -278,7 +278,7 @@ class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     """How far it is."""
     phase: str
-    """What it looks at now: payments, older, movements, payouts, lines, arrivals, report."""
+    """What it looks at now: payments, older, movements, payouts, books, lines, arrivals, report."""
     payments: int
     """Payments that were compared."""
     movements: int

@@ -86,6 +86,19 @@ class EntryColumns(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217 code of each of them, in the same order."""
 
 
+class EntriesPosted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was posted in a time: ids that are separated by commas, without blanks."""
+
+    alone: str = ""
+    """Entries that belong to no payment and follow from a movement or a payout, in any order."""
+    payment_intent_ids: str = ""
+    """Payments of other entries, each once, in any order."""
+    next_from: datetime | None = None
+    """When the last entry was posted that was looked at, where more may follow: the next page's `posted_from`; None: these are all."""
+    next_after: UUID | None = None
+    """That entry: the next page's `after`."""
+
+
 class EntryFactPage(msgspec.Struct, frozen=True, kw_only=True):
     """Entries of one tenant in the order of their payments, then of their own ids."""
 
@@ -97,6 +110,8 @@ class EntryFactPage(msgspec.Struct, frozen=True, kw_only=True):
     """False where the payment of this page has more than 20,000 entries: the first of them are here."""
     columns: EntryColumns | None = None
     """The entries, where `in_columns` was requested; then there are no `items`."""
+    posted: EntriesPosted | None = None
+    """What was posted, where `posted_from` was requested; then there are no `items`."""
 
 
 @request(
@@ -134,8 +149,14 @@ class ListEntryFacts(Message, frozen=True, kw_only=True):
     Where `after` is None, those that belong to no payment, and no more than `limit` of them. Who answers with other entries does not know this yet."""
     reversed_until: datetime | None = None
     """The first instant at which such an entry no longer counts."""
+    posted_from: datetime | None = None
+    """What was posted from then on, as `posted`: ids alone, in the order of posting; with `posted_until`. With `after`, behind that entry of
+    the same instant, and with `until`, of payments up to this one alone. Who answers with entries does not know this yet."""
+    posted_until: datetime | None = None
+    """The first instant at which what was posted no longer counts."""
     limit: int = 2_000
-    """1 to 5,000: payments are added while their entries are no more than that; the first is returned whole in any case."""
+    """1 to 5,000: payments are added while their entries are no more than that; the first is returned whole in any case. Of what was posted
+    so many entries are looked at."""
     in_columns: bool = False
     """Of a range, to answer with `columns` instead of `items`; who answers with `items` all the same does not know columns yet."""
     expected: str = ""

@@ -31,6 +31,8 @@ DERIVED_WITHOUT_TENANT = {
     "services/gateway/reconciliation/matching/domain/facts.py:id_of": "its purpose begins with the tenant",
     "services/gateway/reconciliation/runs/domain/facts.py:entry_of": "the id of an entry; entries are kept by tenant",
     "services/gateway/reconciliation/runs/domain/facts.py:id_of": "its purpose begins with the tenant",
+    "services/gateway/reconciliation/runs/domain/only_booked.py:_of_movements": "the id of an entry; entries are kept by tenant",
+    "services/gateway/reconciliation/runs/domain/only_booked.py:_of_parts": "the id of an entry; entries are kept by tenant",
     "services/api/reconciliation/consumers.py:_announced": "of the event of a run, whose id the gateway minted",
     "services/gateway/operations/schemas.py:again": "from the event of an attempt, whose id has the tenant in it",
     "services/gateway/operations/schemas.py:hold_watched": "from the id of an attempt, which has the tenant in it",

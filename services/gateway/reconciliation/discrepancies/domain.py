@@ -49,7 +49,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 _FACTS = ("currency", "expected_minor", "actual_minor", "actual_status")
 """What makes a discrepancy another one than before. Our own status is none: it changes with things that it is not about."""
 
-_OF_BOOKS = frozenset({"book", "exchange", "available", "returned"})
+_OF_BOOKS = frozenset({"book", "exchange", "available", "returned", "entry"})
 """Aspects of the comparison with the books."""
 
 _AFTER: Mapping[Decision, DiscrepancyState] = MappingProxyType(

@@ -12,6 +12,7 @@ from libs.common.contracts.ledger_facts import (
     ENTRIES_MAX,
     ENTRY_IDS_MAX,
     ENTRY_PAYMENTS_MAX,
+    EntriesPosted,
     EntryFact,
     EntryFactPage,
     ListEntryFacts,
@@ -107,6 +108,17 @@ class Sources:
                 *await self.reversed_alone(tenant_id, since=middle, until=until),
             ]
         return [each.reverses for each in found if each.reverses and each.payment_intent_id is None]
+
+    async def posted(
+        self, tenant_id: str, *, since: datetime, after: UUID | None, before: datetime, until: UUID, limit: int
+    ) -> EntriesPosted | None:
+        """List what was posted in a time, behind an entry of its first instant, of payments up to one; None: this ledger does not know that yet."""
+        page: EntryFactPage = await self._requester.request(
+            ListEntryFacts(
+                tenant_id=tenant_id, posted_from=since, posted_until=before, after=after, until=until, limit=limit
+            )
+        )
+        return page.posted
 
     async def payments_of(self, tenant_id: str, intents: Sequence[UUID]) -> list[PaymentFact]:
         """Read some payments; what the api does not have is left out."""

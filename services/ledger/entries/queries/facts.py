@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import batched
 from uuid import UUID
 
@@ -28,6 +29,16 @@ from services.ledger.entries.sql import facts
 
 _ROWS = 200
 """Rows that become facts without a pause: two milliseconds, in a process that posts at the same time."""
+_OF_STATEMENTS = (
+    EntryKind.PAYOUT_CREATED,
+    EntryKind.PAYOUT_PAID,
+    EntryKind.PAYOUT_FAILED,
+    EntryKind.PAYOUT_DEBITED,
+    EntryKind.MOVEMENT,
+    EntryKind.MOVEMENT_EXCHANGED,
+    EntryKind.AVAILABLE,
+)
+"""What the posting rules make of what belongs to no payment."""
 _KINDS = {kind.value: kind for kind in EntryKind}
 """Looked up faster than the enumeration is called."""
 _IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:,[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})*")
@@ -40,11 +51,13 @@ async def entry_facts(
     """Read entries of a tenant in the order of their payments; of one payment at most `payment_entries_max`.
 
     Raises:
-        QueryInvalid: for a limit out of range, too many ids or such that are none, or columns or reversals of anything but a range.
+        QueryInvalid: for a limit out of range, too many ids or such that are none, or columns, reversals or what was posted of anything but a range.
     """
     _check(request)
     if request.in_columns:
         return await _columns(database, request)
+    if request.posted_from is not None and request.posted_until is not None:
+        return await _posted(database, request, since=request.posted_from, before=request.posted_until)
     async with database.connection() as connection:
         rows, is_last, is_whole = await _page(connection, request, payment_entries_max)
         roles = RolesInTime(request.tenant_id, await changes_of(connection, request.tenant_id))
@@ -76,6 +89,22 @@ async def _columns(database: Database, request: ListEntryFacts) -> EntryFactPage
     return EntryFactPage(items=(), next_after=next_after, columns=columns)
 
 
+async def _posted(database: Database, request: ListEntryFacts, *, since: datetime, before: datetime) -> EntryFactPage:
+    """List a page of what was posted, of which the database alone looks at rows."""
+    async with database.connection() as connection:
+        found = await facts.posted(
+            connection,
+            request.tenant_id,
+            since=since,
+            after=request.after or _FIRST,
+            before=before,
+            until=request.until or _LAST,
+            kinds=_OF_STATEMENTS,
+            limit=request.limit,
+        )
+    return EntryFactPage(items=(), posted=found)
+
+
 def _check(request: ListEntryFacts) -> None:
     if request.in_columns and (request.payment_intent_ids or request.entry_ids):
         raise _refused("in_columns", "is for a range alone")
@@ -87,6 +116,11 @@ def _check(request: ListEntryFacts) -> None:
         raise _refused("reversed_until", "must be there with reversed_from, and only then")
     if request.reversed_from is not None and (request.in_columns or request.payment_intent_ids or request.entry_ids):
         raise _refused("reversed_from", "is for the entries of a range alone")
+    if (request.posted_from is None) is not (request.posted_until is None):
+        raise _refused("posted_until", "must be there with posted_from, and only then")
+    is_narrow = request.in_columns or request.payment_intent_ids or request.entry_ids or request.reversed_from
+    if request.posted_from is not None and is_narrow:
+        raise _refused("posted_from", "is for all that was posted alone")
     for member, number, least, most in (
         ("limit", request.limit, 1, ENTRIES_MAX),
         ("expected", request.expected.count(",") + 1, 0, ENTRY_EXPECTED_MAX),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.common.contracts.ledger_facts import EntryColumns
+from libs.common.contracts.ledger_facts import EntriesPosted, EntryColumns
 from libs.common.db import Connection
 from libs.common.db.statements import Statement, derived_id_sql
 
@@ -131,6 +131,19 @@ SELECT coalesce(string_agg(x.id::text, ','), '') AS expected_ids, coalesce(strin
  WHERE (SELECT true FROM journal_entries AS r WHERE r.reverses = x.id AND r.tenant_id = :tenant_id LIMIT 1) IS NULL
 """)
 
+# Entries in the order in which they were posted, by `ix_journal_entries_posted_at`: as many as the limit are looked at, and only ids leave.
+POSTED = Statement("""
+WITH page AS MATERIALIZED (
+    SELECT id, kind, payment_intent_id, posted_at FROM journal_entries
+     WHERE tenant_id = :tenant_id AND (posted_at, id) > (:posted_from::timestamptz, :after::uuid) AND posted_at < :posted_until
+     ORDER BY posted_at, id LIMIT :limit)
+SELECT coalesce(string_agg(id::text, ',') FILTER (WHERE payment_intent_id IS NULL AND kind = ANY (:kinds::text[])), '') AS alone,
+       coalesce(string_agg(DISTINCT payment_intent_id::text, ',') FILTER (WHERE payment_intent_id <= :until), '') AS payment_intent_ids,
+       CASE WHEN count(*) = :limit THEN max(posted_at) END AS next_from,
+       CASE WHEN count(*) = :limit THEN (SELECT id FROM page ORDER BY posted_at DESC, id DESC LIMIT 1) END AS next_after
+  FROM page
+""")
+
 _EXPECTED_NAMES = ("expected_ids", "expected_minor", "expected_currencies")
 
 
@@ -202,6 +215,31 @@ async def reversals(
         until=until,
         limit=limit,
     )
+
+
+async def posted(
+    connection: Connection,
+    tenant_id: str,
+    *,
+    since: datetime,
+    after: UUID,
+    before: datetime,
+    until: UUID,
+    kinds: Sequence[str],
+    limit: int,
+) -> EntriesPosted:
+    """List what was posted in a time, behind one entry of its first instant: those of no payment that are of some kinds, and payments up to one."""
+    [row] = await POSTED.fetch(
+        connection,
+        tenant_id=tenant_id,
+        posted_from=since,
+        after=after,
+        posted_until=before,
+        until=until,
+        kinds=[*kinds],
+        limit=limit,
+    )
+    return EntriesPosted(**dict(row))
 
 
 async def facts_by_ids(connection: Connection, tenant_id: str, entry_ids: Sequence[UUID]) -> list[asyncpg.Record]:

@@ -37,7 +37,7 @@ async def test_older_payments_are_listed_for_many_steps(
         return await older_payments(*given, **named)
 
     monkeypatch.setattr(sql, "older_payments", counted)
-    monkeypatch.setattr(reading, "_OLDER_MAX", listed)
+    monkeypatch.setattr(reading, "LISTED_MAX", listed)
     monkeypatch.setattr(reading, "_STEP_MAX", 2)
     run = await office.compare(SINCE, UNTIL)
     assert (run.state, run.payments, run.movements, run.matched) == ("complete", PAYMENTS, PAYMENTS, PAYMENTS)

@@ -30,6 +30,8 @@ INDIFFERENT = {
         "id",
         "source_ref",
         "refund_id",
+        "payout_currency",
+        "is_of_payout",
         "created_at",
         "seen_at",
         "updated_at",

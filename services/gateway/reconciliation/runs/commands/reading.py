@@ -1,7 +1,6 @@
 """What each side has for one step of a run: read with no transaction open, in the order of ids, as far as all of them were read."""
 
 import asyncio
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from services.gateway.reconciliation.matching import Patience as MatchingPatienc
 from services.gateway.reconciliation.periods import Closing, closings
 from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
+from services.gateway.reconciliation.runs.commands.posted import LISTED_MAX, Alone, Listed, PostedReading
 from services.gateway.reconciliation.runs.domain import (
     AtOnce,
     Match,
@@ -40,8 +40,6 @@ _AT_ONCE_MAX = 2_000
 """Payments of one step that are compared at once."""
 _ENTRIES_AT_ONCE_MAX = ENTRIES_MAX
 """Their entries, of which most payments have two: a ledger of before lists existed refuses more, as items and as columns."""
-_OLDER_MAX = 50_000
-"""Payments of other times that are listed at once, for a hundred steps: each list takes a look at all that moved in the window."""
 _ROWS_MAX = 5_000
 """Movements of one step: what is more is left to the next one."""
 _STATEMENT_MAX = timedelta(days=3)
@@ -62,6 +60,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     movements: Sequence[MovementFact] = ()
     payouts: Sequence[PayoutFact] = ()
     entries: Mapping[UUID, EntryFact] = {}
+    alone: Alone | None = None
+    """Entries of no payment that nothing known has led to."""
     books: Books | None = None
     """What the books have at the end of the window, for the report."""
     closings: Sequence[Closing] = ()
@@ -70,26 +70,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Movements that the processor's reports should have and do not, by our ids of them."""
     looked: Looked | None = None
     """What was found about lines of statements and arrivals of payouts."""
-
-
-class _Older(msgspec.Struct, frozen=True, kw_only=True):
-    """Payments of other times than its window that a run compares as well."""
-
-    run_id: UUID
-    after: UUID
-    """They have greater ids."""
-    payments: Sequence[UUID]
-    """In their order."""
-    is_last: bool
-    """Whether there are no more."""
-
-    def page(self, run: Run, after: UUID, limit: int) -> Sequence[UUID] | None:
-        """Return the first ones behind a payment; None: it takes another list to know them."""
-        if self.run_id != run.id or after < self.after:
-            return None
-        place = bisect_right(self.payments, after)
-        page = self.payments[place : place + limit]
-        return page if self.is_last or len(page) == limit else None
 
 
 def moved_in(step: Step) -> Iterable[MovementFact]:
@@ -116,7 +96,8 @@ class StepReading:
         self._books = books
         self._matching = matching
         self._patience = patience
-        self._older: _Older | None = None
+        self._posted = PostedReading(database, sources)
+        self._older: Listed | None = None
         """Those of the run that goes on, as far as they are listed."""
 
     async def read(self, run: Run) -> Step:
@@ -156,6 +137,9 @@ class StepReading:
                 cursor = str(found[-1].payout_id) if len(found) == _STEP_MAX else None
                 ids = [entry_of(p.payout_id, k) for p in found for k in _OF_PAYOUTS]
                 return Step(cursor=cursor, payouts=found, entries=await self._entries(run, ids))
+            case Phase.BOOKS:
+                alone = await self._posted.alone(run)
+                return Step(cursor=alone.cursor, alone=alone)
             case Phase.LINES:
                 looked = await self._matching.lines(self.look(run), run.cursor)
                 return Step(cursor=looked.cursor, looked=looked)
@@ -235,15 +219,17 @@ class StepReading:
     async def _read_older(self, run: Run) -> Step:
         after = UUID(run.cursor) if run.cursor else _FIRST
         since, until = run.window_from, run.window_until
-        moved_of, changed, taken_back, movements = await asyncio.gather(
+        moved_of, posted, changed, taken_back, movements = await asyncio.gather(
             self._older_payments(run, after, _STEP_MAX),
+            self._posted.older_payments(run, after, _STEP_MAX),
             self._sources.changed(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._sources.reversed_payments(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._reversed_movements(run),
         )
         moved_back = {each.payment_intent_id for each in movements if each.payment_intent_id}
         # The first of all: what is cut off is in the next step.
-        every = sorted({*moved_of, *changed, *taken_back, *(each for each in moved_back if each > after)})[:_STEP_MAX]
+        known = {*moved_of, *posted, *changed, *taken_back}
+        every = sorted({*known, *(each for each in moved_back if each > after)})[:_STEP_MAX]
         cursor = str(every[-1]) if len(every) == _STEP_MAX else None
         # Those of the window were compared before.
         intents = [each for each in every if not run.first_payment <= each < run.end_of_payments]
@@ -252,8 +238,8 @@ class StepReading:
     async def _older_payments(self, run: Run, after: UUID, limit: int) -> Sequence[UUID]:
         page = None if self._older is None else self._older.page(run, after, limit)
         if page is None:
-            found = await sql.older_payments(self._database, run, after=after, limit=_OLDER_MAX)
-            self._older = _Older(run_id=run.id, after=after, payments=found, is_last=len(found) < _OLDER_MAX)
+            found = await sql.older_payments(self._database, run, after=after, limit=LISTED_MAX)
+            self._older = Listed(run_id=run.id, after=after, payments=found, is_last=len(found) < LISTED_MAX)
             page = found[:limit]
         return page
 

@@ -38,6 +38,7 @@ from services.gateway.reconciliation.runs.domain import (
     Compared,
     Difference,
     Patience,
+    compare_entries,
     compare_movement,
     compare_payment,
     compare_payout,
@@ -325,6 +326,7 @@ class Reconciling:
             await sql.match(tx, run.tenant_id, fresh, run_id=run.id, at=at)
         if step.at_once is not None and step.at_once.movements:
             await sql.match_at_once(tx, run.tenant_id, step.at_once, run_id=run.id, at=at)
+        alone = [] if step.alone is None else [str(each) for each in step.alone.looked_at]
         return await note_seen(
             tx,
             observed,
@@ -334,8 +336,8 @@ class Reconciling:
             | (frozenset() if written is None else written.early),
             payments=[group.payment_intent_id for group in step.groups if group.is_whole],
             subjects={
-                SubjectKind.MOVEMENT: [moved.id for moved in moved_in(step)],
-                SubjectKind.PAYOUT: [str(payout.payout_id) for payout in step.payouts],
+                SubjectKind.MOVEMENT: [*(moved.id for moved in moved_in(step)), *alone],
+                SubjectKind.PAYOUT: [*(str(payout.payout_id) for payout in step.payouts), *alone],
                 **({} if written is None else written.subjects),
             },
             at=at,
@@ -352,6 +354,8 @@ class Reconciling:
             *(compare_movement(moved, step.entries, patience) for moved in step.movements),
             *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
         ]
+        if step.alone is not None:
+            found.append(compare_entries(step.alone.entries, patience))
         if named := {each.subject for one in beside for each in one.differences}:
             strange = {moved.movement_id for moved in moved_in(step) if moved.id in named}
             found = [one.without(strange) for one in found]

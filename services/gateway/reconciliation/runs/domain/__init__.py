@@ -15,11 +15,15 @@ from services.gateway.reconciliation.runs.domain.facts import (
     entry_of,
 )
 from services.gateway.reconciliation.runs.domain.late import late, named_by_month
+from services.gateway.reconciliation.runs.domain.only_booked import ASPECT as ONLY_BOOKED
+from services.gateway.reconciliation.runs.domain.only_booked import OF_PAYOUTS, compare_entries
 from services.gateway.reconciliation.runs.domain.payment import compare_payment
 from services.gateway.reconciliation.runs.domain.payouts import compare_payout
 from services.gateway.reconciliation.runs.domain.reported import Unreported, unreported
 
 __all__ = [
+    "OF_PAYOUTS",
+    "ONLY_BOOKED",
     "Agreed",
     "AtOnce",
     "Compared",
@@ -31,6 +35,7 @@ __all__ = [
     "PayoutFact",
     "Unreported",
     "agreeing",
+    "compare_entries",
     "compare_movement",
     "compare_payment",
     "compare_payout",

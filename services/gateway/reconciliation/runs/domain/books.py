@@ -1,6 +1,6 @@
 """The comparison with the books: of what payments came to, and of what moved. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from libs.common.contracts.api_facts import PaymentFact
@@ -27,12 +27,13 @@ from services.gateway.reconciliation.runs.domain.facts import (
 FEE_ROLES = {"processor": "PROCESSOR_FEES", "tax": "TAX_RECOVERABLE", "platform": "PLATFORM_FEES"}
 """Where each part of a fee stands."""
 PENDING = "PROCESSOR_PENDING"
+_PAYOUTS = (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)
 _LOSSES = "DISPUTE_LOSSES"
 
 
 def compare_movement(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Patience) -> Compared:
     """Compare a movement that belongs to no payment of ours with the books; what should belong to one is foreign."""
-    differences = [*booked(moved, entries, patience), *strange(moved)]
+    differences = [*booked(moved, entries, patience), *strange(moved), *paid_out(moved, patience)]
     if differences:
         return compared(differences)
     match = Match(
@@ -59,6 +60,30 @@ def strange(moved: MovementFact) -> Iterable[Difference]:
         )
 
 
+def paid_out(moved: MovementFact, patience: Patience) -> Iterable[Difference]:
+    """What a payout moved that is not known, or has moved as much before, or is in another currency."""
+    if moved.kind not in _PAYOUTS or not moved.source_ref or not moved.is_booked:
+        return
+    if moved.payout_currency is None:
+        kind, detail = DiscrepancyType.MISSING_LOCAL, "is one that we do not have"
+    elif moved.payout_currency != moved.currency:
+        kind, detail = DiscrepancyType.CURRENCY_MISMATCH, f"is in {moved.payout_currency}"
+    elif not moved.is_of_payout:
+        kind, detail = DiscrepancyType.DUPLICATE, "names another movement than this one"
+    else:
+        return
+    yield about_movement(
+        patience.or_timing(kind, moved.created_at, moved.seen_at),
+        moved,
+        "processor",
+        f"the payout {moved.source_ref} of the {moved.kind.replace('_', ' ')} {moved.id} {detail}",
+        expected_minor=None,
+        actual_minor=moved.amount_minor,
+        expected_status=moved.payout_currency or "",
+        actual_status=moved.currency if kind is DiscrepancyType.CURRENCY_MISMATCH else "",
+    )
+
+
 def in_the_books(group: PaymentGroup, payment: PaymentFact, patience: Patience) -> list[Difference]:
     """What payments and refunds came to, beside the entries of that."""
     expected = [
@@ -76,58 +101,63 @@ def in_the_books(group: PaymentGroup, payment: PaymentFact, patience: Patience) 
     ]
     found = []
     for subject_kind, subject_id, entry_kind, amount, status in expected:
-        entry = standing(group.entries, subject_id, entry_kind)
-        if (
-            entry_kind is EntryKind.REFUND
-            and status == "FAILED"
-            and entry is not None
-            and (back := standing(group.entries, subject_id, EntryKind.REFUND_FAILURE)) is not None
-            and (back.amount_minor, back.currency) == (entry.amount_minor, entry.currency)
-        ):
-            # It had succeeded and came back: the two entries take each other away.
+        entry, back = standing(group.entries, subject_id, entry_kind), None
+        if entry_kind is EntryKind.REFUND:
+            # One that had succeeded and came back: the two entries take each other away.
+            back = standing(group.entries, subject_id, EntryKind.REFUND_FAILURE)
+        stands = [each for each in (entry, back) if each is not None]
+        currencies = {each.currency for each in stands} or {payment.currency}
+        has = sum(each.amount_minor if each is entry else -each.amount_minor for each in stands)
+        if (has, currencies) == (amount, {payment.currency}):
             continue
-        has, currency = (0, payment.currency) if entry is None else (entry.amount_minor, entry.currency)
-        if (has, currency) == (amount, payment.currency):
-            continue
-        if not has:
+        if not stands:
             kind = DiscrepancyType.NOT_BOOKED
-        elif not amount:
+        elif not amount or (back is not None and currencies == {payment.currency}):
             kind = DiscrepancyType.STATUS_MISMATCH
-        elif currency != payment.currency:
+        elif currencies != {payment.currency}:
             kind = DiscrepancyType.CURRENCY_MISMATCH
         else:
             kind = DiscrepancyType.AMOUNT_MISMATCH
         found.append(
             about_part(
-                patience.or_timing(kind, payment.updated_at, payment.updated_at if entry is None else entry.posted_at),
+                patience.or_timing(kind, payment.updated_at, *(each.posted_at for each in stands)),
                 group,
                 subject_kind,
                 str(subject_id),
                 f"the {entry_kind} of {amount} {payment.currency} is {status}, and the books have "
-                f"{f'{has} {currency}' if has else 'nothing of it'}",
+                f"{f'{has} {min(currencies)}' if stands else 'nothing of it'}",
                 aspect="book",
                 since=time_of_id(subject_id),
-                expected_minor=has or None,
+                expected_minor=has if stands else None,
                 actual_minor=amount,
-                expected_status="booked" if has else "",
+                expected_status="booked" if has else "returned" if stands else "",
                 actual_status=status,
             )
         )
     return found
 
 
-def lost(group: PaymentGroup, payment: PaymentFact, patience: Patience) -> Iterable[Difference]:
-    """What banks have kept, beside the account of such losses: over all decisions, since one that is reversed takes its loss away."""
-    entries = group.entries.values()
+def lost(
+    group: PaymentGroup, payment: PaymentFact, patience: Patience, *, without: Collection[UUID]
+) -> Iterable[Difference]:
+    """What banks have kept, beside the account of such losses: over all decisions, since one that is reversed takes its loss away.
+
+    Entries `without` are found by themselves.
+    """
+    entries = [each for key, each in group.entries.items() if key not in without]
     if any(_LOSSES in {*each.shared_roles, *each.shared_roles.values()} for each in entries):
         # The books cannot tell it from what another role has there.
         return
-    booked_entries = [each for each in entries if each.amounts.get(_LOSSES) and each.currency == payment.currency]
-    has = sum(each.amounts[_LOSSES] for each in booked_entries)
+    booked_entries = [each for each in entries if each.amounts.get(_LOSSES)]
+    # Each entry that is reversed has its reversal beside it.
+    abroad = sum(each.amounts[_LOSSES] for each in booked_entries if each.currency != payment.currency)
+    has = sum(each.amounts[_LOSSES] for each in booked_entries if each.currency == payment.currency)
     kept = sum(dispute.amount_minor for dispute in payment.disputes if dispute.status == "LOST")
-    if has == kept or not payment.disputes:
+    if (has == kept and not abroad) or not payment.disputes:
         return
-    if not has:
+    if abroad:
+        kind = DiscrepancyType.CURRENCY_MISMATCH
+    elif not has:
         kind = DiscrepancyType.NOT_BOOKED
     else:
         kind = DiscrepancyType.AMOUNT_MISMATCH if kept else DiscrepancyType.STATUS_MISMATCH
@@ -215,7 +245,12 @@ def booked(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Pat
         entry = standing(entries, moved.movement_id, entry_kind)
         if entry is not None and (entry.amount_minor, entry.currency) == (abs(amount), currency):
             continue
-        kind = DiscrepancyType.NOT_BOOKED if entry is None else DiscrepancyType.AMOUNT_MISMATCH
+        if entry is None:
+            kind = DiscrepancyType.NOT_BOOKED
+        elif entry.currency != currency:
+            kind = DiscrepancyType.CURRENCY_MISMATCH
+        else:
+            kind = DiscrepancyType.AMOUNT_MISMATCH
         yield about_movement(
             patience.or_timing(kind, moved.created_at, moved.updated_at),
             moved,

@@ -75,6 +75,10 @@ class MovementFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether it can be paid out."""
     matched_at: datetime | None = None
     """When it was written down that it agrees; None: it is not."""
+    payout_currency: str | None = None
+    """The currency of the payout that moved it; None: there is none, or it is not known."""
+    is_of_payout: bool = False
+    """Whether that payout names it as what took it, or brought it back."""
 
     @property
     def value(self) -> int:

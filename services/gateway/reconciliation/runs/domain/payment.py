@@ -31,6 +31,7 @@ from services.gateway.reconciliation.runs.domain.facts import (
     entry_of,
 )
 from services.gateway.reconciliation.runs.domain.given_back import disputed, refunded
+from services.gateway.reconciliation.runs.domain.only_booked import about_entry, only_booked
 
 _ONCE = frozenset((MovementKind.CHARGE, MovementKind.REFUND))
 """Kinds of which one source moves money once; a dispute may be taken up again."""
@@ -43,6 +44,8 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
     if group.agreed is not None:
         return Compared(matches=(group.agreed,))
     once, differences = _without_duplicates(group)
+    alone = only_booked(group)
+    differences += [about_entry(each, patience) for each in alone.values()]
     if group.payment is None:
         differences += _unknown_here(group, once, patience)
     else:
@@ -51,7 +54,7 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
         differences += refunded(group, group.payment, once, at_processor)
         differences += disputed(group, group.payment, once, at_processor)
         differences += in_the_books(group, group.payment, patience)
-        differences += lost(group, group.payment, patience)
+        differences += lost(group, group.payment, patience, without=alone)
     for moved in group.movements:
         differences += booked(moved, group.entries, patience)
         differences += strange(moved)

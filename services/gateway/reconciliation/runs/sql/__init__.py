@@ -6,6 +6,7 @@ from services.gateway.reconciliation.runs.sql.at_once import (
     is_reported,
     match_at_once,
 )
+from services.gateway.reconciliation.runs.sql.explaining import books_began, unexplained, unsettled_entries
 from services.gateway.reconciliation.runs.sql.facts import (
     SEEN_AGAIN_AFTER,
     MovementPage,
@@ -43,6 +44,7 @@ __all__ = [
     "Reversed",
     "Witness",
     "add",
+    "books_began",
     "claim",
     "compare_at_once",
     "count_open",
@@ -66,6 +68,8 @@ __all__ = [
     "save",
     "scheduled_since",
     "tenants",
+    "unexplained",
     "unmatch",
+    "unsettled_entries",
     "witnesses",
 ]

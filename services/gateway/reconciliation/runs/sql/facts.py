@@ -67,7 +67,7 @@ SELECT payment_intent_id FROM (
 # and what the books have taken back lately.
 _LOOSE = Statement(
     """
-SELECT {columns} FROM (
+SELECT {columns}, payout_currency, coalesce(is_of_payout, false) AS is_of_payout FROM (
     (SELECT * FROM processor_movements
       WHERE tenant_id = :run.tenant_id AND payment_intent_id IS NULL AND movement_id > :after
         AND movement_id >= :run.first_payment AND movement_id < :run.end_of_payments
@@ -82,9 +82,15 @@ SELECT {columns} FROM (
                               UNION SELECT id FROM processor_movements WHERE {lately_known} AND payment_intent_id IS NULL
                               UNION SELECT unnest(:also::text[])))
       ORDER BY m.movement_id LIMIT :limit)
-) AS m ORDER BY movement_id LIMIT :limit
+) AS m
+  LEFT JOIN LATERAL (
+    SELECT p.currency AS payout_currency, m.id IN (p.movement_ref, p.failure_movement_ref) AS is_of_payout FROM processor_payouts AS p
+     WHERE (p.account_id, p.is_live, p.id) = (m.account_id, m.is_live, m.source_ref) AND m.kind IN ({payouts})
+  ) AS of_payout ON true
+ ORDER BY movement_id LIMIT :limit
 """,
     columns=_MOVEMENT,
+    payouts=", ".join(f"'{kind}'" for kind in (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)),
     lately_known=_LATELY_KNOWN,
 )
 
