@@ -50,7 +50,8 @@ async def test_official_parser_takes_our_messages_and_no_others(node: tuple[Path
     broken = tmp_path / "broken.json"
     document = json.loads(ours[0].read_text())
     del document["info"]["title"]
-    broken.write_text(json.dumps(document))
+    # Without its messages, so that it is parsed quickly.
+    broken.write_text(json.dumps({name: document[name] for name in ("asyncapi", "info")}))
     code, printed, besides = await run(official.parsing(*node, *ours, broken))
     assert [line for line in printed.splitlines() if not line.startswith(" ")] == [
         *(f"{each}: taken, 0 errors and warnings" for each in ours),
@@ -60,6 +61,6 @@ async def test_official_parser_takes_our_messages_and_no_others(node: tuple[Path
 
 
 async def test_types_of_the_openapi_document_compile_strictly(node: tuple[Path, Path], tmp_path: Path) -> None:
-    for command in official.typescript(*node, tmp_path / "openapi.d.ts"):
+    for command in official.typescript(*node, tmp_path / "openapi.ts"):
         code, printed, besides = await run(command)
         assert code == 0, (printed + besides)[-6000:]
