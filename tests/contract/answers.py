@@ -1,17 +1,21 @@
 """What each service answers to requests, by the code that answers: a handler's own return type, written as the wire has it."""
 
+import asyncio
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import msgspec
 
 from libs.common.contracts import Message
 from libs.common.contracts.base import key
-from libs.common.messaging.requests import Reply
+from libs.common.errors import PlatformError
+from libs.common.messaging.broker import Broker
+from libs.common.messaging.requests import Answerer, Reply
 from tests.contract.forms import sample
+from tests.contract.refusals import raised
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +51,17 @@ def answered(handler: Callable[..., Any]) -> bytes:
     returns = get_type_hints(handler)["return"]
     answer = msgspec.json.decode(msgspec.json.encode(sample(returns)), type=returns)
     return msgspec.json.encode(Reply(answer=msgspec.Raw(msgspec.json.encode(answer))))
+
+
+def refused(service: str, kind: type[Message], error: type[PlatformError]) -> bytes:
+    """Return the reply of a service's answering code where the handler of a request raises an error."""
+
+    async def refuses(_: object) -> msgspec.Struct:
+        raise raised(error)
+
+    answerer = Answerer(cast("Broker", None), service=service)
+    answerer.add(kind, refuses)
+    return msgspec.json.encode(asyncio.run(answerer._reply(kind.contract.name, msgspec.json.encode(kind.example))))
 
 
 def _consumers(service: str) -> Iterator[Any]:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,9 @@ from pact import Pact, match
 
 from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY, Contract, Kind, Message
 from libs.common.contracts.foreign import PARTNERS, Form, Partner
+from libs.common.errors import PlatformError
 from tests.contract.forms import INSTANT, expected, sample
+from tests.contract.refusals import ALWAYS, expected_refusal, refusals_of
 from tests.contract.web_suite import PAIR, web_suite
 
 FOLDER = Path(__file__).parent / "pacts"
@@ -35,6 +38,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     message: type[Message] | None = None
     """Our contract of it; None: it is in a partner's own form."""
     form: Form | None = None
+    refusal: type[PlatformError] | None = None
+    """Of a request that is refused: by which error."""
 
     @property
     def pair(self) -> str:
@@ -44,7 +49,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """What its interaction is called, unique in its pair."""
-        return f"{self.exchange} {self.routing_key}"
+        return f"{self.exchange} {self.routing_key}" + (f" refused: {self.refusal.code}" if self.refusal else "")
 
     @property
     def is_request(self) -> bool:
@@ -57,6 +62,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
         return self.message is not None and self.exchange == PUBLIC_EXCHANGE
 
 
+@cache
 def edges() -> list[Edge]:
     """Derive every edge from the contracts and from what partners publish and handle."""
     found = [edge for message in REGISTRY.values() for edge in _of(message, message.contract)]
@@ -66,15 +72,20 @@ def edges() -> list[Edge]:
             for form in partner.forms
         ]
         found += [_public(partner.name, message) for message in REGISTRY.values() if _handles(partner, message)]
-    return found
+    return found + list(_refused([edge for edge in found if edge.is_request]))
 
 
-def sent_to(address: tuple[str, str], provider: str, consumer: str) -> Edge:
+def sent_to(interaction: dict[str, Any], provider: str, consumer: str) -> Edge:
     """Return the edge at which a provider's message reaches a consumer; any public event may reach anybody."""
-    exchange, routing_key = address
-    for edge in edges():
-        if (edge.provider, edge.consumer, edge.exchange, edge.routing_key) == (provider, consumer, *address):
-            return edge
+    address = exchange, routing_key = address_of(interaction)
+    there = [
+        edge
+        for edge in edges()
+        if (edge.provider, edge.consumer, edge.exchange, edge.routing_key) == (provider, consumer, *address)
+    ]
+    if there:
+        # One that a team wrote itself has another description.
+        return next((edge for edge in there if edge.name == interaction["description"]), there[0])
     for message in REGISTRY.values():
         if message.contract.public and (message.contract.owner, message.contract.name) == (provider, routing_key):
             return _public(consumer, message)
@@ -107,6 +118,16 @@ def _of(message: type[Message], contract: Contract) -> Iterable[Edge]:
                 routing_key=contract.name,
                 message=message,
             )
+
+
+def _refused(requests: Sequence[Edge]) -> Iterable[Edge]:
+    """What may be refused, and by which error; what any request may be refused by stands at one of each pair."""
+    met: set[str] = set()
+    for edge in requests:
+        assert edge.message is not None
+        for error in (*(() if edge.pair in met else ALWAYS), *refusals_of(edge.message)):
+            yield msgspec.structs.replace(edge, refusal=error)
+        met.add(edge.pair)
 
 
 def interactions(path: Path) -> list[dict[str, Any]]:
@@ -195,7 +216,12 @@ def _add_request(pact: Pact, edge: Edge) -> None:
         .with_body(message.example, "application/json")
         .with_metadata({"exchange": edge.exchange, "routing_key": edge.routing_key})
         .will_respond_with()
-        .with_body({"answer": expected(reply, sample(reply))}, "application/json")
+        .with_body(
+            {"answer": expected(reply, sample(reply))}
+            if edge.refusal is None
+            else {"refusal": expected_refusal(edge.refusal)},
+            "application/json",
+        )
     )
 
 

@@ -17,17 +17,17 @@ from deploy.local.bootstrap import SERVICES
 from libs.common.clock import ManualClock
 from libs.common.contracts.base import key
 from libs.common.contracts.foreign import ForeignMessage, subscriptions_of
+from libs.common.errors import Invalid
 from libs.common.messaging.envelope import open_pack, received
 from libs.common.messaging.foreign import Reading
-from libs.common.messaging.requests import Reply
+from libs.common.messaging.requests import Reply, _refused
 from libs.common.messaging.topology import topology
 from services.api.orders.reports import read_order
 from services.api.tenants.reports import reader
-from tests.contract.answers import answered, handlers
+from tests.contract.answers import answered, handlers, refused
 from tests.contract.pacts import (
     FOLDER,
     Edge,
-    address_of,
     by_pair,
     edges,
     interactions,
@@ -89,15 +89,27 @@ def test_consumer_reads_the_example_of_its_pact(pair: str) -> None:
 
     pact.verify(consume, kind="Async")
     pact.verify(consume, kind="Sync")
-    assert sorted(read) == sorted(some)
+    # A request that is refused is the same one.
+    assert sorted(read) == sorted(name.partition(" refused: ")[0] for name in some)
     for each in interactions(FOLDER / f"{pair}.json"):
         if "response" in each:
-            message = some[each["description"]].message
-            assert message is not None
-            assert message.contract.reply is not None
             [response] = each["response"]
-            reply = msgspec.json.decode(msgspec.json.encode(response["contents"]["content"]), type=Reply)
-            msgspec.json.decode(reply.answer, type=message.contract.reply)
+            _read_reply(some[each["description"]], msgspec.json.encode(response["contents"]["content"]))
+
+
+def _read_reply(edge: Edge, body: bytes) -> None:
+    """Read a reply as its requester does: what it raises of a refusal is what clients of its routes get."""
+    assert edge.message is not None
+    assert edge.message.contract.reply is not None
+    reply = msgspec.json.decode(body, type=Reply)
+    if edge.refusal is None:
+        msgspec.json.decode(reply.answer, type=edge.message.contract.reply)
+        return
+    assert reply.refusal is not None
+    raised = _refused(reply.refusal)
+    assert (raised.reason, raised.status) == (edge.refusal.code, edge.refusal.status)
+    assert raised.detail
+    assert bool(getattr(raised, "errors", ())) is isinstance(raised, Invalid)
 
 
 def _read(edge: Edge, body: bytes) -> None:
@@ -133,7 +145,7 @@ def test_provider_sends_what_its_consumers_read(provider: str) -> None:
         verifier.add_source(path)
         consumer = path.stem.removesuffix(f"-{provider}")
         for each in interactions(path):
-            sent[each["description"]] = sent_to(address_of(each), provider, consumer)
+            sent[each["description"]] = sent_to(each, provider, consumer)
 
     def produce(name: str, metadata: dict[str, Any] | None) -> Message:
         edge = sent[name]
@@ -150,6 +162,8 @@ def _sent(edge: Edge) -> bytes:
         return body_of(edge.exchange, edge.routing_key)
     assert edge.message is not None
     contract = edge.message.contract
+    if edge.refusal is not None:
+        return refused(edge.provider, edge.message, edge.refusal)
     if edge.is_request:
         return answered(_handlers(edge.provider)[key(contract)])
     made = _publications()[key(contract)]

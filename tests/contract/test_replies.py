@@ -21,6 +21,7 @@ from libs.common.contracts import REGISTRY, Kind, Message
 from libs.common.messaging.asyncapi_parts import REFUSAL
 from libs.common.messaging.requests import Reply
 from libs.common.messaging.topology import reply_exchange
+from tests.contract.refusals import REFUSED, error_of, kind_of
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import Platform
 
@@ -47,34 +48,6 @@ LAST = (
     "periods.close",
 )
 """What ends them."""
-REFUSED = {
-    "account_roles.assign": "account_unknown",
-    "customers.detach_method": "saved_payment_method_not_found",
-    "customers.find_method": "saved_payment_method_not_found",
-    "discrepancies.assign": "discrepancy_not_found",
-    "discrepancies.decide": "discrepancy_not_found",
-    "discrepancies.get": "discrepancy_not_found",
-    "discrepancies.ignore": "discrepancy_not_found",
-    "discrepancies.reopen": "discrepancy_not_found",
-    "discrepancies.repair": "discrepancy_not_found",
-    "discrepancies.resolve": "discrepancy_not_found",
-    "entries.reverse": "entry_not_found",
-    "holds.capture": "hold_not_found",
-    "holds.get": "hold_not_found",
-    "holds.place": "account_unknown",
-    "holds.void": "hold_not_found",
-    "imports.complete": "import_conflict",
-    "journal.approve": "proposal_not_found",
-    "journal.proposal": "proposal_not_found",
-    "journal.reject": "proposal_not_found",
-    "line_matches.add": "line_match_invalid",
-    "line_matches.undo": "line_match_not_found",
-    "reconciliation_periods.close": "reconciliation_period_open",
-    "reconciliation_periods.get": "reconciliation_period_not_found",
-    "replays.cancel": "webhook_replay_not_found",
-    "replays.get": "webhook_replay_not_found",
-}
-"""What is refused to a tenant with one payment, and by which code."""
 FULL = {
     "accounts.list",
     "attempts.list",
@@ -193,6 +166,7 @@ async def test_every_request_is_answered_as_its_requester_reads(platform: Platfo
                 continue
             assert [error.message for error in refusal.iter_errors(json.loads(raw)["refusal"])] == []
             assert f"`{reply.refusal.code}`" in errors
+            assert reply.refusal.kind == kind_of(error_of(reply.refusal.code))
             refused[kind.contract.name] = reply.refusal.code
     assert refused == REFUSED
     assert empty.isdisjoint(FULL)
