@@ -2,8 +2,8 @@
 
     python -m tests.proof.reconciliation --payments 5000 --kills 30
 
-Loads payments with their movements and entries, disputes, payouts and what a bank has of them, damages some of them in every way, alone
-and in pairs, and compares them once, one payment after the other, without writing anything down. What was damaged must be found, and
+Loads payments with their movements and entries, disputes, payouts, what a bank has of them and a processor's report, damages some of them in
+every way, alone and in pairs, and compares them once, one payment after the other, without writing anything down. What was damaged must be found, and
 nothing about what was not. Then another process carries a run out in small steps, pages at once, and is
 killed with SIGKILL, and another one goes on. Both must have counted and found the same, to the last amount.
 
@@ -44,10 +44,11 @@ from services.gateway.reconciliation.runs import reconciling
 from services.gateway.reconciliation.runs import sql as runs_sql
 from services.gateway.reconciliation.runs.commands import reading, running
 from services.gateway.reconciliation.runs.domain.run import Progress
+from services.gateway.reconciliation.runs.sources import Sources
 from services.gateway.settings import ReconciliationSettings
 from tests.bench.facts import BIG, gateway, load
 from tests.bench.payments import ROOT
-from tests.proof.reconciliation_damages import faults, load_and_damage
+from tests.proof.reconciliation_damages import faults, load_and_damage, report_all_but
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -57,6 +58,8 @@ _EACH = 5
 """Payments whose movements are loaded with a damage."""
 _HELD_MAX = 8
 """The last step of a process that it may be held in, for two kills; a run has more than twice as many."""
+_UNREPORTED = 3
+"""Payments that the processor's report lacks, though it has their day."""
 _ALONE = 2
 """Payments that are damaged in each way."""
 _SHOWN_MAX = 2_000
@@ -146,6 +149,8 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
         left = iter([(payment, at) for tenant, payment, at in rows if tenant == BIG][_EACH:])
         await _damage(admin, (payment for payment, _ in left))
         things = await load_and_damage(admin, BIG, left, chance, pairs=_PAIRS if is_held else None)
+        lacking = [payment for payment, _ in islice(left, _UNREPORTED)]
+        things += await report_all_but(admin, BIG, rows[-1][2], lacking)
         window = rows[0][2], rows[-1][2] + timedelta(seconds=1)
         bus, databases = await stack.enter_async_context(gateway(database, urls))
         runs = reconciling(databases["gateway"], bus, ReconciliationSettings(), SystemClock())
@@ -172,7 +177,7 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
 
         alone = await begin(is_dry=True)
         with (
-            mock.patch.object(runs_sql, "is_reported", _is_reported),
+            mock.patch.object(Sources, "payment_columns", Sources.payments),
             mock.patch.object(running, "SAMPLE_MAX", _SHOWN_MAX),
         ):
             await runs.work()
@@ -260,11 +265,6 @@ def _hold(moment: str) -> None:
 
 async def _nothing(*_: Any) -> Any:
     return None
-
-
-async def _is_reported(*_: Any) -> bool:
-    """Say that there are reports: then no page is compared at once."""
-    return True
 
 
 async def go_on() -> None:

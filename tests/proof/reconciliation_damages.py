@@ -7,7 +7,7 @@ what does not agree is found about the one that was damaged.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ import msgspec
 from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_roles import Role
 from libs.common.ids import derived_id, new_id
+from services.gateway.reconciliation.imports.domain import identity_of
 from services.ledger.accounts import default_account_id
 from tests.support.bank_histories import payout_row
 
@@ -96,6 +97,41 @@ async def load_and_damage(
     return things
 
 
+async def report_all_but(
+    admin: asyncpg.Connection, tenant_id: str, at: datetime, payments: Sequence[UUID]
+) -> list[Thing]:
+    """Import a report of all that moved, as it is by now, but for some payments; returns these."""
+    source_id, key = new_id(at), new_id(at)
+    await _source(admin, tenant_id, source_id, key, at, "stripe_balance_change")
+    await admin.execute(
+        "UPDATE gateway.file_imports SET kinds = ARRAY(SELECT DISTINCT reporting_category FROM gateway.processor_movements "
+        "WHERE tenant_id = $2) WHERE id = $1",
+        key,
+        tenant_id,
+    )
+    moved = await admin.fetch(
+        "SELECT id, movement_id, currency, amount_minor, fee_minor, created_at FROM gateway.processor_movements "
+        "WHERE tenant_id = $1 AND kind NOT IN ('payout', 'payout_return') AND (payment_intent_id = ANY ($2::uuid[])) IS NOT TRUE",
+        tenant_id,
+        payments,
+    )
+    for number, each in enumerate(moved, start=1):
+        on = each["created_at"].date()
+        await _write(
+            admin,
+            "gateway.statement_lines",
+            **_line(tenant_id, source_id, key, new_id(at), on, each["currency"], each["amount_minor"], at)
+            | {
+                "identity": identity_of("", each["id"]),
+                "line": number,
+                "account": "",
+                "bank_id": each["id"],
+                "fee_minor": each["fee_minor"],
+            },
+        )
+    return [Thing(payment, ("a report lacks it",), frozenset((str(payment),))) for payment in payments]
+
+
 def faults(things: Sequence[Thing], found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say what was damaged and is named by no discrepancy, and what is named and was not damaged."""
     named = {str(each[column]) for each in found for column in ("payment_intent_id", "subject", "gateway_ref")}
@@ -135,15 +171,23 @@ async def _disputed(
 
 
 async def _bank(admin: asyncpg.Connection, tenant_id: str, at: datetime) -> UUID:
-    """Add a source that sends statements, which have all days before a time and some after it; returns it."""
-    source_id, key = new_id(at), new_id(at)
+    """Add a source that sends statements; returns it."""
+    source_id = new_id(at)
+    await _source(admin, tenant_id, source_id, new_id(at), at, "mt940")
+    return source_id
+
+
+async def _source(
+    admin: asyncpg.Connection, tenant_id: str, source_id: UUID, key: UUID, at: datetime, file_format: str
+) -> None:
+    """Add a source, and a file of it that has all days before a time and some after it."""
     await _write(
         admin,
         "gateway.import_sources",
         tenant_id=tenant_id,
         id=source_id,
-        name="Bank",
-        reading=json.dumps({"format": "mt940"}),
+        name=file_format,
+        reading=json.dumps({"format": file_format}),
         created_at=at,
         updated_at=at,
     )
@@ -162,7 +206,6 @@ async def _bank(admin: asyncpg.Connection, tenant_id: str, at: datetime) -> UUID
         created_at=at,
         ended_at=at,
     )
-    return source_id
 
 
 async def _paid_out(
@@ -189,26 +232,34 @@ async def _paid_out(
     await _write(
         admin,
         "gateway.statement_lines",
-        **dict.fromkeys(("bank_id", "kind", "counterparty"), ""),
-        source_id=source_id,
-        occurrence=1,
-        tenant_id=tenant_id,
-        id=line,
-        import_id=payout,
-        line=1,
-        identity=line.bytes,
-        essence=line.bytes,
-        account="BR1",
-        booked_on=on,
-        currency="BRL",
-        amount_minor=amount,
-        fee_minor=0,
-        refs=json.dumps({"end_to_end": ref.replace("_", "").upper()}),
-        description="STRIPE PAYOUT",
-        raw="{}",
-        created_at=at,
+        **_line(tenant_id, source_id, payout, line, on, "BRL", amount, at)
+        | {"refs": json.dumps({"end_to_end": ref.replace("_", "").upper()}), "description": "STRIPE PAYOUT"},
     )
     return Thing(payout, damages, frozenset((str(payout), str(line), ref, f"txn_{ref}")))
+
+
+def _line(
+    tenant_id: str, source_id: UUID, import_id: UUID, line: UUID, on: date, currency: str, amount: int, at: datetime
+) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(("bank_id", "kind", "counterparty", "description"), ""),
+        "source_id": source_id,
+        "occurrence": 1,
+        "tenant_id": tenant_id,
+        "id": line,
+        "import_id": import_id,
+        "line": 1,
+        "identity": line.bytes,
+        "essence": line.bytes,
+        "account": "BR1",
+        "booked_on": on,
+        "currency": currency,
+        "amount_minor": amount,
+        "fee_minor": 0,
+        "refs": "{}",
+        "raw": "{}",
+        "created_at": at,
+    }
 
 
 async def _move(

@@ -1,6 +1,6 @@
 """A page that the database compares at once: of each payment it says what the comparison of that payment alone says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -175,7 +175,7 @@ def _run(office: Office) -> Run:
     )
 
 
-async def at_once(office: Office, sides: Listing, *, left_max: int = 500) -> Any:
+async def at_once(office: Office, sides: Listing, *, left_max: int = 500, unreported: Sequence[UUID] = ()) -> Any:
     bounds = {"after": first_id(MADE), "until": first_id(UNTIL)}
     expected = await sql.expected_entries(office.database, office.tenant_id, **bounds, limit=1_000)
     return await sql.compare_at_once(
@@ -184,6 +184,7 @@ async def at_once(office: Office, sides: Listing, *, left_max: int = 500) -> Any
         **bounds,
         paid=paid_columns(sides.facts),
         booked=entry_columns(sides.booked, expected.split(",")),
+        unreported=unreported,
         since=office.clock.now() - timedelta(days=30),
         left_max=left_max,
     )
@@ -265,6 +266,13 @@ async def test_what_became_known_after_its_month_was_closed_is_left(office: Offi
         )
     result = await at_once(office, Listing(known, late))
     assert result.left == (intent_of(late),)
+
+
+async def test_what_a_report_lacks_is_left(office: Office) -> None:
+    made = [paid(number) for number in range(3)]
+    await record(office, *made)
+    result = await at_once(office, Listing(*made), unreported=[intent_of(made[1])])
+    assert (result.left, result.payments) == ((intent_of(made[1]),), 2)
 
 
 async def test_runs_find_and_write_the_same_at_once_and_one_by_one(

@@ -167,8 +167,6 @@ class StepReading:
         after = UUID(run.cursor) if run.cursor else UUID(int=run.first_payment.int - 1)
         end = UUID(int=run.end_of_payments.int - 1)
         tenant_id = run.tenant_id
-        if await sql.is_reported(self._database, tenant_id):
-            return await self._read_each(run, after, end)
         payments = await self._sources.payment_columns(tenant_id, after=after, until=end, limit=_AT_ONCE_MAX)
         reach = payments.next_after or end
         expected = await sql.expected_entries(
@@ -179,13 +177,18 @@ class StepReading:
         )
         if payments.columns is None or entries.columns is None:
             return await self._read_each(run, after, end)
+        until = entries.next_after or reach
+        unreported: Sequence[UUID] = ()
+        if await sql.is_reported(self._database, tenant_id):
+            unreported = await sql.unreported_payments(self._database, tenant_id, after=after, until=until)
         at_once = await sql.compare_at_once(
             self._database,
             run,
             after=after,
-            until=entries.next_after or reach,
+            until=until,
             paid=payments.columns,
             booked=entries.columns,
+            unreported=unreported,
             since=run.started_at - sql.SEEN_AGAIN_AFTER,
             left_max=_STEP_MAX,
         )

@@ -36,7 +36,7 @@ from services.gateway.reconciliation.runs.sql.progress import (
     scheduled_since,
     tenants,
 )
-from services.gateway.reconciliation.runs.sql.reports import missing_in_reports
+from services.gateway.reconciliation.runs.sql.reports import missing_in_reports, unreported_payments
 
 __all__ = [
     "SEEN_AGAIN_AFTER",
@@ -70,6 +70,7 @@ __all__ = [
     "tenants",
     "unexplained",
     "unmatch",
+    "unreported_payments",
     "unsettled_entries",
     "witnesses",
 ]

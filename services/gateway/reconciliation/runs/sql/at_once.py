@@ -3,6 +3,7 @@
 What the api and the ledger have comes as lists, which only the database takes apart.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -34,16 +35,16 @@ SELECT coalesce(string_agg(({derived})::text, ','), '') AS expected
     tail=_tail(EntryKind.AVAILABLE),
 )
 
-# A report of all that moved shows what is missing in it movement by movement.
+# Reports show what is missing in them movement by movement, which is looked for only where there is one.
 _REPORTED = Statement("""
 SELECT EXISTS (SELECT FROM import_sources AS s JOIN file_imports AS i ON i.tenant_id = s.tenant_id AND i.source_id = s.id
-                WHERE s.tenant_id = :tenant_id AND s.reading::jsonb ->> 'format' = 'stripe_balance_change'
+                WHERE s.tenant_id = :tenant_id AND s.reading::jsonb ->> 'format' LIKE 'stripe%'
                   AND s.deleted_at IS NULL AND i.status = 'IMPORTED') AS is_reported
 """)
 
 # Sides are joined in full, since such a join is never a loop over one list for each item of another, however few the planner expects. What
 # is read by key is a scalar subquery for the same reason. A payment about which something is unsettled is left to be looked at by itself, and
-# so is one with a movement that is missing in the report of a closed month. Conditions are those of `agreeing`, and that a payment that was
+# so is one with a movement that is missing in the report of a closed month, or of the processor. Conditions are those of `agreeing`, and that a payment that was
 # never captured has nothing anywhere else.
 _AT_ONCE = Statement(
     """
@@ -64,6 +65,8 @@ available AS MATERIALIZED (
 doubted AS MATERIALIZED (
     SELECT id FROM unnest(string_to_array(:paid.others, ',')::uuid[] || string_to_array(:booked.others, ',')::uuid[]) AS o (id)
      WHERE id > :after AND id <= :until
+    UNION
+    SELECT id FROM unnest(:unreported::uuid[]) AS r (id)
     UNION
     SELECT payment_intent_id FROM discrepancies
      WHERE payment_intent_id > :after AND payment_intent_id <= :until AND tenant_id = :tenant_id AND {looked_at}),
@@ -152,7 +155,7 @@ async def expected_entries(database: Database, tenant_id: str, *, after: UUID, u
 
 
 async def is_reported(database: Database, tenant_id: str) -> bool:
-    """Return whether a tenant has imported a report of all that moved, with which each movement is compared."""
+    """Return whether a tenant has imported a report of the processor, with which each movement is compared."""
     row = await _REPORTED.fetchrow(database, tenant_id=tenant_id)
     return row is not None and bool(row["is_reported"])
 
@@ -165,12 +168,13 @@ async def compare_at_once(
     until: UUID,
     paid: PaymentColumns,
     booked: EntryColumns,
+    unreported: Sequence[UUID],
     since: datetime,
     left_max: int,
 ) -> AtOnce:
     """Compare a range of payments: what agrees is added up, and named where it was not written down since then; at most `left_max` are left.
 
-    Where so many are left, the range ends with the last of them.
+    Where so many are left, the range ends with the last of them. Payments that are `unreported` are left.
     """
     [row] = await _AT_ONCE.fetch(
         database,
@@ -180,6 +184,7 @@ async def compare_at_once(
         until=until,
         paid=paid,
         booked=booked,
+        unreported=[*unreported],
         since=since,
         left_max=left_max,
     )
