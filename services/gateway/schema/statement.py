@@ -302,3 +302,24 @@ def readings_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_processor_readings_due", "next_at"),
         comment="How far each list of an account was read; one process at a time reads one.",
     )
+
+
+def carried_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what moved on accounts before a day."""
+    return sa.Table(
+        "carried_balances",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose books."),
+        sa.Column("day", sa.Date, nullable=False, comment="At the beginning of this day in UTC."),
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode."),
+        sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+        sa.Column(
+            "net_minor",
+            sa.BigInteger,
+            nullable=False,
+            comment="What all booked movements came to that were of before, and known by the end of that day.",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "day", "account_id", "is_live", "currency", name="pk_carried_balances"),
+        comment="What moved on each account before a day, without its opening balance; never changed.",
+    )

@@ -17,6 +17,7 @@ from services.gateway.schema.matching import matching_tables
 from services.gateway.schema.sandbox import sandbox_payments_table
 from services.gateway.schema.statement import (
     balances_table,
+    carried_table,
     movements_table,
     openings_table,
     payouts_table,
@@ -376,6 +377,7 @@ DISCREPANCIES = reconciliation.discrepancies_table(METADATA)
 DISCREPANCY_CHANGES = reconciliation.changes_table(METADATA)
 RECONCILIATION_MATCHES = reconciliation.matches_table(METADATA)
 DISCREPANCY_REPAIRS = reconciliation.repairs_table(METADATA)
+CARRIED_BALANCES = carried_table(METADATA)
 RECONCILIATION_TURNS = reconciliation.turns_table(METADATA)
 RECONCILIATION_PERIODS = reconciliation.periods_table(METADATA)
 RECONCILIATION_SEALS = reconciliation.seals_table(METADATA)

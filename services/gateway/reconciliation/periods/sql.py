@@ -58,10 +58,17 @@ SELECT id, count(*) OVER () AS number FROM discrepancies AS d
  ORDER BY id LIMIT :limit
 """)
 
-# What happened before a month began, and became known since the month before was closed: by `ix_processor_movements_window`.
+# What happened before a month began, and became known since the month before was closed: within a day by `ix_processor_movements_window`, and
+# later by `ix_processor_movements_late`, so that what has long been known is not passed over.
 _LATE = Statement("""
-SELECT account_id, is_live, currency, count(*) AS number FROM processor_movements
- WHERE tenant_id = :tenant_id AND created_at < :begins_at AND is_booked AND seen_at >= :known_from AND seen_at < :known_until
+SELECT account_id, is_live, currency, count(*) AS number
+  FROM (SELECT account_id, is_live, currency FROM processor_movements
+         WHERE tenant_id = :tenant_id AND created_at >= :known_from::timestamptz - interval '1 day' AND created_at < :begins_at AND is_booked
+           AND seen_at >= :known_from AND seen_at < :known_until
+        UNION ALL
+        SELECT account_id, is_live, currency FROM processor_movements
+         WHERE tenant_id = :tenant_id AND created_at < least(:known_from::timestamptz - interval '1 day', :begins_at) AND is_booked
+           AND seen_at - created_at > interval '1 day' AND seen_at >= :known_from AND seen_at < :known_until) AS m
  GROUP BY account_id, is_live, currency
 """)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from libs.common.contracts.gateway_reports import MatchedTotal, RunReport
 from libs.common.db import Connection
 from services.gateway.reconciliation.reports import sql
-from services.gateway.reconciliation.reports.domain import Books, report
+from services.gateway.reconciliation.reports.domain import Books, carried_day, report
 
 
 async def make_report(
@@ -23,10 +23,13 @@ async def make_report(
 
     What became known from `known_until` on is left out of what moved.
     """
+    carried = await sql.carry(tx, tenant_id, day=carried_day(window[0], now=at))
     return report(
         window=window,
         made_at=at,
-        moved=await sql.moved(tx, tenant_id, since=window[0], until=window[1], known_until=known_until),
+        moved=await sql.moved(
+            tx, tenant_id, since=window[0], until=window[1], carried=carried, known_until=known_until
+        ),
         off=await sql.off(tx, tenant_id),
         books=books,
         matched=matched,

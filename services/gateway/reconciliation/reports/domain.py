@@ -1,7 +1,7 @@
 """What is always true of a report: what adds up, what stands beside what, and how old it is. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
@@ -24,6 +24,8 @@ AGES: Mapping[str, timedelta] = MappingProxyType(
 OLDER = "older"
 FEE = "fee"
 """The line of all fees: movements of their own, and what was kept of others."""
+_SETTLED = timedelta(days=2)
+"""So long after the beginning of a day it is settled what was known by its end."""
 _MIRRORS = frozenset({Role.PROCESSOR_PENDING, Role.PROCESSOR_AVAILABLE})
 """What mirrors the processor's own two figures."""
 _CLEARING = frozenset(
@@ -77,6 +79,14 @@ class Off(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     total_off_minor: int
     compared_at: datetime
+
+
+def carried_day(since: datetime, *, now: datetime) -> datetime:
+    """Return the latest beginning of a day, in UTC, to which balances can be carried for a window that begins then.
+
+    What is carried is what was known by the end of that day: one more day later no movement of then is still being written.
+    """
+    return min(since, now - _SETTLED).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def report(

@@ -1,6 +1,6 @@
 """The SQL of reports: what moved for a tenant, how far balances are off, and what is unsettled by age."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 from libs.common.contracts.gateway_reports import OpenTotal
@@ -8,9 +8,12 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
 from services.gateway.reconciliation.reports.domain import AGES, OLDER, Moved, Off
 
-# All that was published of a tenant until the end of the window, as the books have it: by `ix_processor_movements_window`. What
-# came before the window is added up each time, since a movement may become known later than it happened.
-_MOVED = Statement("""
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Nothing is carried to it, and nothing moved before."""
+
+# All that was published of a tenant until the end of the window, as the books have it: by `ix_processor_movements_window`, from a day on
+# before which everything is carried; and what became known of the time before since then, by `ix_processor_movements_late`.
+MOVED = Statement("""
 SELECT account_id, is_live, currency, kind,
        coalesce(sum(net) FILTER (WHERE NOT is_inside), 0)::int8 AS before_minor,
        count(*) FILTER (WHERE is_inside) AS number,
@@ -21,9 +24,16 @@ SELECT account_id, is_live, currency, kind,
        coalesce(-sum(least(fee, 0)) FILTER (WHERE is_inside), 0)::int8 AS given_back_minor,
        coalesce(sum(net), 0)::int8 AS until_minor
   FROM (
-    SELECT account_id, is_live, currency, kind, amount_minor AS amount, fee_minor AS fee, net_minor AS net,
-           created_at >= :since AS is_inside
-      FROM processor_movements WHERE tenant_id = :tenant_id AND created_at < :until AND is_booked
+    SELECT account_id, is_live, currency, 'carried' AS kind, 0::int8 AS amount, 0::int8 AS fee, net_minor AS net, false AS is_inside
+      FROM carried_balances WHERE tenant_id = :tenant_id AND day = (:carried::timestamptz AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT account_id, is_live, currency, kind, amount_minor, fee_minor, net_minor, created_at >= :since
+      FROM processor_movements WHERE tenant_id = :tenant_id AND created_at >= :carried AND created_at < :until AND is_booked
+       AND (:known_until::timestamptz IS NULL OR seen_at < :known_until)
+    UNION ALL
+    SELECT account_id, is_live, currency, kind, amount_minor, fee_minor, net_minor, false
+      FROM processor_movements WHERE tenant_id = :tenant_id AND created_at < :carried AND is_booked
+       AND seen_at - created_at > interval '1 day' AND seen_at >= :carried::timestamptz + interval '1 day'
        AND (:known_until::timestamptz IS NULL OR seen_at < :known_until)
     UNION ALL
     SELECT account_id, is_live, currency, 'opening', pending_minor + available_minor, 0, pending_minor + available_minor,
@@ -33,6 +43,30 @@ SELECT account_id, is_live, currency, kind,
   ) AS each
  GROUP BY account_id, is_live, currency, kind
  ORDER BY account_id, is_live, currency, kind
+""")
+
+# Until which day what moved is carried, a window's beginning at most, by the primary key.
+_CARRIED = Statement("SELECT max(day) AS day FROM carried_balances WHERE tenant_id = :tenant_id AND day <= :day")
+
+# What moved before a day, from what is carried to an earlier one. Movements are never changed; which of them count is a matter of the day alone,
+# so that whoever is first writes what everybody would.
+_CARRY = Statement("""
+INSERT INTO carried_balances (tenant_id, day, account_id, is_live, currency, net_minor)
+SELECT :tenant_id, (:day::timestamptz AT TIME ZONE 'UTC')::date, account_id, is_live, currency, sum(net)::int8
+  FROM (
+    SELECT account_id, is_live, currency, net_minor AS net FROM carried_balances
+     WHERE tenant_id = :tenant_id AND day = (:carried::timestamptz AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT account_id, is_live, currency, net_minor FROM processor_movements
+     WHERE tenant_id = :tenant_id AND created_at >= :carried AND created_at < :day AND is_booked
+       AND seen_at < :day::timestamptz + interval '1 day'
+    UNION ALL
+    SELECT account_id, is_live, currency, net_minor FROM processor_movements
+     WHERE tenant_id = :tenant_id AND created_at < :carried AND is_booked AND seen_at - created_at > interval '1 day'
+       AND seen_at >= :carried::timestamptz + interval '1 day' AND seen_at < :day::timestamptz + interval '1 day'
+  ) AS each
+ GROUP BY account_id, is_live, currency
+ON CONFLICT DO NOTHING
 """)
 
 # Of the accounts that the tenant owns; they are few.
@@ -64,13 +98,23 @@ async def moved(
     *,
     since: datetime,
     until: datetime,
+    carried: datetime,
     known_until: datetime | None,
 ) -> list[Moved]:
-    """Add up what moved for a tenant before a window and in it, and was known by then."""
-    rows: list[Any] = await _MOVED.fetch(
-        connection, tenant_id=tenant_id, since=since, until=until, known_until=known_until
+    """Add up what moved for a tenant before a window and in it, and was known by then, from what is carried to a day."""
+    rows: list[Any] = await MOVED.fetch(
+        connection, tenant_id=tenant_id, since=since, until=until, carried=carried, known_until=known_until
     )
     return [_moved(row) for row in rows]
+
+
+async def carry(tx: Connection, tenant_id: str, *, day: datetime) -> datetime:
+    """Write down what moved before a day; returns to which day that is carried, the same or, where nothing moved, an earlier one."""
+    row = await _CARRIED.fetchrow(tx, tenant_id=tenant_id, day=day.date())
+    known = _EARLIEST if row is None or row["day"] is None else datetime.combine(row["day"], time(), UTC)
+    if known == day:
+        return day
+    return day if await _CARRY.execute(tx, tenant_id=tenant_id, carried=known, day=day) else known
 
 
 async def off(connection: Connection | Database, tenant_id: str) -> list[Off]:
