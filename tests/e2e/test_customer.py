@@ -205,8 +205,15 @@ async def test_payment_that_failed_and_was_taken_settles(shop: Shop, was: str) -
     assert [
         (c["amount_captured"], c["amount_refunded"]) for c in shop.made_for(made, account.charges) if c["captured"]
     ] == [(2_500, 2_500)]
-    entries = (await shop.operator.call("GET", f"/v1/ledger/entries?payment_intent_id={made}")).json
-    assert sorted(entry["kind"] for entry in entries if entry["kind"] in {"capture", "refund"}) == ["capture", "refund"]
+
+    async def booked() -> bool:
+        entries = (await shop.operator.call("GET", f"/v1/ledger/entries?payment_intent_id={made}")).json
+        return sorted(each["kind"] for each in entries if each["kind"] in {"capture", "refund"}) == [
+            "capture",
+            "refund",
+        ]
+
+    await until(booked)
     timeline = (await shop.operator.call("GET", f"/v1/payment-intents/{made}/events")).json
     types = [event["type"] for event in timeline]
     assert types.index("payment.failed") < types.index("payment.captured") < types.index("payment.settled")

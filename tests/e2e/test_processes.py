@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.platform import ROOT, START_SECONDS, Answer, Client, Platform
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 LIMIT, LOGIN_LIMIT = 12, 3
 LIMITS = {
@@ -215,14 +216,22 @@ async def test_two_processes_answer_as_one_does(platform: Platform, tmp_path: Pa
     assert [status for label, status, _, _ in found if label.startswith("read")] == [200] * LIMIT + [429] * 2
 
 
-async def _until_waiting(admin: asyncpg.Connection) -> None:
-    """Wait until a statement of the api waits for a lock."""
-    async with asyncio.timeout(20):
-        while not await admin.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'api_app' "
-            "AND wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0.02)
+async def _until_waiting(platform: Platform) -> None:
+    """Wait until a statement of the api waits for a lock; outside of a transaction, which sees no connection that is made after its first look."""
+    looking = await asyncpg.connect(platform.database.admin_url)
+
+    async def waits() -> bool:
+        return bool(
+            await looking.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'api_app' "
+                "AND wait_event_type = 'Lock'"
+            )
+        )
+
+    try:
+        await until(waits)
+    finally:
+        await looking.close()
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
@@ -240,7 +249,7 @@ async def test_what_a_stopping_api_has_accepted_is_answered_or_not_there(platfor
         # A key that is being deleted: whoever inserts it waits, with the group that it is in, and all that come meanwhile.
         assert await admin.fetchval("DELETE FROM api.idempotency_keys WHERE tenant_id = $1 RETURNING 1", talk.tenant)
         calls = [asyncio.create_task(talk.client().call("POST", path, body, key=f"k-{n}")) for n in range(20)]
-        await _until_waiting(admin)
+        await _until_waiting(platform)
         stopping = asyncio.create_task(asyncio.to_thread(platform.kill if is_killed else platform.stop, process))
         if is_killed:
             await stopping

@@ -114,7 +114,7 @@ async def test_all_are_abandoned_and_named_while_some_are_tried(pair: Pair) -> N
             blocked = (
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
-            return bool(await relay.fetchval(blocked))
+            return bool((await database.fetch(blocked))[0][0])
 
         await until(waits)
     await relay.close()
