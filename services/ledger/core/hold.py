@@ -21,7 +21,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """An amount set aside: a promise to move money from one account to another, or to let it go.
 
     Raises:
-        EntryInvalid: for an amount out of range, an unknown currency, one account on both sides, or an end in the past.
+        EntryInvalid: for an amount out of range, an unknown currency, or one account on both sides.
     """
 
     tenant_id: str
@@ -56,13 +56,20 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidAmount(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units")
         if self.debit_account_id == self.credit_account_id:
             raise EntryInvalid("a hold needs two accounts")
-        if self.expires_at is not None and self.expires_at <= self.placed_at:
-            raise EntryInvalid("a hold must expire after it is placed")
 
     @property
     def sides(self) -> tuple[tuple[Side, UUID], tuple[Side, UUID]]:
         """Its two accounts, each with the side that a capture posts to it."""
         return (Side.DEBIT, self.debit_account_id), (Side.CREDIT, self.credit_account_id)
+
+    def require_future(self) -> None:
+        """Check that its end is not over as it is placed: of a new one only, since the same request may come again later.
+
+        Raises:
+            EntryInvalid: when it is.
+        """
+        if self.is_due(self.placed_at):
+            raise EntryInvalid("a hold must expire after it is placed")
 
     def is_due(self, now: datetime) -> bool:
         """Return whether its time is over."""

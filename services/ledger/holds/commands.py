@@ -1,4 +1,4 @@
-"""HoldCommands, in two phases: an amount is set aside, then captured, voided or left to expire.
+"""Holds, in two phases: an amount is set aside, then captured, voided or left to expire.
 
 A hold is checked against the floor and the ceiling of its accounts under the same lock as any posting, so what is available
 can never be promised twice.
@@ -21,7 +21,7 @@ from services.ledger.holds.schemas import hold_requested, hold_shown
 from services.ledger.posting import Booking, Placing, PostingService, Releasing
 
 EXPIRIES_MAX = 500
-"""HoldCommands that one round of expiring lets go at most."""
+"""Holds that one round of expiring lets go at most."""
 
 
 class HoldCommands:

@@ -205,6 +205,7 @@ class _Group:
             if not before.is_same_promise_as(hold):
                 raise HoldConflict(f"there is a hold {hold.id} with other content")
             return Held(hold=before)
+        hold.require_future()
         self._require_approval(placing)
         touched: dict[BalanceKey, Balance] = {}
         for side, account_id in hold.sides:

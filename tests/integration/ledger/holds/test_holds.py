@@ -72,6 +72,16 @@ class TestHolds:
         assert await bank.void(other) == other
         assert await refused(bank.capture(other)) == "hold_resolved"
 
+    async def test_a_hold_placed_again_after_its_end_is_answered_as_before(self, bank: Bank) -> None:
+        hold = await bank.hold(700, lasts=timedelta(seconds=5))
+        bank.clock.advance(timedelta(seconds=10))
+        late = timedelta(seconds=-5)
+        assert await bank.hold(700, hold_id=hold.id, lasts=late) == hold
+        assert await refused(bank.hold(701, hold_id=hold.id, lasts=late)) == "hold_conflict"
+        assert await refused(bank.hold(700, lasts=late)) == "entry_invalid"
+        await bank.holds.expire()
+        assert (await bank.hold(700, hold_id=hold.id, lasts=late)).state is contract.HoldState.EXPIRED
+
     async def test_what_is_wrong_about_a_hold_has_a_name(self, bank: Bank) -> None:
         hold = await bank.hold(10)
         assert await refused(bank.capture(hold, 11)) == "hold_exceeded"

@@ -150,14 +150,20 @@ def test_a_hold_of_every_amount_within_bounds_is_placed(amount_minor: int) -> No
         {"amount_minor": -1},
         {"amount_minor": AMOUNT_MINOR_MAX + 1},
         {"currency": "XYZ"},
-        {"expires_at": NOW},
-        {"expires_at": NOW - timedelta(seconds=1)},
         {"debit_account_id": UUID(int=5), "credit_account_id": UUID(int=5)},
     ],
 )
 def test_a_hold_that_promises_nothing_cannot_be_made(changes: dict[str, object]) -> None:
     with pytest.raises((EntryInvalid, InvalidAmount, UnsupportedCurrency)):
         Hold(**{name: getattr(a_hold(), name) for name in Hold.__struct_fields__} | changes)
+
+
+@pytest.mark.parametrize("before", [timedelta(0), timedelta(seconds=1)])
+def test_a_new_hold_must_end_after_it_is_placed(before: timedelta) -> None:
+    a_hold().require_future()
+    a_hold(expires_at=None).require_future()
+    with pytest.raises(EntryInvalid):
+        a_hold(expires_at=NOW - before).require_future()
 
 
 def test_a_hold_is_due_at_its_end_and_never_without_one() -> None:
