@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from deploy.local import servers as local
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.errors import Rejected
 from libs.common.web.errors import HttpProblem
 from services.api.payments.domain import CaptureMethod, Status
@@ -47,6 +48,8 @@ ENDINGS = (
     *(0, 0, 0, 0, 0, 0, 0, 0, 9001, 9005, 9005, 9011, 9012, 9013, 9021, 9022, 9031, 9033, 9034, 9035),
     *(9041, 9042, 9043, 9044, 9061, 9062, 9063, 9071, 9072, 9073),
 )
+SLIP_ENDINGS = (0, 0, 9_011, 9_045, 9_046, 9_047, 9_047, 9_048, 9_072)
+"""Of what is paid by a code or a slip: paid, never paid, expired, paid too late, paid before the answer."""
 REFUNDS = (None, 100, 2_500, 9_051, 9_052, 9_053, 9_054, 9_055, 9_056)
 CAPTURES = (None, None, 9_000, 10_000, 9_073)
 
@@ -70,13 +73,29 @@ class Step(msgspec.Struct, frozen=True):
     twice: bool
 
 
-payments = st.lists(
-    st.tuples(
-        st.sampled_from(ENDINGS),
+class Payment(msgspec.Struct, frozen=True):
+    """What one merchant wishes to be paid, and how."""
+
+    amount_minor: int
+    method: CaptureMethod
+    paid_by: PaymentMethodType
+    is_meant: bool
+    """Whether it is confirmed at once."""
+
+
+def _paid(paid_by: PaymentMethodType) -> st.SearchStrategy[Payment]:
+    is_slip = paid_by.is_asynchronous
+    return st.builds(
+        lambda leading, ending, method, is_meant: Payment(leading * 10_000 + ending, method, paid_by, is_meant),
         st.integers(1, 3),
-        st.sampled_from(CaptureMethod),
+        st.sampled_from(SLIP_ENDINGS if is_slip else ENDINGS),
+        st.just(CaptureMethod.AUTOMATIC) if is_slip else st.sampled_from(CaptureMethod),
         st.sampled_from((True, True, False)),
-    ),
+    )
+
+
+payments = st.lists(
+    st.sampled_from((*(PaymentMethodType.CARD,) * 6, PaymentMethodType.PIX, PaymentMethodType.BOLETO)).flatmap(_paid),
     min_size=PAYMENTS,
     max_size=PAYMENTS,
 )
@@ -126,16 +145,22 @@ class Histories(RuleBasedStateMachine):
         self.runner.run(self.world.forget())
 
     @initialize(drawn=payments, seed=st.integers(0, 2**32 - 1))
-    def create(self, drawn: list[tuple[int, int, CaptureMethod, bool]], seed: int) -> None:
+    def create(self, drawn: list[Payment], seed: int) -> None:
         """Some merchants wish to be paid, and most of them mean it."""
         self.chance.seed(seed)
 
         async def run() -> None:
-            for number, (ending, leading, method, is_meant) in enumerate(drawn):
-                amount_minor, key = leading * 10_000 + ending, f"first-{number}"
-                intent = await self.world.create(self.tenant_id, amount_minor=amount_minor, method=method, key=key)
+            for number, payment in enumerate(drawn):
+                key = f"first-{number}"
+                intent = await self.world.create(
+                    self.tenant_id,
+                    amount_minor=payment.amount_minor,
+                    method=payment.method,
+                    paid_by=payment.paid_by,
+                    key=key,
+                )
                 self.intents.append(intent)
-                if is_meant:
+                if payment.is_meant:
                     await self.world.ask(self.tenant_id, intent, "confirm", amount_minor=None, key=key)
 
         self.runner.run(run())

@@ -7,7 +7,6 @@ what it has confirmed) the bag does not do either.
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,10 +19,9 @@ import msgspec
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
 from libs.common.contracts import REGISTRY, Kind
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
-from libs.common.messaging.consumer import EachConsumer, PackConsumer
-from libs.common.messaging.envelope import PackedEvent, encode_pack
-from libs.common.messaging.patience import Watch
+from libs.common.messaging.envelope import PackedEvent
 from libs.common.observability.correlation import Correlation
 from services.api.errors import PaymentIntentNotFound
 from services.api.idempotency import Given, Idempotency
@@ -41,110 +39,13 @@ from services.gateway.settings import ResolutionSettings
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
 from services.ledger.integrity import AGREE_WITHIN, IntegrityConsumers, Reconciliation, Verifier
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
+from tests.proof.post import Bus, Letter, Post
 from tests.support.databases import fresh_database
 from tests.support.processors import SoleProcessor
 
 SERVICES = ("api", "gateway", "ledger")
-PACK_MAX = 20
 STUCK_AFTER = timedelta(minutes=2)
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """One event in transit to one queue."""
-
-    queue: str
-    name: str
-    event: PackedEvent
-
-
-class _Taken:
-    """What a consumer gets from the broker: a body, and a way to say that it is done."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self.message_id = None
-        self.is_current = True
-        self.done = asyncio.Event()
-
-    async def ack(self) -> None:
-        """Say that it is done."""
-        self.done.set()
-
-
-class Post:
-    """The bag of letters, in the place of the broker and its delay queues."""
-
-    def __init__(self) -> None:
-        self.bag: list[Letter] = []
-        self.dead: list[str] = []
-        self.consumers: dict[str, PackConsumer[Any] | EachConsumer[Any]] = {}
-
-    async def postpone(self, queue: str, name: str, events: Sequence[PackedEvent], delay_seconds: int) -> None:
-        """What came too early comes again, whenever that is; it may be too early as often as it likes."""
-        self.bag += [Letter(queue, name, event) for event in events]
-
-    async def dead_letter(
-        self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None
-    ) -> None:
-        """A dead letter: in these histories there must be none."""
-        self.dead.append(f"{queue} {name} {message_id}: {verdict.reason} {verdict.detail} {body.decode()}")
-
-    async def deliver(self, chance: random.Random, *, share: float, doubled: float) -> None:
-        """Deliver a random share of the bag, shuffled, in packs of random sizes; some of it stays, to come again."""
-        chance.shuffle(self.bag)
-        count = max(1, round(len(self.bag) * share)) if self.bag else 0
-        taken, self.bag = self.bag[:count], self.bag[count:]
-        self.bag += [letter for letter in taken if chance.random() < doubled]
-        by_queue: dict[str, list[Letter]] = defaultdict(list)
-        for letter in taken:
-            by_queue[letter.queue].append(letter)
-        messages: list[_Taken] = []
-        for queue, waiting in by_queue.items():
-            while waiting:
-                size = chance.randint(1, PACK_MAX)
-                pack = [waiting.pop() for _ in range(min(size, len(waiting)))]
-                message = _Taken(encode_pack(pack[0].name, [letter.event for letter in pack]))
-                messages.append(message)
-                await self.consumers[queue].take(message)  # type: ignore[arg-type] # as much of a message as is read
-        for message in messages:
-            await message.done.wait()
-
-
-class _Bus:
-    """A service's bus, as far as registering goes: each handler gets its real consumer, fed from the bag."""
-
-    def __init__(self, service: str, database: Database, post: Post, tasks: list[asyncio.Task[None]]) -> None:
-        self._service = service
-        self._database = database
-        self._post = post
-        self._tasks = tasks
-
-    def handle(self, kind: Any, handler: Any) -> None:
-        """Handle events in sets."""
-        queue = kind.contract.queue(self._service)
-        redelivery: Any = self._post
-        consumer = PackConsumer(
-            kind, handler, queue=queue, database=self._database, redelivery=redelivery, batch_max=500
-        )
-        self._post.consumers[queue] = consumer
-        self._tasks.append(asyncio.create_task(consumer.run(), name=queue))
-
-    def handle_each(self, kind: Any, handler: Any, *, concurrency: int = 64) -> None:
-        """Handle events on their own."""
-        queue = kind.contract.queue(self._service)
-        redelivery: Any = self._post
-        self._post.consumers[queue] = EachConsumer(
-            kind,
-            handler,
-            queue=queue,
-            redelivery=redelivery,
-            concurrency=concurrency,
-            watch=Watch(self._database, queue=queue),
-        )
-
-    def answer(self, kind: Any, handler: Any) -> None:
-        """Nobody asks in these histories."""
 
 
 class World:
@@ -214,7 +115,15 @@ class World:
         )
         await self.eyes.execute("DELETE FROM gateway.sandbox_payments")
 
-    async def create(self, tenant_id: str, *, amount_minor: int, method: CaptureMethod, key: str) -> UUID:
+    async def create(
+        self,
+        tenant_id: str,
+        *,
+        amount_minor: int,
+        method: CaptureMethod,
+        key: str,
+        paid_by: PaymentMethodType = PaymentMethodType.CARD,
+    ) -> UUID:
         """Create an intent."""
         new = api.NewIntent(
             amount_minor=amount_minor,
@@ -223,6 +132,7 @@ class World:
             description=None,
             metadata={},
             capture_method=method,
+            payment_method_type=paid_by,
         )
         claim = self._idempotency.claim(tenant_id=tenant_id, operation="create", key=key, body=msgspec.json.encode(new))
         answer = await self.payments.create(
@@ -395,5 +305,5 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
             ),
         )
         for service, register in registrations:
-            register(_Bus(service, databases[service], post, tasks))
+            register(Bus(service, databases[service], post, tasks))
         yield world
