@@ -1,13 +1,14 @@
 """Every field of a hold, an account and an entry survives its row, and what never changes is kept by the database."""
 
 from datetime import timedelta
+from typing import cast
 
 import asyncpg
 import msgspec
 import pytest
 
 from libs.common.clock import SystemClock
-from libs.common.contracts.ledger import AccountType
+from libs.common.contracts.ledger import AccountType, JournalEntry, PostingLine
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
@@ -15,11 +16,13 @@ from services.ledger import posting
 from services.ledger.accounts import open_accounts
 from services.ledger.accounts.sql import account_by_id
 from services.ledger.core import RESOLVED_FIELDS, Account, Entry, Hold
+from services.ledger.entries.sql.journal import entry_by_id, journal_of
 from services.ledger.posting import Booking, Posted
 from services.ledger.posting.sql import holds
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.test_schema import as_owner
 from tests.support.databases import TestDatabase
+from tests.support.fields import filled
 from tests.unit.ledger.core.test_completeness import ACCOUNT, ENTRY, ENTRY_NOT_A_COLUMN, HOLD
 
 CHANGED = {
@@ -84,3 +87,17 @@ async def test_entry_survives_its_row(database: Database, tenant_id: str) -> Non
     assert row is not None
     for name in set(Entry.__struct_fields__) - set(ENTRY_NOT_A_COLUMN):
         assert row[name] == getattr(entry, name), f"{name} of an entry is lost"
+    async with database.connection() as connection:
+        read = await entry_by_id(connection, tenant_id, entry.id)
+    for name in set(JournalEntry.__struct_fields__) - {"lines"}:
+        assert getattr(read, name) == row[name], f"{name} of an entry is not read"
+    assert read.lines == [
+        PostingLine(side=line.side, account=str(place), amount_minor=line.amount_minor, currency=line.currency)
+        for place, line in enumerate(entry.lines)
+    ]
+
+
+def test_each_column_of_an_entry_is_read_into_its_own_field() -> None:
+    head, line = filled(JournalEntry, lines=[]), filled(PostingLine)
+    row = msgspec.structs.asdict(head) | msgspec.structs.asdict(line) | {"code": line.account}
+    assert journal_of([cast("asyncpg.Record", row)]) == [msgspec.structs.replace(head, lines=[line])]

@@ -106,7 +106,7 @@ async def entries(connection: Connection, criteria: EntryFilter, *, limit: int, 
     if "payment_intent_id" not in names and names & _BY_ACCOUNT.keys():
         # The newest of each account that can be needed at most.
         values["newest"] = limit + offset
-    return _journal(await statement.fetch(connection, **values))
+    return journal_of(await statement.fetch(connection, **values))
 
 
 # By the primary keys of entries and postings, without a lock: neither ever changes.
@@ -124,10 +124,11 @@ WHERE e.tenant_id = :tenant_id AND e.id = :entry_id ORDER BY l.side DESC, l.line
 async def entry_by_id(connection: Connection, tenant_id: str, entry_id: UUID) -> JournalEntry:
     """Read one entry that stands in the books, with all its lines."""
     rows = await _ENTRY_BY_ID.fetch(connection, tenant_id=tenant_id, entry_id=entry_id)
-    return _journal(rows)[0]
+    return journal_of(rows)[0]
 
 
-def _journal(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
+def journal_of(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
+    """Read entries of rows, one for each line, those of an entry together."""
     journal: list[JournalEntry] = []
     for row in rows:
         if not journal or journal[-1].id != row["id"]:

@@ -4,7 +4,9 @@ Each test changes one field after another and looks whether what is made of it c
 on a list with the reason; an omission fails by the field's name.
 """
 
+import inspect
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +16,13 @@ import msgspec
 import pytest
 from litestar.testing import RequestFactory
 
-from libs.common.contracts.gateway_methods import Address, BillingDetails, encode_billing_details
+from libs.common.contracts.gateway_methods import (
+    Address,
+    BillingDetails,
+    PaymentMethodType,
+    decode_billing_details,
+    encode_billing_details,
+)
 from libs.common.observability.correlation import Correlation
 from services.api.audit.domain import AuditFilter
 from services.api.audit.sql import FILTERS as AUDIT_FILTERS
@@ -26,8 +34,20 @@ from services.api.idempotency.sql import KeyRow
 from services.api.payments.commands import NewIntent
 from services.api.payments.commands.intents import intent_of_request
 from services.api.payments.commands.publications import publications_of
-from services.api.payments.domain import Decision, Dispute, Fact, IntentFilter, PaymentIntent, Refund, TimelineEvent
-from services.api.payments.routes.intents import intent_filter
+from services.api.payments.domain import (
+    CaptureMethod,
+    Decision,
+    Dispute,
+    Fact,
+    IntentFilter,
+    PaymentIntent,
+    Refund,
+    Status,
+    TimelineEvent,
+    request_refund,
+)
+from services.api.payments.routes import operations as refunding
+from services.api.payments.routes.intents import intent_filter, new_intent
 from services.api.payments.schemas import (
     CaptureRequest,
     CreatePaymentIntent,
@@ -138,6 +158,54 @@ def test_each_field_of_a_refund_is_published() -> None:
 def test_each_field_of_a_request_becomes_a_field_of_the_intent() -> None:
     request = filled(NewIntent, currency="BRL")
     assert unseen(request, lambda new: intent_of_request(new, tenant_id="t", at=NOW, intent_id=UUID(int=1))) == set()
+
+
+CARD = CreatePaymentIntent(
+    amount=msgspec.Raw(b"93"), currency="BRL", customer_ref="c", customer=UUID(int=1), payment_method=str(UUID(int=2))
+)
+SLIP = CreatePaymentIntent(
+    amount=msgspec.Raw(b"93"),
+    currency="BRL",
+    customer_ref="c",
+    payment_method_type=PaymentMethodType.BOLETO,
+    billing_details=decode_billing_details(PAYER),
+)
+READ: dict[str, tuple[CreatePaymentIntent, object]] = {
+    "amount": (CARD, msgspec.Raw(b"94")),
+    "currency": (CARD, "USD"),
+    "customer_ref": (CARD, "d"),
+    "description": (CARD, "d"),
+    "metadata": (CARD, {"a": "b"}),
+    "capture_method": (CARD, CaptureMethod.MANUAL),
+    "payment_method": (CARD, "pm_card_visa"),
+    "customer": (CARD, UUID(int=3)),
+    "off_session": (CARD, True),
+    "payment_method_type": (SLIP, PaymentMethodType.PIX),
+    "billing_details": (SLIP, decode_billing_details(OTHER_PAYER)),
+    "return_url": (CARD, "https://shop.example.com/"),
+}
+"""Another value of each member of a request, and a request in which it is admitted."""
+
+
+@pytest.mark.parametrize("name", CreatePaymentIntent.__struct_fields__)
+def test_each_member_of_a_request_is_read(name: str) -> None:
+    assert name in READ, f"add here another value of {name}"
+    body, other = READ[name]
+    read = new_intent(msgspec.structs.replace(body, **{name: other}), currencies=frozenset())
+    assert read != new_intent(body, currencies=frozenset()), f"{name} is lost between request and intent"
+
+
+def test_what_a_request_for_a_refund_says_is_in_the_refund() -> None:
+    paid = msgspec.structs.replace(
+        INTENT, status=Status.SETTLED, captured_minor=9300, refunded_minor=0, refunding_minor=0, disputed_minor=0
+    )
+    made = request_refund(paid, refund_id=UUID(int=1), amount_minor=93, reason="r", at=NOW).refund
+    assert made is not None
+    assert (made.amount_minor, made.reason) == (93, "r")
+    handler = inspect.getsource(refunding)
+    for name in RefundRequest.__struct_fields__:
+        # Handed on by name, or read into an amount; to check it alone is not to read it.
+        assert re.search(rf"\b{name}=body\.{name}\b|_amount_of\(.*body\.{name}\b", handler), f"{name} is not handed on"
 
 
 @pytest.mark.parametrize("kind", [CreatePaymentIntent, CaptureRequest, RefundRequest])
