@@ -42,8 +42,8 @@ TRIES_MAX = 5
 """How often the reading of a file is begun before it is rejected: what ends its reader each time would do so for ever."""
 _BATCH = 500
 """Items that are read and staged at a time: some 20 ms of the thread that reads."""
-_SLICE = 5_000
-"""Staged rows that one statement lets count: well below a second."""
+_SLICE = 2_000
+"""Staged rows that one statement lets count: some tenths of a second, most of it for the indexes of lines."""
 _CLEAR = 5_000
 _KINDS_MAX = 100
 """Kinds of lines that are remembered of a file: reports of processors have some twenty."""

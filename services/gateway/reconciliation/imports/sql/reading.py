@@ -144,41 +144,49 @@ UPDATE file_imports SET claimed_until = :until
 # In the order of the primary key, so that equal lines stand together and are counted: the first of the next slice goes on from
 # the last of this one. Those that statements have which this one has no line of come before. A line with an id of the bank is one
 # line; it must say the same money each time. A line that is known already is one of this statement too, for those that come next to it.
-_KEEP = Statement(
+# While a file is counted nothing is known of how many lines there are. So lines are looked up row by row, by `uq_statement_lines` alone, which
+# begins with no tenant, and changed by their primary key: any other order would look at all lines for each row.
+KEEP = Statement(
     """
-WITH slice AS (
+WITH slice AS MATERIALIZED (
     SELECT * FROM import_rows
      WHERE import_id = :import_id AND tenant_id = :tenant_id AND (identity, number) > (:identity::bytea, :number::bigint)
      ORDER BY identity, number LIMIT :limit
-), numbered AS (
+), numbered AS MATERIALIZED (
     SELECT s.*,
            row_number() OVER (PARTITION BY s.identity ORDER BY s.number)
              + CASE WHEN s.identity = :identity::bytea THEN :occurrence::bigint ELSE 0 END AS place,
            CASE WHEN cardinality(:apart[].statement_id::uuid[]) = 0 THEN 0
                 ELSE (SELECT count(DISTINCT l.id)
                         FROM unnest(:apart[].statement_id::uuid[], :apart[].other_id::uuid[]) AS a (statement_id, other_id)
-                        JOIN statement_lines AS l ON l.statement_id = a.other_id OR a.other_id = ANY (l.repeated_in)
-                       WHERE a.statement_id = s.statement_id AND l.source_id = :source_id AND l.identity = s.identity
-                         AND l.tenant_id = :tenant_id) END AS before,
+                        JOIN (SELECT id, statement_id, repeated_in FROM statement_lines
+                               WHERE source_id = :source_id AND identity = s.identity AND tenant_id || '' = :tenant_id OFFSET 0) AS l
+                          ON l.statement_id = a.other_id OR a.other_id = ANY (l.repeated_in)
+                       WHERE a.statement_id = s.statement_id) END AS before,
            first_value(s.essence) OVER (PARTITION BY s.identity ORDER BY s.number) AS first_essence
       FROM slice AS s
-), conflicts AS (
-    SELECT n.line FROM numbered AS n
-      LEFT JOIN statement_lines AS l
-        ON l.source_id = :source_id AND l.identity = n.identity AND l.occurrence = 1 AND l.tenant_id = :tenant_id
-     WHERE n.bank_id <> '' AND (n.essence <> n.first_essence OR n.essence <> l.essence)
-     ORDER BY n.line LIMIT :conflicts_max
-), completed AS (
-    UPDATE statement_lines AS l SET refs = l.refs || n.refs FROM numbered AS n
-     WHERE l.source_id = :source_id AND l.identity = n.identity AND l.occurrence = 1 AND l.tenant_id = :tenant_id
-       AND n.bank_id <> '' AND NOT l.refs @> n.refs
-), repeated AS (
-    UPDATE statement_lines AS l SET repeated_in = array_append(l.repeated_in, n.statement_id)
+), known AS MATERIALIZED (
+    SELECT n.line, n.essence, n.first_essence, n.refs, l.id, l.essence AS known_essence
+      FROM numbered AS n LEFT JOIN LATERAL (
+           SELECT id, essence FROM statement_lines
+            WHERE source_id = :source_id AND identity = n.identity AND occurrence = 1 AND tenant_id || '' = :tenant_id LIMIT 1) AS l ON true
+     WHERE n.bank_id <> ''
+), shared AS MATERIALIZED (
+    SELECT l.id, n.statement_id
       FROM numbered AS n
       JOIN unnest(:fresh[].id::uuid[], :fresh[].first_on::date[], :fresh[].last_on::date[]) AS f (id, first_on, last_on)
            ON f.id = n.statement_id AND n.booked_on IN (f.first_on, f.last_on)
-     WHERE l.source_id = :source_id AND l.identity = n.identity AND l.occurrence = n.before + n.place AND l.tenant_id = :tenant_id
-       AND n.bank_id = ''
+     CROSS JOIN LATERAL (
+           SELECT id FROM statement_lines
+            WHERE source_id = :source_id AND identity = n.identity AND occurrence = n.before + n.place AND tenant_id || '' = :tenant_id
+            LIMIT 1) AS l
+     WHERE n.bank_id = ''
+), completed AS (
+    UPDATE statement_lines AS l SET refs = l.refs || k.refs FROM known AS k
+     WHERE l.id = k.id AND l.tenant_id || '' = :tenant_id AND NOT l.refs @> k.refs
+), repeated AS (
+    UPDATE statement_lines AS l SET repeated_in = array_append(l.repeated_in, h.statement_id) FROM shared AS h
+     WHERE l.id = h.id AND l.tenant_id || '' = :tenant_id
 ), kept AS (
     INSERT INTO statement_lines (source_id, occurrence, {line}, created_at)
     SELECT :source_id, CASE WHEN bank_id <> '' THEN 1 ELSE before + place END, {line}, :at FROM numbered
@@ -186,7 +194,8 @@ WITH slice AS (
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM slice) AS rows, (SELECT count(*) FROM kept) AS new,
-       ARRAY(SELECT line FROM conflicts) AS conflicts, last.identity, last.number, last.place AS occurrence
+       ARRAY(SELECT line FROM known WHERE essence <> first_essence OR essence <> known_essence ORDER BY line LIMIT :conflicts_max) AS conflicts,
+       last.identity, last.number, last.place AS occurrence
   FROM (SELECT 1) AS one
   LEFT JOIN (SELECT identity, number, place FROM numbered ORDER BY identity DESC, number DESC LIMIT 1) AS last ON true
 """,
@@ -319,7 +328,7 @@ async def keep_slice(
     at: datetime,
 ) -> Slice:
     """Let the staged rows after a slice count; equal lines of statements that are apart count each, and those are kept of `fresh` ones."""
-    row = await _KEEP.fetchrow(
+    row = await KEEP.fetchrow(
         tx,
         import_id=file.id,
         tenant_id=file.tenant_id,
