@@ -326,6 +326,13 @@ bench-reconciliation-large payments="1000000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.bench.reconciliation --payments {{ payments }} --runs 1
 
+# Import a file of 500 MB over the api: seconds, and the most memory of each service (--megabytes, --format csv or camt053)
+[no-exit-message]
+[group('measure')]
+bench-import *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.bench.imports "$@"
+
 # Match 10,000 lines of bank statements with 5,000 payouts in one run (--lines, --payouts)
 [group('measure')]
 bench-matching *args: setup
