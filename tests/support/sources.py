@@ -19,6 +19,12 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text())
 
 
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a file: walking through all files takes longer than reading them."""
+    return tuple(ast.walk(tree(file)))
+
+
 def named(file: Path) -> str:
     """Return the path of a file within the repository."""
     return file.relative_to(ROOT).as_posix()

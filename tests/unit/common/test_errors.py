@@ -4,7 +4,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.support.sources import files, named, tree
+from tests.support.sources import files, named, nodes
 
 OFF_THE_WIRE = {"libs/common/errors.py", "libs/common/messaging/requests.py"}
 """Where a code is passed on that came with a reply: its class is known to the service that answered."""
@@ -13,7 +13,7 @@ OFF_THE_WIRE = {"libs/common/errors.py", "libs/common/messaging/requests.py"}
 def declared() -> Iterator[tuple[str, str]]:
     """Every code that the body of a class assigns, and the class."""
     for file in files("libs", "services"):
-        for kind in ast.walk(tree(file)):
+        for kind in nodes(file):
             if not isinstance(kind, ast.ClassDef):
                 continue
             for line in kind.body:
@@ -36,7 +36,7 @@ def test_no_code_of_a_problem_is_written_down_again() -> None:
         f"{named(file)}:{call.lineno}"
         for file in files("libs", "services")
         if named(file) not in OFF_THE_WIRE
-        for call in ast.walk(tree(file))
+        for call in nodes(file)
         if isinstance(call, ast.Call)
         for given in call.keywords
         if given.arg == "code"

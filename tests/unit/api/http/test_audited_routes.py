@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.api.http.controllers import routes_of
 from services.api.routing import resources
-from tests.support.sources import files, tree
+from tests.support.sources import files, nodes
 
 ROOT = Path(__file__).parents[4]
 RESOURCES = resources(is_local=True)
@@ -34,10 +34,9 @@ def test_action_of_a_route_stands_in_its_declaration_alone() -> None:
     assert len(actions) > 20
     repeated = []
     for file in files("services/api"):
-        module = tree(file)
         declared = {
             id(node)
-            for call in ast.walk(module)
+            for call in nodes(file)
             if isinstance(call, ast.Call)
             for argument in (
                 *call.args,
@@ -48,7 +47,7 @@ def test_action_of_a_route_stands_in_its_declaration_alone() -> None:
         }
         repeated += [
             f"{file.name}: {node.value}"
-            for node in ast.walk(module)
+            for node in nodes(file)
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and any(node.value == action or node.value.startswith(f"{action}.") for action in actions)

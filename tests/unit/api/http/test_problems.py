@@ -11,7 +11,7 @@ from services.api.http.controllers import routes_of
 from services.api.http.openapi import problems_of
 from services.api.http.problems import PROBLEMS, reference
 from services.api.routing import resources
-from tests.support.sources import files, tree
+from tests.support.sources import files, nodes
 
 ROOT = Path(__file__).parents[4]
 RESOURCES = resources(is_local=True)
@@ -28,10 +28,9 @@ BY_THE_FRAMEWORK = {"route_not_found", "method_not_allowed", "internal_error", "
 def used(folders: tuple[str, ...]) -> Iterator[str]:
     """Every name that code below some folders reads, but for what routes declare to refuse."""
     for file in files(*folders):
-        nodes = list(ast.walk(tree(file)))
-        refusals = [each.value for each in nodes if isinstance(each, ast.keyword) and each.arg == "refusals"]
+        refusals = [each.value for each in nodes(file) if isinstance(each, ast.keyword) and each.arg == "refusals"]
         refused = {id(name) for refusal in refusals for name in ast.walk(refusal)}
-        yield from (name.id for name in nodes if isinstance(name, ast.Name) and id(name) not in refused)
+        yield from (name.id for name in nodes(file) if isinstance(name, ast.Name) and id(name) not in refused)
 
 
 def declared() -> set[type[PlatformError]]:
