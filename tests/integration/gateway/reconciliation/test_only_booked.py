@@ -200,3 +200,34 @@ async def test_ledger_that_does_not_list_what_was_posted_yet_delays_nothing(offi
     sides.book(K.PAYOUT_PAID, new_id(LATELY))
     run = await office.compare(SINCE, UNTIL)
     assert (run.state, await unsettled(office)) == ("complete", set())
+
+
+@pytest.mark.parametrize(
+    ("kind", "named", "expected"),
+    [
+        ("payout", {"movement_ref": "txn_1"}, {}),
+        ("payout", {"movement_ref": "txn_other"}, {"DUPLICATE": 1}),
+        ("payout", {"movement_ref": "txn_1", "currency": "EUR"}, {"CURRENCY_MISMATCH": 1}),
+        # Which movement it is becomes known with the payout, and may be the later of both.
+        ("payout", {"movement_ref": ""}, {}),
+        ("payout_return", {"movement_ref": "txn_other", "failure_movement_ref": ""}, {}),
+        ("payout_return", {"failure_movement_ref": "txn_other"}, {"DUPLICATE": 1}),
+        ("payout", None, {"MISSING_LOCAL": 1}),
+    ],
+)
+async def test_movement_of_a_payout_is_one_that_it_names(
+    office: Office, sides: Posting, kind: str, named: dict[str, str] | None, expected: dict[str, int]
+) -> None:
+    movement = new_id(LATELY)
+    await office.move(100, LATELY, movement_id=movement, kind=kind, source_ref="po_1")
+    sides.book(K.MOVEMENT, movement)
+    if named is not None:
+        payout = payout_row(office.tenant_id, "po_1", 100, LATELY.date()) | {"currency": "BRL", **named}
+        async with office.database.connection() as connection:
+            await connection.execute(
+                f"INSERT INTO processor_payouts ({', '.join(payout)}) "
+                f"VALUES ({', '.join(f'${number}' for number in range(1, len(payout) + 1))})",
+                *payout.values(),
+            )
+    run = await office.compare(SINCE, UNTIL)
+    assert (run.state, run.found) == ("complete", expected)

@@ -78,7 +78,7 @@ class MovementFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     payout_currency: str | None = None
     """The currency of the payout that moved it; None: there is none, or it is not known."""
     is_of_payout: bool = False
-    """Whether that payout names it as what took it, or brought it back."""
+    """Whether that payout names it as what took it, or brought it back, or does not name any yet."""
 
     @property
     def value(self) -> int:

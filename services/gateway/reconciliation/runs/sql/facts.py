@@ -84,7 +84,10 @@ SELECT {columns}, payout_currency, coalesce(is_of_payout, false) AS is_of_payout
       ORDER BY m.movement_id LIMIT :limit)
 ) AS m
   LEFT JOIN LATERAL (
-    SELECT p.currency AS payout_currency, m.id IN (p.movement_ref, p.failure_movement_ref) AS is_of_payout FROM processor_payouts AS p
+    SELECT p.currency AS payout_currency,
+           m.id IN (p.movement_ref, p.failure_movement_ref)
+           OR CASE m.kind WHEN 'payout' THEN p.movement_ref ELSE p.failure_movement_ref END = '' AS is_of_payout
+      FROM processor_payouts AS p
      WHERE (p.account_id, p.is_live, p.id) = (m.account_id, m.is_live, m.source_ref) AND m.kind IN ({payouts})
   ) AS of_payout ON true
  ORDER BY movement_id LIMIT :limit
