@@ -203,7 +203,7 @@ fuzz-messages messages="5000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @HOSTILE_MESSAGES={{ messages }} {{ python }} -m pytest -n 0 tests/integration/messaging/test_hostile.py
 
-# Try our documents with what other teams use: the official AsyncAPI parser, openapi-typescript, openapi-python-client, Redocly, Spectral and openapi-generator (with Java); installed from npm and PyPI
+# Try our documents with what other teams use: the official AsyncAPI parser, openapi-typescript, openapi-python-client, Redocly, Spectral and clients of openapi-generator (with Java); installed from npm and PyPI
 [no-exit-message]
 [group('check')]
 official: setup

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from deploy.local.errors import LocalFailure
-from deploy.local.json_documents import laid_out, operations, resolved, schemas_in_requests
+from deploy.local.json_documents import choices_written_out, laid_out, operations, resolved, schemas_in_requests
 from deploy.local.layout import ROOT
 from libs.common.contracts import REGISTRY, Message
 from libs.common.contracts.base import Kind
@@ -141,6 +141,7 @@ def known_openapi() -> dict[str, Shape]:
 
 def openapi_shapes(openapi: Document) -> dict[str, Shape]:
     """The parts of each operation and webhook, and the fields of each schema that they refer to."""
+    openapi = choices_written_out(openapi)
     found: dict[str, Shape] = {}
     for method, path, operation in operations(openapi):
         found[f"{method.upper()} {path}"] = _operation(openapi, operation)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.local.json_documents import Json, resolved
+from deploy.local.json_documents import Json, choices_written_out, resolved
 from deploy.local.layout import ROOT
 from deploy.local.message_page import type_name
 from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY
@@ -105,6 +105,7 @@ ADVICE = {
 
 def texts(openapi: Json) -> dict[Path, str]:
     """Return every page, the index among them."""
+    openapi = choices_written_out(openapi)
     events = {name: methods["post"] for name, methods in openapi["webhooks"].items()}
     index = _HEAD + "".join(f"| [`{name}`]({name}.md) | {event['summary']} |\n" for name, event in events.items())
     return {_INDEX: index} | {

@@ -31,6 +31,25 @@ def operations(openapi: Json) -> Iterator[tuple[str, str, Json]]:
                 yield method, path, item[method]
 
 
+def choices_written_out(openapi: Json) -> Json:
+    """Return an OpenAPI document in which each choice of types, `oneOf`, stands where it is referred to by a name."""
+    schemas = openapi["components"]["schemas"]
+    choices = {_SCHEMAS + name: schema for name, schema in schemas.items() if "oneOf" in schema}
+
+    def written(part: Json) -> Json:
+        if isinstance(part, list):
+            return [written(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        reference = part.get("$ref")
+        if isinstance(reference, str) and reference in choices:
+            return written(choices[reference])
+        return {name: written(value) for name, value in part.items()}
+
+    found: Json = written(openapi)
+    return found
+
+
 def schemas_in_requests(openapi: Json) -> set[str]:
     """Name the schemas that the bodies of requests are made of."""
     waiting = [operation["requestBody"] for _, _, operation in operations(openapi) if "requestBody" in operation]
@@ -104,4 +123,13 @@ def _fits_without_description(part: Mapping[str, Json], line: str, indent: str) 
     return isinstance(words, str) and len(indent) + len(line) - len(words) <= LINE_LENGTH
 
 
-__all__ = ["LINE_LENGTH", "METHODS", "Json", "laid_out", "operations", "resolved", "schemas_in_requests"]
+__all__ = [
+    "LINE_LENGTH",
+    "METHODS",
+    "Json",
+    "choices_written_out",
+    "laid_out",
+    "operations",
+    "resolved",
+    "schemas_in_requests",
+]

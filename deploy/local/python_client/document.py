@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from deploy.local.json_documents import Json, operations, resolved, schemas_in_requests
+from deploy.local.json_documents import Json, choices_written_out, operations, resolved, schemas_in_requests
 
 _LEFT_OUT = {"Prefer", "Idempotency-Key", "X-Tenant-Id", "X-Correlation-Id", "format"}
 """Parameters that the client sets itself; `format` asks for another answer than one in JSON."""
@@ -63,8 +63,9 @@ class Document:
     """An OpenAPI document."""
 
     def __init__(self, document: Json) -> None:
-        self._document = document
-        self.schemas: Mapping[str, Json] = document["components"]["schemas"]
+        self._document = document = choices_written_out(document)
+        schemas = document["components"]["schemas"]
+        self.schemas: Mapping[str, Json] = {name: schema for name, schema in schemas.items() if "oneOf" not in schema}
         self.sent = schemas_in_requests(document)
         """The schemas that requests are made of."""
 

@@ -19,6 +19,11 @@ PIECE_BYTES_MAX = 1_048_576
 """Bytes of a file that one request brings at most; in JSON they are a third longer."""
 
 
+def _named(*names: str) -> msgspec.Meta:
+    """Name values that are no words, in their order: generators of clients make constants of them."""
+    return msgspec.Meta(extra_json_schema={"x-enum-varnames": list(names)})
+
+
 class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
     """How a bank's table is read. Columns are named by their headers; case and space around them do not matter."""
 
@@ -64,11 +69,13 @@ class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
     """The column that says whether a line is booked; empty: each one is."""
     booked_words: tuple[str, ...] = ()
     """What `status` says of booked lines; the others are left out."""
-    delimiter: Literal[",", ";", "\t", "|"] = ","
+    delimiter: Annotated[Literal[",", ";", "\t", "|"], _named("Tab", "Comma", "Semicolon", "Pipe")] = ","
     """What separates columns."""
     decimal: Literal[".", ","] = "."
     """What separates decimals."""
-    thousands: Literal["", ".", ",", " ", "'"] = ""
+    thousands: Annotated[
+        Literal["", ".", ",", " ", "'"], _named("Nothing", "Space", "Apostrophe", "Comma", "Period")
+    ] = ""
     """What separates thousands; a space is every space, the narrow and the unbreakable one too."""
     date_format: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "%Y-%m-%d"
     """How dates are written, as Python's `strptime` has it, or `excel` for the days since 1899-12-30."""

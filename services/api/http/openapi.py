@@ -68,7 +68,8 @@ from services.api.http.errors import (
 )
 from services.api.http.examples import give_examples
 from services.api.http.problems import PROBLEMS
-from services.api.http.sharing import leave_out_defaults, share
+from services.api.http.rendering import AMOUNT_CHOICE, AMOUNT_DESCRIPTION
+from services.api.http.sharing import leave_out_defaults, name_choice, name_tagged, share
 from services.api.http.webhook_events import TAG, sent_events, webhook
 
 _BEARERS = "A token of `POST /v1/auth/token` or of an identity provider (JWT), or an API key of `POST /v1/api-keys`."
@@ -237,6 +238,8 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     spec["servers"] = [{"url": ".", "description": "Beside this document."}]
     describe(spec["components"]["schemas"], shapes)
     leave_out_defaults(spec)
+    name_choice(spec, "Amount", AMOUNT_DESCRIPTION, AMOUNT_CHOICE)
+    name_tagged(spec)
     give_examples(spec)
     share(spec, common=_COMMON)
     return spec

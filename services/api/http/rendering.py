@@ -1,6 +1,6 @@
 """Answers, and the amounts that bodies have: decimal strings with exactly the currency's decimals."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response
@@ -10,14 +10,15 @@ from libs.common.money import AMOUNT_PATTERN
 _encoder = msgspec.json.Encoder()
 JSON_MEDIA_TYPE = "application/json"
 
+AMOUNT_CHOICE: list[dict[str, Any]] = [
+    {"type": "number", "exclusiveMinimum": 0},
+    {"type": "string", "pattern": AMOUNT_PATTERN},
+]
+"""The types of an amount in a body, as JSON schemas."""
+AMOUNT_DESCRIPTION = "Above zero; a JSON number or a numeric string, read exactly."
+
 type AmountIn = Annotated[
-    msgspec.Raw,
-    msgspec.Meta(
-        description="Above zero; a JSON number or a numeric string, read exactly.",
-        extra_json_schema={
-            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT_PATTERN}]
-        },
-    ),
+    msgspec.Raw, msgspec.Meta(description=AMOUNT_DESCRIPTION, extra_json_schema={"oneOf": AMOUNT_CHOICE})
 ]
 
 

@@ -40,6 +40,36 @@ def share(spec: dict[str, Any], *, common: frozenset[str]) -> None:
     _move(_parameters(spec), "parameters", parameters, parameter_name)
 
 
+def name_choice(spec: dict[str, Any], name: str, description: str, choice: list[dict[str, Any]]) -> None:
+    """Move a choice of types into the schemas of a document under a name, wherever it is the type of a member.
+
+    Generators make a type of their own for it, which they would name after the first member that has it.
+    """
+    schemas, named = spec["components"]["schemas"], {"description": description, "oneOf": choice}
+    for schema in schemas.values():
+        members = schema.get("properties", {})
+        for member in [member for member, described in members.items() if described == named]:
+            members[member] = {"$ref": f"#/components/schemas/{name}"}
+    schemas[name] = named
+
+
+def name_tagged(spec: dict[str, Any]) -> None:
+    """Move each choice of structs that a tag tells apart into the schemas of a document, under the name of its member.
+
+    Exactly one of them applies: `oneOf`, of which generators make a union, as they do not of `anyOf`.
+    """
+    schemas = spec["components"]["schemas"]
+    for schema in list(schemas.values()):
+        for member, described in schema.get("properties", {}).items():
+            for index, part in enumerate(described.get("anyOf", ())):
+                if "discriminator" in part:
+                    name = _pascal(member)
+                    part["oneOf"] = part.pop("anyOf")
+                    if schemas.setdefault(name, part) != part:
+                        raise ValueError(f"{name} names two things")
+                    described["anyOf"][index] = {"$ref": f"#/components/schemas/{name}"}
+
+
 def leave_out_defaults(spec: dict[str, Any]) -> None:
     """Remove what OpenAPI takes to be so where it is left out, and titles of schemas that repeat their names.
 
@@ -110,4 +140,4 @@ def _pascal(text: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in text.replace("-", "_").split("_"))
 
 
-__all__ = ["leave_out_defaults", "share"]
+__all__ = ["leave_out_defaults", "name_choice", "name_tagged", "share"]

@@ -17,8 +17,8 @@ from libs.common.contracts.ledger_money import (
     RateLeg,
     RateQuote,
 )
-from libs.common.money import AMOUNT_PATTERN, format_minor
-from services.api.http.rendering import AmountIn
+from libs.common.money import format_minor
+from services.api.http.rendering import AMOUNT_CHOICE, AmountIn
 
 type CurrencyIn = Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
 type InstantIn = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -38,9 +38,7 @@ class RecordRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         msgspec.Meta(
             description="Units of `to_currency` for one of `from_currency`: above 0, at most 18 decimals; a JSON number or "
             "a numeric string, read exactly.",
-            extra_json_schema={
-                "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT_PATTERN}]
-            },
+            extra_json_schema={"oneOf": AMOUNT_CHOICE},
         ),
     ]
     effective_at: Annotated[InstantIn, msgspec.Meta(description="From when it holds; absent: from now on.")] | None = (
@@ -71,13 +69,7 @@ class CreateConversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         msgspec.Raw,
         msgspec.Meta(
             description="What was really received, in `to_currency`; absent: what the rate says.",
-            extra_json_schema={
-                "oneOf": [
-                    {"type": "number", "exclusiveMinimum": 0},
-                    {"type": "string", "pattern": AMOUNT_PATTERN},
-                    {"type": "null"},
-                ]
-            },
+            extra_json_schema={"oneOf": [*AMOUNT_CHOICE, {"type": "null"}]},
         ),
     ] = msgspec.field(default_factory=lambda: ABSENT)
     from_account: Annotated[AccountIn, msgspec.Meta(description="Absent: the account that plays CASH.")] | None = None
