@@ -14,6 +14,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.db.connections import Connection, DatabaseUnavailable
 from libs.common.db.database import Database
+from libs.common.db.statements import Statement
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 
@@ -55,19 +56,22 @@ class TableSize(msgspec.Struct, frozen=True, kw_only=True):
     """When the oldest partition ends; None where there is none."""
 
 
-_SIZE = """
-SELECT (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0)::int8 FROM pg_partition_tree($1::text::regclass) AS t)
+_SIZE = Statement("""
+SELECT (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0)::int8 FROM pg_partition_tree(:table::text::regclass) AS t)
        AS bytes,
-       coalesce(pg_total_relation_size(to_regclass($1 || '_default')), 0) AS default_bytes,
-       count(*) FILTER (WHERE p.begins > first_id($2)) AS ahead, min(time_of_id(p.ends)) AS oldest
-  FROM partitions_of($1) AS p
-"""
+       coalesce(pg_total_relation_size(to_regclass(:table || '_default')), 0) AS default_bytes,
+       count(*) FILTER (WHERE p.begins > first_id(:at)) AS ahead, min(time_of_id(p.ends)) AS oldest
+  FROM partitions_of(:table) AS p
+""")
+_MAKE = Statement("SELECT make_partition(:table, :now, :ahead)")
+_DROP = Statement("SELECT drop_partition(:table, :before)")
+_PRUNE = Statement("SELECT prune_default_partition(:table, :before, :limit)")
 _PLAIN_SIZE = "SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0) AS bytes"
 
 
 async def size_of(connection: Connection, table: str, *, at: datetime) -> TableSize:
     """Measure a partitioned table."""
-    row = await connection.fetchrow(_SIZE, table, at)
+    row = await _SIZE.fetchrow(connection, table=table, at=at)
     assert row is not None
     return TableSize(table=table, **dict(row))
 
@@ -124,7 +128,7 @@ class PartitionKeeper:
         """
         now, made = self._clock.now(), 0
         for ahead in range(table.ahead + 1):
-            result = await self._locking("SELECT make_partition($1, $2, $3)", table.name, now, ahead)
+            result = await self._locking(_MAKE, table=table.name, now=now, ahead=ahead)
             if result == "made":
                 made += 1
             elif result == "crowded":
@@ -140,7 +144,7 @@ class PartitionKeeper:
             return []
         before, dropped = self._clock.now() - timedelta(days=table.kept_days), list[str]()
         for _ in range(_ROUNDS_MAX):
-            name = await self._locking("SELECT drop_partition($1, $2)", table.name, before)
+            name = await self._locking(_DROP, table=table.name, before=before)
             if name is None or name == "busy":
                 break
             if name == "crowded":
@@ -167,17 +171,15 @@ class PartitionKeeper:
 
     async def _prune(self, table: str, before: datetime) -> int:
         async with self._database.connection() as connection:
-            return int(
-                await connection.fetchval("SELECT prune_default_partition($1, $2, $3)", table, before, _PRUNE_MAX)
-            )
+            return int(await _PRUNE.fetchval(connection, table=table, before=before, limit=_PRUNE_MAX))
 
-    async def _locking(self, sql: str, *arguments: object) -> str | None:
+    async def _locking(self, statement: Statement, **values: object) -> str | None:
         """Run a statement that locks a table: briefly, several times, so that nobody waits behind it for long."""
         for number, timeout_ms in enumerate(self._lock_timeouts_ms, start=1):
             try:
                 async with self._database.transaction() as tx:
                     await tx.execute(f"SET LOCAL lock_timeout = {timeout_ms}")
-                    result: str | None = await tx.fetchval(sql, *arguments)
+                    result: str | None = await statement.fetchval(tx, **values)
                     return result
             except (DatabaseUnavailable, asyncpg.DeadlockDetectedError) as fault:
                 if not _is_locked(fault) or number == len(self._lock_timeouts_ms):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db import Connection, Database, PartitionedTable
+from libs.common.db.statements import Statement
 from libs.common.ids import derived_id, new_id
 from libs.common.settings import BrokerSettings
 
@@ -53,12 +54,12 @@ def inbox_partitions(settings: BrokerSettings) -> PartitionedTable:
 
 
 # By a subquery for each row, so that no plan ever reads the inbox as a whole.
-_MARK = """
+_MARK = Statement("""
 INSERT INTO inbox (event_id, queue)
-SELECT t.id, $2 FROM unnest($1::uuid[], $3::uuid[]) AS t(id, plain_id)
- WHERE (SELECT count(*) FROM inbox AS i WHERE i.event_id = t.plain_id AND i.queue = $2) = 0
+SELECT t.id, :queue FROM unnest(:keys::uuid[], :event_ids::uuid[]) AS t(id, plain_id)
+ WHERE (SELECT count(*) FROM inbox AS i WHERE i.event_id = t.plain_id AND i.queue = :queue) = 0
  ORDER BY t.id ON CONFLICT DO NOTHING RETURNING event_id
-"""
+""")
 
 
 def key_of(tenant_id: str, event_id: UUID) -> UUID:
@@ -73,12 +74,9 @@ async def mark(connection: Connection, queue: str, events: Sequence[InboxKey]) -
     earlier version has remembered by its id alone is not new either.
     """
     keys = {key_of(*event): event for event in events}
-    rows = await connection.fetch(
-        # Ordered, so that two batches that share events never wait for each other in a circle.
-        _MARK,
-        list(keys),
-        queue,
-        [event_id for _, event_id in keys.values()],
+    # Ordered, so that two batches that share events never wait for each other in a circle.
+    rows = await _MARK.fetch(
+        connection, keys=list(keys), queue=queue, event_ids=[event_id for _, event_id in keys.values()]
     )
     return {keys[row["event_id"]] for row in rows}
 

@@ -13,16 +13,26 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db import Connection, Database, PartitionedTable
+from libs.common.db.statements import Statement, arrays_of
 from libs.common.errors import Unavailable
 from libs.common.ids import first_id, time_of_id
 from libs.common.messaging.envelope import Publication
-from libs.common.messaging.outbox import outbox_arrays
 from libs.common.messaging.resend import PAGE_ROWS, Window
 from libs.common.settings import BrokerSettings
 
 _DAYS_AHEAD = 7
 """Days for which partitions exist ahead of time."""
-FIELDS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
+FIELD_TYPES = {
+    "event_id": "uuid",
+    "contract": "text",
+    "tenant_id": "text",
+    "correlation_id": "text",
+    "traceparent": "text",
+    "occurred_at": "timestamptz",
+    "body": "text",
+}
+"""The columns of a message and their types."""
+FIELDS = ", ".join(FIELD_TYPES)
 SENT_BEFORE = -1
 """The `attempts` of an outbox row that is published again: it is kept already."""
 AHEAD_MAX = 4 * PAGE_ROWS
@@ -31,24 +41,30 @@ _ROOM_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 
 _OLDEST = "SELECT batch_id FROM outbox_published ORDER BY batch_id LIMIT 1"
-_PUBLISH_AGAIN = f"""
+_PUBLISH_AGAIN = Statement(
+    """
 WITH page AS (
-    SELECT batch_id, seq, {FIELDS} FROM outbox_published
-    WHERE batch_id >= $1 AND batch_id < $2 AND (batch_id, seq) > ($3, $4)
-      AND ($5 = '' OR split_part(contract, ':', 3) = $5)
-      AND ($6::text IS NULL OR body::jsonb ->> 'payment_intent_id' = $6)
-    ORDER BY batch_id, seq LIMIT $7
+    SELECT batch_id, seq, {fields} FROM outbox_published
+    WHERE batch_id >= :since AND batch_id < :until AND (batch_id, seq) > (:after, :seq)
+      AND (:contract = '' OR split_part(contract, ':', 3) = :contract)
+      AND (:intent::text IS NULL OR body::jsonb ->> 'payment_intent_id' = :intent)
+    ORDER BY batch_id, seq LIMIT :limit
 ), again AS (
-    INSERT INTO outbox ({FIELDS}, attempts) SELECT {FIELDS}, {SENT_BEFORE} FROM page ORDER BY batch_id, seq
+    INSERT INTO outbox ({fields}, attempts) SELECT {fields}, {sent_before} FROM page ORDER BY batch_id, seq
 )
 SELECT batch_id, seq FROM page ORDER BY batch_id, seq
-"""  # noqa: S608 - built from constants
+""",
+    fields=FIELDS,
+    sent_before=SENT_BEFORE,
+)
 _WAITING = f"SELECT count(*) AS rows FROM (SELECT FROM outbox LIMIT {AHEAD_MAX}) AS waiting"  # noqa: S608 - a number
 
-_REBUILT = f"""
-INSERT INTO outbox ({FIELDS}, attempts) SELECT *, {SENT_BEFORE}
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
-"""  # noqa: S608 - built from constants
+_REBUILT = Statement(
+    "INSERT INTO outbox ({fields}, attempts) SELECT *, {sent_before} FROM unnest({arrays})",
+    arrays=arrays_of("publications", FIELD_TYPES),
+    fields=FIELDS,
+    sent_before=SENT_BEFORE,
+)
 
 
 def published_table(metadata: sa.MetaData) -> sa.Table:
@@ -91,7 +107,7 @@ async def kept_since(database: Database) -> datetime | None:
 async def rebuilt(connection: Connection, publications: Sequence[Publication]) -> None:
     """Put messages that were rebuilt from tables into the outbox; they are not kept, since they were published before."""
     if publications:
-        await connection.execute(_REBUILT, *outbox_arrays(publications))
+        await _REBUILT.execute(connection, publications=publications)
 
 
 async def publish_again(database: Database, window: Window) -> int:
@@ -100,8 +116,15 @@ async def publish_again(database: Database, window: Window) -> int:
     intent = None if window.payment_intent_id is None else str(window.payment_intent_id)
     since, until = first_id(window.since), first_id(window.until)
     await wait_for_room(database)
-    while rows := await database.write_all(
-        _PUBLISH_AGAIN, since, until, after, seq, window.contract, intent, PAGE_ROWS
+    while rows := await _PUBLISH_AGAIN.write_all(
+        database,
+        since=since,
+        until=until,
+        after=after,
+        seq=seq,
+        contract=window.contract,
+        intent=intent,
+        limit=PAGE_ROWS,
     ):
         count += len(rows)
         after, seq = rows[-1]["batch_id"], rows[-1]["seq"]

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.clock import iso
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement
 from libs.common.errors import Invalid, NotFound
 from libs.common.ids import new_id
 from libs.common.observability.logging import get_logger
@@ -30,17 +31,19 @@ SELECT destination, count(*) AS count, min(occurred_at) AS oldest, max(attempts)
 FROM outbox_refused GROUP BY destination ORDER BY destination
 """
 # FOR UPDATE waits for the relay, which may be trying some of them at this moment.
-_RETRY = """
+_RETRY = Statement("""
 UPDATE outbox_refused SET available_at = now() WHERE seq = ANY(ARRAY(
-    SELECT seq FROM outbox_refused WHERE destination = $1 AND available_at > now() LIMIT $2 FOR UPDATE))
+    SELECT seq FROM outbox_refused WHERE destination = :destination AND available_at > now() LIMIT :limit FOR UPDATE))
 RETURNING event_id
-"""
-_ABANDON = """
+""")
+_ABANDON = Statement("""
 DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
-    SELECT seq FROM outbox_refused WHERE destination = $1 AND occurred_at < $3 LIMIT $2 FOR UPDATE))
+    SELECT seq FROM outbox_refused WHERE destination = :destination AND occurred_at < :before LIMIT :limit FOR UPDATE))
 RETURNING event_id
-"""
-_WRITE_DOWN = "INSERT INTO operator_actions (id, at, actor, action, subject, detail) VALUES ($1, now(), $2, $3, $4, $5)"
+""")
+_WRITE_DOWN = Statement("""
+INSERT INTO operator_actions (id, at, actor, action, subject, detail) VALUES (:id, now(), :actor, :action, :subject, :detail)
+""")
 
 
 def operator_actions_table(metadata: sa.MetaData) -> sa.Table:
@@ -88,22 +91,31 @@ async def abandon(database: Database, destination: str, *, before: datetime, rea
 
     No other destination misses anything. Who did it, why, and which messages stand in `operator_actions`.
     """
-    return await _act(database, _ABANDON, destination, before, actor=actor, action="refused.given_up", reason=reason)
+    return await _act(
+        database, _ABANDON, destination, actor=actor, action="refused.given_up", reason=reason, before=before
+    )
 
 
 async def write_down(tx: Connection, *, actor: str, action: str, subject: str, detail: str) -> None:
     """Write into `operator_actions` what an operator does in this transaction; `detail` is JSON."""
-    await tx.execute(_WRITE_DOWN, new_id(), actor, action, subject, detail)
+    await _WRITE_DOWN.execute(tx, id=new_id(), actor=actor, action=action, subject=subject, detail=detail)
 
 
 async def _act(
-    database: Database, sql: str, destination: str, *more: datetime, actor: str, action: str, reason: str
+    database: Database,
+    statement: Statement,
+    destination: str,
+    *,
+    actor: str,
+    action: str,
+    reason: str,
+    **more: datetime,
 ) -> int:
     count = idle = 0
     # Nothing twice: what the relay was trying the first time is there again under another number if it was refused.
     while idle < 2:
         async with database.transaction() as tx:
-            rows = await tx.fetch(sql, destination, _STEP, *more)
+            rows = await statement.fetch(tx, destination=destination, limit=_STEP, **more)
             if rows:
                 ids = [str(row["event_id"]) for row in rows]
                 detail = {"reason": reason, "count": len(rows), "event_ids": ids}

@@ -23,8 +23,19 @@ from libs.common.db import Connection, Database
 from libs.common.errors import Transient, Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.claims import (
+    BACKLOG,
+    BY_INDEX,
+    CLAIM,
+    CLAIM_AND_KEEP,
+    CLAIM_REFUSED,
+    DESTINATIONS,
+    LOOK,
+    REFUSE,
+    SOMETHING,
+)
 from libs.common.messaging.frames import UnwritableMessage
-from libs.common.messaging.published import FIELDS, SENT_BEFORE
+from libs.common.messaging.published import FIELD_TYPES
 from libs.common.messaging.publisher import AT_ONCE, PUBLIC_AT_ONCE
 from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
 from libs.common.messaging.watermark import Watermark
@@ -53,59 +64,8 @@ _MEASURE_SECONDS = 2.0
 _MEASURE_SHARE = 20
 """Measuring takes at most one part in so many of the time."""
 
-BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
-"""A claim walks its index from the bound upwards. An outbox is empty whenever PostgreSQL looks at its size, and a plan made
-then and kept (a scan of the whole table, a sort) would read a hundred thousand rows for each claim later."""
-CLAIM = f"""
-DELETE FROM outbox WHERE seq = ANY(ARRAY(
-    SELECT seq FROM outbox WHERE seq > $2 AND available_at <= now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING seq, {FIELDS}, attempts
-"""  # noqa: S608 - names of ours
-"""Takes at most $1 rows above the `seq` $2."""
-_LOOK = f"{BY_INDEX}; SELECT FROM outbox WHERE seq > {{above:d}} AND available_at <= now() ORDER BY seq LIMIT 1"
-"""Looks whether there is anything to claim. The driver sends it in one go and without parameters, so that it is one round trip, a
-transaction of its own and planned each time."""
-_SOMETHING = "SELECT 1"
-"""What PostgreSQL says of it when it has found a row."""
 _IN_VAIN = 3
 """Commits in a row that published nothing, after which a round looks before it claims: a notifier publishes hardly ever."""
-_CLAIM_AND_KEEP = f"""
-WITH claimed AS ({CLAIM.strip()}), kept AS (
-    INSERT INTO outbox_published (batch_id, seq, {FIELDS})
-    SELECT $3::uuid, seq, {FIELDS} FROM claimed WHERE attempts > {SENT_BEFORE}
-)
-SELECT * FROM claimed
-"""  # noqa: S608 - names of ours
-_CLAIM_REFUSED = f"""
-DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
-    SELECT seq FROM outbox_refused WHERE destination = $2 AND available_at <= now()
-     ORDER BY available_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING seq, {FIELDS}, attempts
-"""  # noqa: S608 - names of ours
-_REFUSE = f"""
-INSERT INTO outbox_refused (destination, {FIELDS}, attempts, available_at)
-SELECT destination, {FIELDS}, attempts, now() + wait
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[],
-            $9::int[], $10::interval[])
-    AS t(destination, {FIELDS}, attempts, wait)
-"""  # noqa: S608 - names of ours
-# One step of the index for each destination, however many rows wait for it.
-_DESTINATIONS = """
-WITH RECURSIVE known AS (
-    (SELECT destination FROM outbox_refused ORDER BY destination LIMIT 1)
-    UNION ALL
-    SELECT (SELECT r.destination FROM outbox_refused AS r WHERE r.destination > known.destination
-             ORDER BY r.destination LIMIT 1)
-      FROM known WHERE known.destination IS NOT NULL)
-SELECT destination FROM known WHERE destination IS NOT NULL
-"""
-_BACKLOG = """
-SELECT '' AS destination, count(*) AS pending, extract(epoch FROM now() - min(available_at)) AS oldest FROM outbox
-UNION ALL
-SELECT coalesce(nullif(destination, ''), 'unknown'), count(*), extract(epoch FROM now() - min(occurred_at))
-  FROM outbox_refused GROUP BY destination
-"""
-
 
 _REFUSED = DeliveryError | UnwritableMessage
 """Of one message: the others have gone through."""
@@ -204,7 +164,7 @@ class Relay:
         Raises:
             Unavailable: when the database does not answer.
         """
-        rows = await self._database.fetch(_BACKLOG)
+        rows = await self._database.fetch(BACKLOG)
         metrics.OUTBOX_PENDING.set(sum(row["pending"] for row in rows))
         # What other teams' queues refuse is theirs to mend; it counts by its destination alone.
         ours = [float(row["oldest"] or 0) for row in rows if row["destination"] != PUBLIC_EXCHANGE]
@@ -254,7 +214,7 @@ class Relay:
 
         To claim takes three round trips, and to look one, after which one that has found something claims.
         """
-        if looks_first and await connection.execute(_LOOK.format(above=above)) != _SOMETHING:
+        if looks_first and await connection.execute(LOOK.format(above=above)) != SOMETHING:
             if above == 0:
                 self._watermark.scanned(began=began, now=self._now())
             return ()
@@ -270,8 +230,10 @@ class Relay:
     async def _claim(self, connection: Connection, above: int) -> list[Row]:
         """Take rows, and keep a copy of each for those who lose it."""
         if self._settings.outbox_kept_days == 0:
-            return await connection.fetch(CLAIM, self._settings.outbox_batch_max, above)
-        return await connection.fetch(_CLAIM_AND_KEEP, self._settings.outbox_batch_max, above, new_id())
+            return await CLAIM.fetch(connection, limit=self._settings.outbox_batch_max, above=above)
+        return await CLAIM_AND_KEEP.fetch(
+            connection, limit=self._settings.outbox_batch_max, above=above, batch_id=new_id()
+        )
 
     async def retry_refused(self) -> None:
         """Send again what destinations refused, a pack of each at first: one that still refuses costs no more than that.
@@ -279,7 +241,7 @@ class Relay:
         Raises:
             Unavailable: when the broker or the database does not answer; every row stays.
         """
-        rows = await self._database.fetch(_DESTINATIONS)
+        rows = await self._database.fetch(DESTINATIONS)
         for destination in [row["destination"] for row in rows]:
             if destination == PUBLIC_EXCHANGE and self._partners is not None and not self._partners.answers:
                 continue
@@ -291,7 +253,7 @@ class Relay:
         """Send one pack's worth of what `destination` refused; returns whether there may be more that it takes."""
         pack_max = self._settings.pack_events_max
         async with self._database.connection() as connection, _by_index(connection):
-            claimed = await connection.fetch(_CLAIM_REFUSED, pack_max, destination)
+            claimed = await CLAIM_REFUSED.fetch(connection, limit=pack_max, destination=destination)
             if not claimed:
                 return False
             rows = sorted(claimed, key=lambda row: row["seq"])
@@ -371,12 +333,12 @@ class Relay:
 
     async def _keep(self, connection: Connection, refusals: Sequence[Refusal]) -> None:
         rows = [refusal.row for refusal in refusals]
-        await connection.execute(
-            _REFUSE,
-            [refusal.destination for refusal in refusals],
-            *([row[column] for row in rows] for column in FIELDS.split(", ")),
-            [max(row["attempts"], 0) + 1 for row in rows],
-            [_pause(refusal) for refusal in refusals],
+        await REFUSE.execute(
+            connection,
+            destination=[refusal.destination for refusal in refusals],
+            **{column: [row[column] for row in rows] for column in FIELD_TYPES},
+            attempts=[max(row["attempts"], 0) + 1 for row in rows],
+            wait=[_pause(refusal) for refusal in refusals],
         )
 
 

@@ -15,8 +15,8 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from libs.common.errors import Unavailable
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('closing a period of tenant ' || $1, 0))"
-"""Two who close periods of one tenant do it one after the other; no group takes this lock."""
+# Two who close periods of one tenant do it one after the other; no group takes this lock.
+_LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('closing a period of tenant ' || :tenant_id, 0))")
 
 _LOCK_TIMEOUT_MILLISECONDS = 1000
 """How long the second one waits: the first one writes a line and is done."""
@@ -38,7 +38,7 @@ async def begin_closing(tx: Connection, tenant_id: str) -> None:
     """
     await tx.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
     try:
-        await tx.execute(_LOCK, tenant_id)
+        await _LOCK.execute(tx, tenant_id=tenant_id)
     except asyncpg.LockNotAvailableError as fault:
         raise Unavailable("another period of the tenant is being closed") from fault
 

@@ -9,7 +9,7 @@ import pytest
 
 from libs.common.db import Connection
 from libs.common.messaging import publish
-from libs.common.messaging.relay import BY_INDEX, CLAIM
+from libs.common.messaging.claims import BY_INDEX, CLAIM
 from libs.common.messaging.watermark import FULL_SCAN_SECONDS, LAG_SECONDS
 from libs.common.observability import metrics
 from tests.integration.messaging.conftest import Pair, captured, publish_together
@@ -65,7 +65,7 @@ async def test_after_commits_that_publish_nothing_the_next_one_is_sent(side: Sid
 async def _blocks(looker: Connection, above: int) -> int:
     """Blocks that one claim reads, by the plan that was made while the outbox was empty."""
     await looker.execute(f"BEGIN; {BY_INDEX}")
-    plan = await looker.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim(1000, {above})")
+    plan = await looker.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim({above}, 1000)")
     await looker.execute("ROLLBACK")
     found = json.loads(plan)[0]["Plan"]
     return int(found["Shared Hit Blocks"] + found["Shared Read Blocks"])
@@ -76,7 +76,7 @@ async def test_claim_beside_an_old_snapshot_reads_as_little_as_ever(side: Side, 
     reader, looker = await asyncpg.connect(url), await asyncpg.connect(url, server_settings={"search_path": "gateway"})
     try:
         await looker.execute("VACUUM ANALYZE outbox")
-        await looker.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE claim(int, bigint) AS {CLAIM}")
+        await looker.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE claim(bigint, int) AS {CLAIM.text}")
         assert await _blocks(looker, 0) < 10
         await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         await reader.fetchval("SELECT count(*) FROM gateway.outbox")

@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ LONGER = {
 }
 """Files above the bound, each with the reason."""
 NAME_MAX = 70
+COUNTED = {"libs/common/db/statements.py": "it turns names into positions"}
+"""Files with the positions of several parameters, each with the reason."""
 
 
 @cache
@@ -71,6 +75,36 @@ def test_statement_of_sql_has_its_reason_above() -> None:
                 bare.append(f"{name}:{number}: {line}")
             above = line
     assert bare == []
+
+
+def test_statement_counts_no_positions() -> None:
+    counted = {
+        name
+        for name in files()
+        if name.startswith(("libs/", "services/")) and "/migrations/" not in name
+        if re.search(r"\$[2-9]", (ROOT / name).read_text())
+    }
+    assert counted == COUNTED.keys(), "write the statement with `Statement`, which binds by name"
+
+
+def import_contracts() -> list[dict[str, Any]]:
+    contracts: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    return contracts
+
+
+def test_every_domain_is_kept_pure() -> None:
+    (pure,) = (contract for contract in import_contracts() if contract["id"] == "domain-pure")
+    domains = {re.sub(r"/domain(\.py|/.*)$", "/domain", name) for name in files() if name.startswith("services/")}
+    domains = {name.replace("/", ".") for name in domains if name.endswith("/domain")}
+    assert domains <= set(pure["source_modules"])
+
+
+def test_every_subject_has_an_order_of_its_files() -> None:
+    ordered = {each for contract in import_contracts() if contract.get("exhaustive") for each in contract["containers"]}
+    found = (re.match(r"services/\w+/(?!schema/)\w+(?=/)", name) for name in files())
+    assert {match[0].replace("/", ".") for match in found if match} <= ordered
 
 
 def test_pattern_of_a_member_lets_no_line_break_through_at_its_end() -> None:
