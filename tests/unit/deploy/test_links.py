@@ -39,6 +39,17 @@ def test_links_lead_to_files_and_headings(document: str) -> None:
     assert lost == []
 
 
+def test_architecture_names_every_subject_and_files_in_full() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = dict(re.findall(r"^\| (api|ledger|gateway|notifier) \| (.+) \|$", text, re.M))
+    for service, row in rows.items():
+        folders = {file.parent.name for file in (ROOT / "services" / service).glob("*/__init__.py")} - {"schema"}
+        named = set(re.findall(r"`(\w+)`", row))
+        assert folders <= named, f"the table of subjects lacks some of {service}: {folders - named}"
+    assert len(rows) == 4
+    assert [path for path in re.findall(r"`([\w./-]+/\w+\.py)`", text) if not (ROOT / path).is_file()] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_and_tasks_that_are_named_exist(document: str) -> None:
     tasks = set(re.findall(r"^([a-z][a-z0-9-]*)(?: [^\n]*)?:(?!=)(?:\s|$)", (ROOT / "justfile").read_text(), re.M))
