@@ -10,6 +10,14 @@ from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
 
+IN_PART = {
+    "docker-compose.yml": "the variables of each service",
+    "docs/gateway.md": "the outcomes of Stripe",
+    "docs/rabbitmq.md": "the rights",
+    "docs/scaling.md": "the table of rates",
+}
+"""Files of which a part alone is generated, each with which: the rest is read in a review."""
+
 
 def test_changed_and_missing_files_are_named_and_others_are_not(tmp_path: Path) -> None:
     same, changed, missing = (tmp_path / name for name in ("same", "changed", "missing"))
@@ -25,6 +33,8 @@ def test_every_file_that_git_calls_generated_is_written_by_the_command() -> None
     frozen = {"uv.lock", "services/*/schema/migrations/baseline.sql"}
     unknown = {pattern for pattern in patterns if not any(file.match(pattern) for file in written)}
     assert unknown == frozen
+    unmarked = {str(file) for file in written if not any(file.match(pattern) for pattern in patterns)}
+    assert unmarked == IN_PART.keys(), "mark it in .gitattributes"
 
 
 def test_every_event_has_its_page_and_names_events_that_exist() -> None:
