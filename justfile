@@ -1,4 +1,4 @@
-# The platform's tasks. `just` alone lists them; ./scripts/*.sh are the same doors for a machine with nothing set up.
+# The platform's tasks. `just` alone lists them; ./scripts/*.sh run the same for a machine with nothing set up.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments := true

@@ -14,7 +14,7 @@ fail() {
     exit 1
 }
 
-say() { echo "$*" >&2; }
+report() { echo "$*" >&2; }
 
 # The version of a Python as 3.12, 3.13 or 3.14, and nothing when it does not run (as a pyenv shim may not) or is another.
 python_version() {
@@ -49,7 +49,7 @@ ensure_uv() {
             return
         fi
     done
-    say "Installing uv under .local/uv ..."
+    report "Installing uv under .local/uv ..."
     mkdir -p "$ROOT/.local"
     UV="$ROOT/.local/uv/bin/uv"
     for any in "$python" python3 /usr/bin/python3; do
@@ -78,11 +78,11 @@ ensure_venv() {
     else
         rm -rf "$VENV" # of a Python that is gone, or copied from elsewhere: its programs name their old place
         python="$(find_python)"
-        [ -n "$python" ] || say "No Python from 3.12 to 3.14 is installed; uv downloads one."
+        [ -n "$python" ] || report "No Python from 3.12 to 3.14 is installed; uv downloads one."
     fi
     ensure_uv "$(find_beside "$python")"
     mkdir -p "$ROOT/.local"
-    [ -d "$VENV" ] || say "Making .venv with ${python:-a downloaded Python} ..."
+    [ -d "$VENV" ] || report "Making .venv with ${python:-a downloaded Python} ..."
     local options=(--frozen --all-extras --group dev --project "$ROOT")
     if [ -n "$python" ]; then
         options+=(--python "$python" --no-python-downloads)

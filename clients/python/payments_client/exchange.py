@@ -76,7 +76,7 @@ class Answer(Protocol):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for, and how."""
+    """What is requested, and how."""
 
     path: Mapping[str, Value]
     query: Mapping[str, Value | Sequence[Value]]
@@ -208,7 +208,7 @@ class Exchange[T]:
         """Go to the next page of a list; returns False where this was the last.
 
         Raises:
-            UnreadableAnswer: when the next page is said to be elsewhere, where no token is sent to.
+            UnreadableAnswer: when the next page is named elsewhere, where no token is sent to.
         """
         following = next_link(answer.headers.get("Link", ""))
         if not following:

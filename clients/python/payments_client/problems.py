@@ -69,7 +69,7 @@ class ApiError(PaymentsError):
         super().__init__(f"{problem.status} {problem.code or problem.title}: {problem.detail}".rstrip(": "))
         self.problem = problem
         self.retry_after = retry_after
-        """Seconds after which the api wants to be asked again; None: it does not say."""
+        """Seconds after which the api expects the next call; None: it names none."""
         self.idempotency_key = idempotency_key
         """The key that the request was sent with."""
 

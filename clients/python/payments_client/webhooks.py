@@ -1,4 +1,4 @@
-"""Webhooks: verify what came before anything of it is believed."""
+"""Webhooks: verify what came before anything of it is trusted."""
 
 import base64
 import binascii

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[3]
 GLOSSARY = "docs/glossary.md"
 SECTION = "## Retired words"
-FOLDERS = ("libs", "services", "deploy", "tests", "docs")
-SUFFIXES = (".c", ".md", ".py", ".sh", ".sql", ".toml", ".yml")
+FILES = ("justfile", "README.md", "CONTRIBUTING.md", ".env.example")
+FOLDERS = ("libs", "services", "deploy", "tests", "docs", "clients", "scripts", *FILES)
+SUFFIXES = (".c", ".md", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml", *FILES)
 HISTORY = ("docs/decisions/", "/migrations/", "/schema/functions/")
 """Decisions, and what is frozen with a migration, keep the words of their day."""
 GENERATED = (

@@ -125,7 +125,7 @@ def stuck(client: Client, *, minutes: int, limit: int) -> object:
 
 @command(payments, "watch", example="payctl payments watch $SETTLED", columns=("occurred_at", "type", "status"))
 @click.argument("payment")
-@click.option("--seconds", type=click.IntRange(0), default=300, show_default=True, help="Give up after so long.")
+@click.option("--seconds", type=click.IntRange(0), default=300, show_default=True, help="Stop after so long.")
 def watch(client: Client, *, payment: str, seconds: int) -> object:
     """Print what happens to a payment until it is settled, waits for you (a capture, an action), or has ended."""
     return _happening(client, payment, ends=time.monotonic() + seconds)

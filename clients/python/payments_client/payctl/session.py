@@ -1,4 +1,4 @@
-"""Where the API is and as whom it is asked: by a key of the environment, else as the last log-in left it."""
+"""Where the API is and as whom it is called: by a key of the environment, else as the last log-in left it."""
 
 import json
 import os

@@ -55,7 +55,7 @@ _STATUSES = {status.value: (status.value,) for status in contract.ProposalStatus
 
 
 class ManualEntries(Resource):
-    """ManualEntries"""
+    """Entries that people make: posted, proposed, decided about."""
 
     ask_unaudited: Ask
     lists: LongLists
@@ -292,7 +292,7 @@ class Decisions(Resource):
 
 
 class Settings(Resource):
-    """Settings"""
+    """What a tenant demands of entries that people make."""
 
     ask_unaudited: Ask
 

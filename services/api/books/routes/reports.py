@@ -58,7 +58,7 @@ _LIVE = "From the books themselves, as of now."
 
 
 class RevenueReports(Resource):
-    """RevenueReports"""
+    """Reports of revenue."""
 
     ask: Ask
 
@@ -168,7 +168,7 @@ class RevenueReports(Resource):
 
 
 class BalanceReports(Resource):
-    """BalanceReports"""
+    """Reports of balances."""
 
     ask: Ask
 
@@ -235,7 +235,7 @@ class BalanceReports(Resource):
 
 
 class RecordReports(Resource):
-    """RecordReports"""
+    """Reports of what stands in the books, line by line."""
 
     ask: Ask
 
