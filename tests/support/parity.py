@@ -1,6 +1,6 @@
 """Plays a pair of an operation and an answer of Stripe against the gateway: its commands, its adapter, the SDK, HTTP and a database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, attempt_id
 from services.gateway.operations.domain.changes import close, release
 from services.gateway.operations.sql import Recording
-from services.gateway.processors.port import NotTaken, NotTakenReason, Operation, Processor
+from services.gateway.processors.port import Applied, Notice, NotTaken, NotTakenReason, Operation, Processor
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 from services.gateway.resilience import AccountGuard, Circuit, CircuitState, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
@@ -27,6 +27,7 @@ from tests.support.scripted_stripe import AMOUNT, Script, ScriptedStripe, runnin
 from tests.support.stripe_answers import Moment, Pair, Reply, State
 
 PATIENCE = patience(ResolutionSettings())
+type Adopt = Callable[[Notice], Awaitable[Applied]]
 _SECONDS = 30.0
 """How long a call may take, where its answer comes."""
 _TIMEOUT_SECONDS = 1.5
@@ -96,6 +97,10 @@ class Payment:
         self.guard = AccountGuard(self.name, per_second=1_000, failures_max=1, open_seconds=1, clock=self.clock)
         self.commands = self.commands_over(self.adapter(connects=connects), seconds=seconds, store=store)
 
+    async def adopt(self, notice: Notice) -> Applied:
+        """Take over what somebody has captured."""
+        return await Notices(store=NoticeStore(self.world.database), clock=self.clock).apply(notice)
+
     def adapter(self, *, connects: bool = True) -> StripeProcessor:
         """The adapter of the payment's account."""
         account = StripeAccount(name=self.name, secret_key=f"sk_test_{self.name}", payment_method="pm_card_visa")
@@ -103,7 +108,12 @@ class Payment:
         return StripeProcessor(account, connections.client(account))
 
     def commands_over(
-        self, processor: Processor, *, seconds: float = _SECONDS, store: AttemptStore | None = None
+        self,
+        processor: Processor,
+        *,
+        seconds: float = _SECONDS,
+        store: AttemptStore | None = None,
+        adopt: Adopt | None = None,
     ) -> Commands:
         """The gateway's commands over a processor, one call at a time."""
         retries = Retries(max_retries=0, base_delay_seconds=1, max_delay_seconds=1, call_timeout_seconds=seconds)
@@ -117,7 +127,7 @@ class Payment:
             patience=PATIENCE,
             deadline_seconds=2 * _SECONDS,
             parked_after_retries=0,
-            adopt=Notices(store=NoticeStore(self.world.database), clock=self.clock).apply,
+            adopt=adopt or self.adopt,
             clock=self.clock,
         )
 
@@ -239,7 +249,7 @@ async def play(world: World, pair: Pair) -> Seen:
     payment = Payment(world, pair.operation)
     script = payment.script
     if pair.moment is not Moment.CALL:
-        await _before(payment, pair.moment)
+        await lead_to(payment, pair.moment)
     script.reply, script.state = pair.reply, pair.state
     script.reads = pair.reply if pair.moment in {Moment.READ, Moment.LOOK_UP} else None
     payment.start(
@@ -259,7 +269,7 @@ async def play(world: World, pair: Pair) -> Seen:
     return await payment.seen(since=since)
 
 
-async def _before(payment: Payment, moment: Moment) -> None:
+async def lead_to(payment: Payment, moment: Moment) -> None:
     """Leave an earlier call in doubt, or let Stripe take the operation on."""
     payment.script.reply = Reply.OK if moment is Moment.READ else Reply.DOWN
     payment.script.state = State.PENDING if payment.operation is Operation.REFUND else State.PROCESSING

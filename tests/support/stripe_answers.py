@@ -73,6 +73,17 @@ class State(StrEnum):
     NEW = "a new status"
 
 
+class Point(StrEnum):
+    """Where a process dies that calls Stripe, or reads what became of a call."""
+
+    BEFORE_COUNTING = "before the call is counted"
+    COUNTED = "counted and not sent"
+    ANSWERED = "answered and not recorded"
+    ADOPTED = "what somebody else has captured adopted, and the answer not recorded"
+    BEFORE_RECORDING = "before the answer is recorded"
+    RECORDED = "recorded"
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """One operation and one answer."""
 

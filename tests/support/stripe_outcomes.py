@@ -27,6 +27,7 @@ from tests.support.stripe_answers import (
     VOID,
     Moment,
     Pair,
+    Point,
     Reply,
     State,
     read_after,
@@ -94,6 +95,17 @@ NEXT = {
     ),
     Outcome.READ_AGAIN: "read again on the schedule",
 }
+
+
+AFTER = {
+    Point.BEFORE_COUNTING: "nothing is known of it: the command comes again, what is due is found, and it is the first call",
+    Point.COUNTED: "it may have been sent: after the lease it is called about with the same key, or read again",
+    Point.ANSWERED: "it may have been sent: after the lease it is called about with the same key, or read again",
+    Point.ADOPTED: "it is called about or read again, and what was captured stays adopted, once",
+    Point.BEFORE_RECORDING: "it may have been sent: after the lease it is called about with the same key, or read again",
+    Point.RECORDED: "outcome and message stand in one commit: Stripe is not called again, and the outbox sends",
+}
+"""What the next process finds after a death, and does."""
 
 
 class Circuit(StrEnum):
@@ -318,7 +330,14 @@ def table() -> str:
         )
         lines.append("| " + " | ".join(columns) + " |")
     outcomes = [f"- *{outcome}*: {NEXT[outcome]}." for outcome in Outcome]
-    return "\n".join([*lines, "", *outcomes]) + "\n"
+    deaths = [
+        "A process that dies while it calls or reads changes no outcome, whichever of these states Stripe shows; another one goes on:",
+        "",
+        "| The process dies | The next one |",
+        "|---|---|",
+        *(f"| {point} | {AFTER[point]} |" for point in Point),
+    ]
+    return "\n".join([*lines, "", *outcomes, "", *deaths]) + "\n"
 
 
 def page() -> str:

@@ -284,8 +284,10 @@ class Commands:
             return None
         if attempt.is_decided:
             # Its outcome was published in the commit that recorded it; there is nothing to add. It may be about other money than
-            # this command where the processor did it at somebody else's request: then its word counts.
-            if not attempt.is_same_operation(proposed) and attempt.asks > 0:
+            # this command where the processor did it at somebody else's request: then its word counts. So it does where the
+            # command captures, and somebody else had captured another amount by then: it may come again after that.
+            is_taken = operation is Operation.CAPTURE
+            if not attempt.is_same_operation(proposed) and attempt.asks > 0 and not is_taken:
                 raise conflict(attempt)
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None

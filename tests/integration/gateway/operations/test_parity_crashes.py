@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from enum import StrEnum
 from itertools import product
 from typing import Any
 
@@ -11,12 +10,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.gateway.operations import AttemptStatus, AttemptStore
-from services.gateway.processors.port import Answer, Finding, Operation, Processor
+from services.gateway.processors.port import Answer, Applied, Finding, Notice, Operation, Processor
+from tests.integration.gateway.operations.test_parity import FINAL, ROW_OF, STATUS, published
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import Killed
-from tests.support.parity import OURS, PATIENCE, Payment, World, a_world
+from tests.support.parity import OURS, PATIENCE, Adopt, Payment, World, a_world, lead_to
 from tests.support.samples import some
-from tests.support.stripe_answers import Reply, State
+from tests.support.stripe_answers import Moment, Pair, Point, Reply, State
+from tests.support.stripe_outcomes import Outcome
 
 pytestmark = pytest.mark.integration
 
@@ -31,14 +32,13 @@ SHOWS = {
 """What an operation shows that was carried out, and what is published then; empty: nothing."""
 
 
-class Point(StrEnum):
-    """Where the process dies."""
-
-    BEFORE_COUNTING = "before the call is counted"
-    COUNTED = "counted and not sent"
-    ANSWERED = "answered and not recorded"
-    BEFORE_RECORDING = "before the answer is recorded"
-    RECORDED = "recorded"
+CALLING = tuple(point for point in Point if point is not Point.ADOPTED)
+"""Where a process dies by which an operation is carried out."""
+AGES = {
+    Moment.READ: PATIENCE.reading_ages[0],
+    Moment.LOOK_UP: PATIENCE.key_lifetime + PATIENCE.look_up_ages[0],
+}
+"""When a call is due to be read about, after it."""
 
 
 class DyingStore(AttemptStore):
@@ -110,7 +110,7 @@ async def world(gateway_database: TestDatabase) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("operation", Operation)
 async def test_whatever_dies_and_is_answered_an_operation_happens_once(world: World, operation: Operation) -> None:
-    every = product(Point, (Reply.OK, Reply.UNAUTHORIZED, Reply.NO_CONNECTION, *Point))
+    every = product(CALLING, (Reply.OK, Reply.UNAUTHORIZED, Reply.NO_CONNECTION, *CALLING))
     async with asyncio.TaskGroup() as together:
         for point, second in some(every, name=operation, by=lambda case: (case[0], type(case[1]))):
             together.create_task(lives_through(world, operation, point, second))
@@ -153,19 +153,88 @@ async def lives_through(world: World, operation: Operation, point: Point, second
     assert set(payment.script.keys) == {attempt.idempotency_key}, case
 
 
-async def die(payment: Payment, point: Point) -> None:
-    """Begin a process and let it die at a point, if it comes there."""
+@pytest.mark.parametrize("operation", Operation)
+async def test_death_that_learns_of_an_outcome_changes_none(world: World, operation: Operation) -> None:
+    every = [
+        (pair, point)
+        for pair, row in ROW_OF.items()
+        if pair.operation is operation
+        and pair.reply is Reply.OK
+        and pair.moment is not Moment.AGAIN
+        and row.outcome in FINAL
+        for point in (Point if row.outcome is Outcome.ADOPTED else CALLING)
+    ]
+    # The command comes again that has captured what somebody else had taken, of another amount.
+    always = [case for case in every if (case[0].state, case[1]) == (State.OTHER_AMOUNT, Point.RECORDED)]
+    drawn = some(every, name=f"deaths-{operation}", by=lambda case: (case[0].moment, case[1]), always=always)
+    async with asyncio.TaskGroup() as together:
+        for pair, point in drawn:
+            together.create_task(dies_learning(world, pair, point))
+
+
+async def dies_learning(world: World, pair: Pair, point: Point) -> None:
+    """Let a process die that learns what became of an operation, by its call or by reading, and another one go on."""
+    payment, row, case = Payment(world, pair.operation), ROW_OF[pair], f"{pair}, {point}"
+    if pair.moment is not Moment.CALL:
+        await lead_to(payment, pair.moment)
+    elif pair.operation in OURS:
+        await payment.write_down()
+    payment.script.reply, payment.script.state = Reply.OK, pair.state
+    after = AGES.get(pair.moment)
+    assert await die(payment, point, after=after), case
+    since = len(payment.script.called)
+    payment.start()
+    if pair.moment is Moment.CALL:
+        await payment.deliver_again(PATIENCE.lease)
+    else:
+        payment.clock.advance(PATIENCE.lease)
+        await payment.commands.resolve_due(limit=10)
+    attempt = await payment.attempt()
+    expected = published(pair, row)
+    if (pair.operation, pair.moment, point) == (Operation.CAPTURE, Moment.CALL, Point.RECORDED):
+        # A refusal is published again when the command comes again, which may be a client's next one.
+        expected *= 1 if row.outcome is Outcome.DONE else 2
+    assert (attempt.status, await payment.published()) == (STATUS[row.outcome], expected), case
+    if row.outcome is Outcome.DONE:
+        assert bool(payment.script.called[since:]) == (point is not Point.RECORDED), case
+    every = await payment.store.of_intent(tenant_id=payment.name, payment_intent_id=payment.intent_id)
+    # What was declined is cancelled under a key of its own.
+    assert set(payment.script.keys) <= {each.idempotency_key for each in every}, case
+
+
+def dying(adopt: Adopt) -> Adopt:
+    """The adoption of a process that dies once it has adopted."""
+
+    async def adopt_and_die(notice: Notice) -> Applied:
+        await adopt(notice)
+        raise Killed
+
+    return adopt_and_die
+
+
+async def die(payment: Payment, point: Point, *, after: timedelta | None = None) -> bool:
+    """Begin a process and let it die at a point; returns whether it has come there.
+
+    It is handed the command, or looks, `after` so long, for what is due.
+    """
     store = DyingStore(payment.world.database)
     store.point = point
     payment.start(store=store)
     if point is Point.ANSWERED:
         payment.commands = payment.commands_over(DyingProcessor(payment.adapter()))
+    if point is Point.ADOPTED:
+        payment.commands = payment.commands_over(payment.adapter(), adopt=dying(payment.adopt))
     try:
-        await payment.deliver_again(PATIENCE.lease)
+        if after is None:
+            await payment.deliver_again(PATIENCE.lease)
+        else:
+            payment.clock.advance(after)
+            await payment.commands.resolve_due(limit=10)
     except Killed:
-        return
+        return True
     # It was over before.
     assert (await payment.attempt()).is_decided
+    return False
 
 
 @pytest.mark.parametrize("operation", Operation)
