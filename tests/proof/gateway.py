@@ -49,6 +49,9 @@ FAULTS = (
     Fault(kind=FaultKind.ERROR_AFTER, share=0.02),
     Fault(kind=FaultKind.RATE_LIMIT, share=0.02, seconds=0.2),
     Fault(kind=FaultKind.LOCK_TIMEOUT, share=0.01),
+    Fault(kind=FaultKind.KEY_IN_USE, share=0.01),
+    Fault(kind=FaultKind.DROP_WITHIN, share=0.01, at_byte=40),
+    Fault(kind=FaultKind.DROP_WITHIN, share=0.01, at_byte=400),
     Fault(kind=FaultKind.SLOW, share=0.02, seconds=0.3),
     Fault(kind=FaultKind.ERROR_BEFORE, method="GET", share=0.05, status=503),
 )

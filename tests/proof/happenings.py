@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import aiohttp
 import asyncpg
-import msgspec
 
 from deploy.fake_stripe import balance, disputes, payments, payouts, refunds
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.refusals import Refusal
+from tests.proof.courses import Course, drawn
 from tests.support.platform import Answer, Client
 
 TOGETHER_MAX = 64
@@ -31,10 +31,18 @@ STALLED_SECONDS = 300
 """For how long no payment may end while others wait to be made."""
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _OPEN_REFUNDS = frozenset({"pending", "requires_action"})
+_ELSEWHERE = ("charge", "hold", "adjustment", "stripe_fee", "tax_fee", "reserved_funds", "topup", "", "")
+"""What others do with the account; empty: nothing."""
+_ELSEWHERE_REQUEST = {
+    "currency": "brl",
+    "payment_method": "pm_card_visa",
+    "confirm": "true",
+    "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
+}
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _CHANGED = """
 SELECT id, status, amount_minor, captured_minor, currency, updated_at FROM api.payment_intents
- WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED', 'FAILED')
+ WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED', 'FAILED', 'EXPIRED')
  ORDER BY updated_at
 """
 _UNDECIDED = """
@@ -52,41 +60,6 @@ SELECT (SELECT count(*) FROM api.payment_intents AS p
 """What is still to be done at once, without what only waits for a look-up."""
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to become of a payment."""
-
-    card: str = "pm_card_visa"
-    """Stripe's name of the payment method."""
-    is_manual: bool = False
-    """Whether the merchant captures it."""
-    then: str = ""
-    """What happens to the hold of a manual one: `capture`, `part`, `void`, `expire`, `by hand`; to a decline: `paid`, by another card
-    with the client secret; instead of a proof: `replace`, another card."""
-
-
-COURSES = (
-    *(Course(),) * 12,
-    *(Course(card="pm_card_bypassPending"),) * 3,
-    *(Course(card="pm_card_pendingRefund"),) * 3,
-    *(Course(card="pm_card_refundFail"),) * 2,
-    *(Course(is_manual=True, then="part"),) * 3,
-    *(Course(is_manual=True, then=then) for then in ("capture", "void", "void", "expire", "by hand")),
-    *(Course(card="pm_card_chargeDeclined", then="paid"),) * 2,
-    *(Course(card="pm_card_threeDSecure2Required", then="replace"),) * 2,
-    *(
-        Course(card=card)
-        for card in (
-            "pm_card_createDispute",
-            "pm_card_createDisputeInquiry",
-            "pm_card_chargeDeclined",
-            "pm_card_captureDeclined",
-            "pm_card_threeDSecure2Required",
-        )
-    ),
-)
-"""Drawn for each payment; the most frequent ones several times."""
-
-
 class Happenings:
     """A merchant's payments, and everybody else who moves money of the account."""
 
@@ -102,7 +75,11 @@ class Happenings:
         """Payments that were made so far."""
         self._places = asyncio.Semaphore(TOGETHER_MAX)
         self._room = 0
+        self.saved: dict[str, dict[str, Any]] = {}
+        """What names each saved card in a payment."""
         self._course: dict[str, Course] = {}
+        self._courses = drawn(chance)
+        self._elsewhere = random.Random(chance.random()).sample(_ELSEWHERE, len(_ELSEWHERE))
         self._acted: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._since = _FIRST
@@ -119,7 +96,7 @@ class Happenings:
                     continue
                 self._room -= 1
                 self.offered += 1
-                await self._pay(self.chance.choice(COURSES), amount=self.chance.randrange(500, 50_000))
+                await self._pay(next(self._courses), amount=self.chance.randrange(500, 50_000))
 
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(worker()) for _ in range(TOGETHER_MAX // 2)]
@@ -134,19 +111,13 @@ class Happenings:
                 await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _pay(self, course: Course, *, amount: int) -> None:
-        body = {
-            "amount": f"{amount // 100}.{amount % 100:02}",
-            "currency": self.chance.choice(["BRL", "BRL", "USD"]),
-            "customer_ref": "proof",
-            "payment_method": course.card,
-            "capture_method": "manual" if course.is_manual else "automatic",
-        }
+        body = course.body(amount, self.chance.choice(["BRL", "BRL", "USD"]), self.saved)
         made = await self._ask("/v1/payment-intents", body)
         assert made.status == 200, made.raw
         self._course[made.json["id"]] = course
         confirmed = await self._ask(f"/v1/payment-intents/{made.json['id']}/confirm", {})
         assert confirmed.status in {200, 202}, confirmed.raw
-        self.counted[f"paid by {course.card.removeprefix('pm_card_')}"] += 1
+        self.counted[f"paid by {course.name}"] += 1
 
     async def _ask(self, path: str, body: dict[str, Any]) -> Answer:
         """Make a request until it is answered for good, always with the same key."""
@@ -190,6 +161,8 @@ class Happenings:
 
     async def _go_on(self, intent: str, row: asyncpg.Record) -> None:
         match row["status"]:
+            case "REQUIRES_ACTION" | "EXPIRED" if self._course[intent].slip:
+                await self._end_slip(intent, self._course[intent].then, row["status"])
             case "REQUIRES_ACTION" if self._course[intent].then == "replace":
                 await self._replace(intent)
             case "FAILED" if self._course[intent].then == "paid":
@@ -212,6 +185,22 @@ class Happenings:
         }
         answer = await self._ask(f"/v1/payment-intents/{intent}/confirm", body)
         self.counted[f"replaced: {answer.json['status']}"] += 1
+
+    async def _end_slip(self, intent: str, then: str, status: str) -> None:
+        """Let the customer pay a code or a slip, in time or once it has expired, or leave it."""
+        if status == "EXPIRED":
+            if then == "late":
+                self._at_stripe(intent, lambda found: payments.pay(self.books, found))
+        elif then == "void":
+            # Some of them pay in the same moment.
+            if self.chance.random() < 0.5:
+                self._at_stripe(intent, lambda found: payments.pay(self.books, found))
+            await self._ask(f"/v1/payment-intents/{intent}/void", {})
+        elif then == "pay":
+            self._at_stripe(intent, lambda found: payments.pay(self.books, found))
+        else:
+            self._at_stripe(intent, lambda found: payments.lapse(self.books, found))
+        self.counted[f"slip {status}: {then}"] += 1
 
     def _pay_otherwise(self, intent: str) -> None:
         """Let somebody with the client secret pay what was declined with another card, where it is not cancelled yet, and somebody
@@ -245,7 +234,8 @@ class Happenings:
             await self._give_back(intent, captured)
         if 0.1 < lot < 0.16:
             self._by_hand(intent, captured)
-        if 0.15 < lot < 0.2 or lot < 0.005:
+        # Neither Pix nor boleto can be disputed.
+        if (0.15 < lot < 0.2 or lot < 0.005) and not self._course[intent].slip:
             self._dispute(intent, captured)
 
     async def _give_back(self, intent: str, captured: int) -> None:
@@ -287,10 +277,12 @@ class Happenings:
 
     async def elsewhere(self) -> None:
         """Let other systems and Stripe move money of the account, of which we know nothing."""
-        kind = self.chance.choice(["charge", "adjustment", "stripe_fee", "tax_fee", "reserved_funds", "topup", "", ""])
+        kind = self._elsewhere.pop() if self._elsewhere else self.chance.choice(_ELSEWHERE)
         amount = self.chance.randrange(100, 20_000)
         if kind == "charge":
             self._foreign.append(charge_elsewhere(self.books, amount))
+        elif kind == "hold":
+            hold_elsewhere(self.books, amount)
         elif kind:
             is_coming = kind == "topup" or (kind == "adjustment" and self.chance.random() < 0.5)
             params = {"type": kind, "amount": str(amount if is_coming else -amount), "currency": "brl"}
@@ -364,14 +356,12 @@ def _decimal(amount: int) -> str:
 
 def charge_elsewhere(books: Books, amount: int) -> Object:
     """Let another system charge a card through the account; returns the movement."""
-    params = {
-        "amount": str(amount),
-        "currency": "brl",
-        "payment_method": "pm_card_visa",
-        "confirm": "true",
-        "capture_method": "automatic",
-        "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
-    }
-    made = payments.create(books, params)
+    made = payments.create(books, _ELSEWHERE_REQUEST | {"amount": str(amount), "capture_method": "automatic"})
     charge = books.charges[made["latest_charge"]]
     return books.balance_transactions[charge["balance_transaction"]]
+
+
+def hold_elsewhere(books: Books, amount: int) -> None:
+    """Let another system hold money of a card until that expires: in versions before `basil` a charge, and its release."""
+    made = payments.create(books, _ELSEWHERE_REQUEST | {"amount": str(amount), "capture_method": "manual"})
+    payments.expire(books, made)

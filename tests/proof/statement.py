@@ -46,6 +46,11 @@ BEHIND_SECONDS = 5 * 86_400
 """How far Stripe's clock is behind at first: holds of seven days must not have ended by ours."""
 BUSY_SECONDS = 12 * 3_600
 """How much of that passes while payments are made: less than the day for which Stripe remembers an idempotency key."""
+CARD_ERRORS = (
+    Fault(kind=FaultKind.CARD_ERROR, path="/capture", share=0.02, decline_code="generic_decline"),
+    Fault(kind=FaultKind.CARD_ERROR, path="/refunds", share=0.02, decline_code="generic_decline"),
+)
+"""Refusals after which the money stays where it was: the hold is released, the refund has failed."""
 ROUNDS = 8
 """Into how many parts the days are divided that pass afterwards."""
 READ_AGAIN_SECONDS = 30
@@ -90,6 +95,7 @@ SELECT count(*) FROM gateway.processor_readings
 _NOT_RECEIVED = """
 SELECT count(*) FROM gateway.attempts WHERE status = 'DECLINED' AND asks > 0 AND reason = 'not_received'
 """
+_KINDS = "SELECT kind, count(*) FROM gateway.processor_movements GROUP BY kind ORDER BY kind"
 
 
 class Proof:
@@ -175,7 +181,11 @@ async def prove(
                 await shops.begin(platform, admin, seed=seed)
                 proof = Proof(platform, fake, shops, admin, key_seconds=key_seconds(payments))
                 found = Fault(kind=FaultKind.ERROR_AFTER, path="/v1/payment_intents", times=1)
-                shares = [each for each in FAULTS if errors_hide_refusals or each.kind is not FaultKind.ERROR_AFTER]
+                shares = [
+                    each
+                    for each in (*FAULTS, *CARD_ERRORS)
+                    if errors_hide_refusals or each.kind is not FaultKind.ERROR_AFTER
+                ]
                 # However few the payments are, some of their requests meet a fault; the first of all is to create one.
                 for fault in (found, Fault(kind=FaultKind.DROP_AFTER, times=2), *shares):
                     fake.faults.add(fault)
@@ -225,6 +235,7 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
         "ends": dict(ends),
         "not_received": lost,
         "standing": {shop.tenant_id: await shop.standing() for shop in shops.every},
+        "kinds_of_movements": {row["kind"]: row["count"] for row in await proof.database.fetch(_KINDS)},
         "movements": sum(len(shop.books.balance_transactions) for shop in shops.every),
         "payments": payments,
         "seed": seed,
