@@ -65,6 +65,19 @@ async def test_refund_whose_event_was_lost_ends_as_stripe_lists_it(
     assert counted.get() == was + 1
 
 
+async def test_refund_that_we_declined_and_stripe_lists_is_kept_for_a_person(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050)
+    await merchant.give_back(intent, reference, 5_000)
+    declined = "UPDATE attempts SET status = 'DECLINED', reason = 'not_received', next_ask_at = NULL WHERE operation = 'refund'"
+    await merchant.charging.fetch(declined)
+    lose(merchant)
+    for _ in range(2):
+        merchant.advance(hours=7)
+        await merchant.read()
+        kept = await merchant.charging.fetch("SELECT status FROM stripe_events WHERE type = 'refund.updated'")
+        assert [row["status"] for row in kept] == ["CONTRADICTED"]
+
+
 @pytest.mark.parametrize(
     ("status", "is_known", "changes", "expected"),
     [

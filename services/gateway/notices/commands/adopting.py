@@ -33,7 +33,7 @@ _YOUNG = timedelta(minutes=5)
 """What was made so shortly before is left to its event, and to the next round."""
 _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, UnsupportedAmount, UnsupportedCurrency)
 _FAILED = frozenset({AttemptStatus.DECLINED, AttemptStatus.REVERSED})
-_ENDED = frozenset({AttemptStatus.APPROVED, *_FAILED})
+_SUCCEEDED = frozenset({AttemptStatus.APPROVED, AttemptStatus.REVERSED})
 
 
 class _Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +192,8 @@ class Adoption:
 def _is_refund_otherwise(status: str, known: KnownRefund) -> bool:
     match status:
         case "succeeded":
-            return known.status not in _ENDED
+            # What we hold declined contradicts it, unless Stripe has reported that since; the event finds that out.
+            return known.status not in _SUCCEEDED
         case "failed" | "canceled":
             return known.status not in _FAILED
         case _:

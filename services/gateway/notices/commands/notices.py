@@ -241,6 +241,9 @@ class _Change:
         if attempt is None:
             return Applied.UNKNOWN_PAYMENT
         if isinstance(notice, RefundSucceededNotice):
+            if attempt.is_declined_unreported:
+                # Nobody at the processor has reported that it failed: the money may be given back twice.
+                return Applied.CONTRADICTS
             # Once it has failed it stays so: success that is reported afterwards is older.
             if attempt.is_decided:
                 return Applied.KNOWN

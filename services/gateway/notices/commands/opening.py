@@ -65,8 +65,9 @@ class Opening:
         return events.meaning(found, kind, tenant_id=event.tenant_id)
 
     async def as_it_stands(self, event: RawEvent, meaning: Meaning) -> tuple[str, Meaning] | None:
-        """Read how the payment or the dispute stands now that an event is about, and as which type of event that is to be read.
+        """Read how the payment, the refund or the dispute stands now that an event is about.
 
+        With the type of event as which that is to be read.
         None where the account has none of it, or the event is about something else.
 
         Raises:
@@ -77,7 +78,7 @@ class Opening:
         if named in {"payment_intent", "charge"} and meaning.subject is not None:
             # Of a payment the intent says how it stands, whatever its charges are.
             kind, named, reference = "payment_intent.succeeded", "payment_intent", meaning.subject.gateway_ref
-        if named not in {"payment_intent", "dispute"} or not reference:
+        if named not in {"payment_intent", "refund", "dispute"} or not reference:
             return None
         found = await self._read(event.processor, named, reference)
         return None if found is None else (kind, events.meaning(found, kind, tenant_id=event.tenant_id))

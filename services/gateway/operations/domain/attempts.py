@@ -27,7 +27,7 @@ from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id
 from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_currency, is_known_currency
-from services.gateway.processors.port import Operation
+from services.gateway.processors.port import DeclineReason, Operation
 
 
 class AttemptStatus(StrEnum):
@@ -186,6 +186,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def is_decided(self) -> bool:
         """Whether the processor has reported the outcome."""
         return self.status in DECIDED
+
+    @property
+    def is_declined_unreported(self) -> bool:
+        """Whether an operator's word or our own records declined it, and not what the processor has under a reference."""
+        is_ours = self.reason == DeclineReason.NOT_RECEIVED or not self.result_ref
+        return self.status is AttemptStatus.DECLINED and is_ours
 
     @property
     def known_ref(self) -> str:

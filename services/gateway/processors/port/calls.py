@@ -197,8 +197,8 @@ class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     codes: DeclineCodes = DeclineCodes()
     """What the processor, the issuer and the network say, in their own words."""
     gateway_ref: str = ""
-    """The processor's reference of a payment that it declined and keeps open, so that it may be paid in another way; else
-    empty."""
+    """The processor's reference of a payment that it declined and keeps open, so that it may be paid in another way, or of a
+    refund that failed there; else empty."""
     is_still_held: bool = False
     """Whether the funds are still held although they were to be taken or released."""
     taken: Taken | None = None

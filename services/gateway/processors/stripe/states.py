@@ -150,6 +150,7 @@ def returned(request: Refund, refund: StripeObject) -> Answer | None:
             return Declined(
                 reason=decline_reason(refund.get("failure_reason"), otherwise=DeclineReason.PROCESSOR_REFUSED),
                 detail=f"The refund did not reach the customer: {why}.",
+                gateway_ref=str(refund["id"]),
             )
         case _:
             return None

@@ -4,13 +4,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from libs.common.clock import ManualClock
+from libs.common.ids import new_id
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.operations import Attempt
+from services.gateway.operations import Attempt, attempt_id
 from services.gateway.processors.port import Operation
 from tests.support.stripe_tenant import MOVEMENT, Tenant
 
@@ -148,6 +150,58 @@ async def test_decision_after_the_reading_counts(tenant: Tenant, monkeypatch: py
     found.append(await closed(tenant, dispute, "won", created=SECOND + 11))
     assert await state(tenant, dispute) == "won"
     assert await statuses(tenant, *found) == ["HANDLED"] * 3
+
+
+async def refund_declined(tenant: Tenant, reason: str, reference: str) -> dict[str, Any]:
+    """A captured payment whose refund is declined here; returns the refund, which Stripe has all the same."""
+    attempt = await tenant.unanswered()
+    taken = tenant.intent(attempt, status="succeeded", amount_received=1_000)
+    await tenant.receive("payment_intent.succeeded", taken)
+    await tenant.work()
+    refund_id = new_id()
+    given = msgspec.structs.replace(
+        attempt,
+        id=attempt_id(tenant_id=attempt.tenant_id, subject_id=refund_id, operation=Operation.REFUND),
+        refund_id=refund_id,
+        operation=Operation.REFUND,
+        gateway_ref=taken["id"],
+    )
+    await tenant.attempts.open(given)
+    await tenant.database.fetch(
+        """UPDATE attempts SET status = 'DECLINED', next_ask_at = NULL, decided_at = $2, reason = $3, result_ref = $4
+            WHERE id = $1""",
+        *(given.id, tenant.clock.now(), reason, reference),
+    )
+    return {
+        "id": f"re_{given.id.hex}",
+        "payment_intent": taken["id"],
+        "amount": 1_000,
+        "currency": "brl",
+        "metadata": taken["metadata"] | {"refund_id": str(refund_id)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "reference", "stands", "expected"),
+    [
+        # By an operator's word, or by what our own reading did not find.
+        ("not_received", "", "succeeded", "CONTRADICTED"),
+        ("not_received", "re_1", "succeeded", "CONTRADICTED"),
+        # Before it was sent, or by an answer to the request.
+        ("disputed", "", "succeeded", "CONTRADICTED"),
+        # Its success is older than its failure, which Stripe has reported, or shows.
+        ("processor_refused", "re_1", "succeeded", "HANDLED"),
+        ("not_received", "", "failed", "HANDLED"),
+    ],
+)
+async def test_success_of_a_refund_that_we_declined_contradicts(
+    tenant: Tenant, reason: str, reference: str, stands: str, expected: str
+) -> None:
+    refund = await refund_declined(tenant, reason, reference)
+    tenant.objects["refund", refund["id"]] = refund | {"status": stands}
+    found = await tenant.receive("refund.updated", refund | {"status": "succeeded"})
+    await tenant.work()
+    assert await statuses(tenant, found) == [expected]
 
 
 async def test_what_moved_is_kept_where_the_reading_shows_a_new_status(tenant: Tenant) -> None:
