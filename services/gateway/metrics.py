@@ -78,7 +78,7 @@ STRIPE_EVENTS = Counter(
 )
 STRIPE_ENVELOPES = Counter(
     "gateway_stripe_envelopes_total",
-    "Tries to open an event of Stripe: shown, other_version, thin, wrong_mode, foreign_account; alert where one of the last two goes on.",
+    "Tries to open an event of Stripe: shown, other_version, thin, test_mode, wrong_mode, foreign_account; alert where one of the last two goes on.",
     ["envelope"],
 )
 STRIPE_EVENTS_OF_ANOTHER = Counter(
@@ -143,7 +143,10 @@ STATEMENT_LAG = Gauge(
 STATEMENT_FAILURES = Gauge(
     "gateway_statement_failures_in_a_row", "Pages in a row that one account could not have, at worst.", ["list"]
 )
-WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that were genuine, repetitions included.")
+WEBHOOKS_KEPT = Counter(
+    "gateway_webhooks_kept_total",
+    "Webhooks of Stripe that were genuine and of an account of this place, repetitions included.",
+)
 WEBHOOKS_REFUSED = Counter(
     "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
 )

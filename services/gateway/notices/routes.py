@@ -48,35 +48,43 @@ def webhook_routes(
         header = request.headers.get("Stripe-Signature", "")
         return verify(body, header, secrets, tolerance_seconds=tolerance_seconds)
 
-    async def keep(request: Request[Any, Any, Any], config_id: UUID | None) -> None:
+    async def keep(request: Request[Any, Any, Any], config_id: UUID | None) -> bool:
         """Keep an event of the platform's own account, or of a tenant's configuration."""
         account = await accounts.webhooks(config_id)
         if account is None:
             raise NotFound("there is no such gateway configuration")
         await inbox.keep(await text_of(request, account.secrets), tenant_id=account.tenant_id, processor=account.name)
+        return True
 
-    async def keep_connected(request: Request[Any, Any, Any]) -> None:
+    async def keep_connected(request: Request[Any, Any, Any]) -> bool:
         """Keep an event for each configuration of the account that it names; of an account of nobody it is ignored."""
         if connected is None:
             raise NotFound("this place has no platform of Stripe")
         text = await text_of(request, connected.webhook_secrets)
         account, is_live = named_account(text)
-        # An endpoint of live mode gets the events of test mode too.
-        whose = await connected.whose(account) if is_live is connected.is_live else []
+        if is_live is not connected.is_live:
+            # A live endpoint for connected accounts gets their events of test mode too; a test endpoint gets none of live mode.
+            metrics.STRIPE_ENVELOPES.labels("wrong_mode" if is_live else "test_mode").inc()
+            log.warning("webhook.of_another_mode", account=account, is_live=is_live)
+            return False
+        whose = await connected.whose(account)
         for tenant_id, processor in whose:
             await inbox.keep(text, tenant_id=tenant_id, processor=processor)
         if not whose:
+            metrics.STRIPE_ENVELOPES.labels("foreign_account").inc()
             log.warning("webhook.of_nobody", account=account, is_live=is_live)
+        return bool(whose)
 
-    async def take(kept: Awaitable[None], *, address: str) -> Response[bytes]:
+    async def take(keeping: Awaitable[bool], *, address: str) -> Response[bytes]:
         try:
-            await kept
+            is_kept = await keeping
         except NotGenuine as refused:
             metrics.WEBHOOKS_REFUSED.labels(refused.reason).inc()
             log.warning("webhook.refused", reason=refused.reason, address=address)
             kind, detail = _REFUSALS[refused.reason]
             raise kind(detail) from refused
-        metrics.WEBHOOKS_KEPT.inc()
+        if is_kept:
+            metrics.WEBHOOKS_KEPT.inc()
         return Response(b'{"received":true}', media_type="application/json")
 
     @post(
