@@ -29,8 +29,9 @@ def instead(fault: Fault) -> Answer | None:
     retry = {} if fault.should_retry is None else {"Stripe-Should-Retry": str(fault.should_retry).lower()}
     wait = {"Retry-After": f"{fault.seconds:g}"}
     match fault.kind:
-        case FaultKind.RATE_LIMIT:
-            headers = wait | {"Stripe-Rate-Limited-Reason": "global-rate"} | retry
+        case FaultKind.RATE_LIMIT | FaultKind.ENDPOINT_LIMIT:
+            limit = "global-rate" if fault.kind is FaultKind.RATE_LIMIT else "endpoint-rate"
+            headers = wait | {"Stripe-Rate-Limited-Reason": limit} | retry
             return refused(Refusal(429, "Request rate limit exceeded.", code="rate_limit", headers=headers))
         case FaultKind.LOCK_TIMEOUT:
             message = (

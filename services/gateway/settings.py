@@ -140,6 +140,8 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     is by agreement with Stripe."""
     stripe_calls_per_second_test: Annotated[float, between(0.1, 100_000)] = 25.0
     """The same in test mode."""
+    stripe_calls_per_second_endpoint: Annotated[float, between(0.1, 100_000)] = 25.0
+    """And to one endpoint of it, in either mode: what an operation may make of them (Stripe's own default, the same page)."""
     stripe_calls_shared_by: Count = 1
     """How many gateways call the same accounts. They share no counts, so each makes only its part of the calls."""
     stripe_webhook_secrets: tuple[str, ...] = ()

@@ -81,6 +81,7 @@ async def one_gateway(*, latency_seconds: float, captures: bool) -> AsyncIterato
                     "STRIPE_SECRET_KEY": API_KEY,
                     "STRIPE_PAYMENT_METHOD": "pm_card_visa",
                     "STRIPE_CALLS_PER_SECOND_TEST": "100000",
+                    "STRIPE_CALLS_PER_SECOND_ENDPOINT": "100000",
                 }
                 environ = with_own_rights(servers, gateway_environment(database, url, **settings))
                 gateway = GatewayProcess(environ, Path(logs) / "gateway.log")

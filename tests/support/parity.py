@@ -94,7 +94,8 @@ class Payment:
     def start(self, *, connects: bool = True, seconds: float = _SECONDS, store: AttemptStore | None = None) -> None:
         """Begin a process of the gateway; the one before it has ended."""
         self.circuit = Circuit(name="pairs", failures_max=1, open_seconds=1, clock=self.clock, is_shown=False)
-        self.guard = AccountGuard(self.name, per_second=1_000, failures_max=1, open_seconds=1, clock=self.clock)
+        pace = {"per_second": 1_000.0, "per_second_of_endpoint": 1_000.0}
+        self.guard = AccountGuard(self.name, **pace, failures_max=1, open_seconds=1, clock=self.clock)
         self.commands = self.commands_over(self.adapter(connects=connects), seconds=seconds, store=store)
 
     async def adopt(self, notice: Notice) -> Applied:
@@ -193,7 +194,9 @@ class Payment:
         async def answer() -> NotTaken:
             return probe
 
-        is_let_through = await self.guard.call(answer, line="probe", within_seconds=0.0, timeout_seconds=1)
+        is_let_through = await self.guard.call(
+            answer, endpoint="probe", line="probe", within_seconds=0.0, timeout_seconds=1
+        )
         return Seen(
             attempt=attempt,
             waits=None if attempt.next_ask_at is None else attempt.next_ask_at - self.clock.now(),

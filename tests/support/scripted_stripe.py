@@ -40,6 +40,7 @@ _ERRORS: dict[Reply, tuple[int, dict[str, str], dict[str, str]]] = {
     Reply.CONFLICT_RETRY: (409, {"type": "invalid_request_error"}, {"Stripe-Should-Retry": "true"}),
     Reply.RATE_LIMIT: (429, {"type": "rate_limit_error", "code": "rate_limit"}, {}),
     Reply.RATE_LIMIT_WAIT: (429, {"type": "rate_limit_error"}, {"Retry-After": str(WAIT_SECONDS)}),
+    Reply.ENDPOINT_LIMIT: (429, {"type": "rate_limit_error"}, {"Stripe-Rate-Limited-Reason": "endpoint-rate"}),
     Reply.LOCK_TIMEOUT: (429, {"type": "invalid_request_error", "code": "lock_timeout"}, {}),
     Reply.ERROR: (500, {"type": "api_error"}, {}),
     Reply.ERROR_RETRY: (500, {"type": "api_error"}, {"Stripe-Should-Retry": "true"}),

@@ -38,6 +38,7 @@ class Reply(StrEnum):
     CONFLICT_RETRY = "409, `Stripe-Should-Retry: true`"
     RATE_LIMIT = "429"
     RATE_LIMIT_WAIT = "429, `Retry-After`"
+    ENDPOINT_LIMIT = "429 `endpoint-rate`"
     LOCK_TIMEOUT = "429 `lock_timeout`"
     ERROR = "500"
     ERROR_RETRY = "500, `Stripe-Should-Retry: true`"

@@ -294,7 +294,7 @@ ROWS: tuple[Row, ...] = (
     *_errors((Reply.UNAUTHORIZED, Reply.FORBIDDEN), on_call=Outcome.WAITS, done=Done.NO, circuit=Circuit.ACCOUNT),
     *_errors((Reply.MISSING,), on_call=Outcome.WAITS, done=Done.NO, operations=_BUILDING),
     *_errors((Reply.KEY_IN_USE, Reply.CONFLICT_RETRY), on_call=Outcome.UNKNOWN),
-    *_errors((Reply.LOCKED, Reply.LOCK_TIMEOUT), on_call=Outcome.NOT_TAKEN, done=Done.NO),
+    *_errors((Reply.LOCKED, Reply.ENDPOINT_LIMIT, Reply.LOCK_TIMEOUT), on_call=Outcome.NOT_TAKEN, done=Done.NO),
     *_errors(
         (Reply.RATE_LIMIT, Reply.RATE_LIMIT_WAIT), on_call=Outcome.NOT_TAKEN, done=Done.NO, circuit=Circuit.ACCOUNT
     ),

@@ -5,8 +5,9 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.resilience import AccountGuard, AccountGuards, NotSentError
 from services.gateway.settings import ProcessorSettings, StripeSettings
 
-_STATEMENT_LINE = "statement"
-"""The line in which the statement waits for its turn, beside those of tenants."""
+STATEMENT, SAVING = "statement", "saving"
+"""What calls beside the operations are for: each has the pace of an endpoint. The statement waits in a line of its name,
+beside those of tenants."""
 _STATEMENT_WAIT_SECONDS = 20.0
 """How long a page of the statement waits for its turn; nobody waits for it."""
 
@@ -22,6 +23,7 @@ def account_guards(processor: ProcessorSettings, stripe: StripeSettings, clock: 
         return AccountGuard(
             name,
             per_second=rate / stripe.stripe_calls_shared_by,
+            per_second_of_endpoint=stripe.stripe_calls_per_second_endpoint / stripe.stripe_calls_shared_by,
             failures_max=processor.circuit_breaker_failure_threshold,
             open_seconds=processor.circuit_breaker_recovery_timeout,
             clock=clock,
@@ -37,7 +39,7 @@ async def saving_turn(guard: AccountGuard, line: str) -> None:
         ProcessorUnavailable: when it does not come in time.
     """
     try:
-        await guard.bucket.turn(line, within_seconds=_SAVING_WAIT_SECONDS)
+        await guard.turn(SAVING, line, within_seconds=_SAVING_WAIT_SECONDS)
     except NotSentError as fault:
         raise ProcessorUnavailable(f"the account has made too many calls: {fault}") from fault
 
@@ -49,6 +51,6 @@ async def statement_turn(guard: AccountGuard) -> None:
         ProcessorUnavailable: when it does not come in time.
     """
     try:
-        await guard.bucket.turn(_STATEMENT_LINE, within_seconds=_STATEMENT_WAIT_SECONDS)
+        await guard.turn(STATEMENT, STATEMENT, within_seconds=_STATEMENT_WAIT_SECONDS)
     except NotSentError as fault:
         raise ProcessorUnavailable(f"the account has made too many calls: {fault}") from fault

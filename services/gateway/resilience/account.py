@@ -1,9 +1,11 @@
 """What protects one account at a processor from our insistence, and all others from it: its pace, and a circuit of its own.
 
 The circuit of a processor is for what is the processor's fault; here counts what is the account's: a key that is refused,
-and more calls than it may make. Kept in this process alone, for as many accounts as there is room for.
+and more calls than it may make. What one endpoint takes is less: its pace and its pauses are for calls of one kind alone, and
+no circuit. Kept in this process alone, for as many accounts as there is room for.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -34,11 +36,22 @@ class _Failed(Exception):
 
 
 class AccountGuard:
-    """The pace and the circuit of one account."""
+    """The pace and the circuit of one account, and the pace of each kind of calls to it."""
 
-    def __init__(self, name: str, *, per_second: float, failures_max: int, open_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        per_second: float,
+        per_second_of_endpoint: float,
+        failures_max: int,
+        open_seconds: float,
+        clock: Clock,
+    ) -> None:
         self._name = name
         self.bucket = Bucket(per_second=per_second)
+        self._per_second_of_endpoint = per_second_of_endpoint
+        self._endpoints: dict[str, Bucket] = {}
         self._open_seconds = open_seconds
         self._new_circuit = partial(
             Circuit, name=name, failures_max=failures_max, open_seconds=open_seconds, clock=clock, is_shown=False
@@ -50,20 +63,46 @@ class AccountGuard:
         """Let calls go out again: the key may be another one."""
         self._circuit = self._new_circuit()
 
-    def limited(self, retry_after_seconds: float | None) -> None:
-        """Let nothing go out for a while, whatever the call was for: the account has made too many."""
-        seconds = retry_after_seconds or _PAUSE_SECONDS
+    def limited(self, met: NotTaken, *, endpoint: str) -> None:
+        """Let nothing go out for a while: where it is the account that has had too many calls, whatever they are for."""
+        seconds = met.retry_after_seconds or _PAUSE_SECONDS
         metrics.ACCOUNTS_PAUSED.inc()
-        log.warning("account.paused", processor=self._name, seconds=seconds)
-        self.bucket.pause(seconds)
+        what = endpoint if met.is_of_endpoint else "all"
+        log.warning("account.paused", processor=self._name, endpoint=what, seconds=seconds)
+        (self._endpoint(endpoint) if met.is_of_endpoint else self.bucket).pause(seconds)
+
+    async def turn(self, endpoint: str, line: str, *, within_seconds: float) -> None:
+        """Wait for the turn at an endpoint, and then for that of the account. `endpoint` is a word of a closed set.
+
+        Raises:
+            NotSentError: when one of them does not come in time.
+        """
+        own, began = self._endpoint(endpoint), time.monotonic()
+        await own.turn(line, within_seconds=within_seconds)
+        try:
+            await self.bucket.turn(line, within_seconds=max(0.0, within_seconds - (time.monotonic() - began)))
+        except BaseException:
+            own.give_back()
+            raise
+
+    def _endpoint(self, endpoint: str) -> Bucket:
+        if (found := self._endpoints.get(endpoint)) is None:
+            found = self._endpoints[endpoint] = Bucket(per_second=self._per_second_of_endpoint)
+        return found
 
     async def call(
-        self, call: Callable[[], Awaitable[Finding]], *, line: str, within_seconds: float, timeout_seconds: float
+        self,
+        call: Callable[[], Awaitable[Finding]],
+        *,
+        endpoint: str,
+        line: str,
+        within_seconds: float,
+        timeout_seconds: float,
     ) -> Finding:
         """Make a call when its turn has come; where it does not come in time, the answer is that nothing was sent."""
         try:
             self._circuit.ensure_closed()
-            await self.bucket.turn(line, within_seconds=within_seconds)
+            await self.turn(endpoint, line, within_seconds=within_seconds)
         except CircuitOpenError:
             return self._paused()
         except NotSentError as fault:
@@ -71,13 +110,17 @@ class AccountGuard:
             reason = NotTakenReason.RATE_LIMITED
             return NotTaken(reason=reason, calls=0, retry_after_seconds=fault.wait_seconds, is_worth_repeating=False)
         self.bucket.give_back()
-        return await self._counted(call, timeout_seconds=timeout_seconds)
+        return await self._counted(call, endpoint=endpoint, timeout_seconds=timeout_seconds)
 
-    async def _counted(self, call: Callable[[], Awaitable[Finding]], *, timeout_seconds: float) -> Finding:
+    async def _counted(
+        self, call: Callable[[], Awaitable[Finding]], *, endpoint: str, timeout_seconds: float
+    ) -> Finding:
         async def judged() -> Finding:
             answer = await call()
             if isinstance(answer, NotTaken) and answer.reason in _ACCOUNTS_FAULTS and not answer.is_of_object:
-                raise _Failed(answer)
+                if not answer.is_of_endpoint:
+                    raise _Failed(answer)
+                self.limited(answer, endpoint=endpoint)
             return answer
 
         try:
@@ -87,7 +130,7 @@ class AccountGuard:
         except _Failed as failed:
             self._last = failed.answer.reason
             if self._last is NotTakenReason.RATE_LIMITED:
-                self.limited(failed.answer.retry_after_seconds)
+                self.limited(failed.answer, endpoint=endpoint)
             return failed.answer
 
     def _paused(self) -> NotTaken:

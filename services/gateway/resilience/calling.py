@@ -229,6 +229,7 @@ class ResilientProcessor:
         left = ends_at - self._monotonic()
         return await self._account.call(
             lambda: self._now(operation, call, request, ends_at=ends_at),
+            endpoint=operation,
             line=request.tenant_id,
             # Whoever waited too long for a turn would have no time left for an answer.
             within_seconds=max(left - self._retries.call_timeout_seconds, left / 2),

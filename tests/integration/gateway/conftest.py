@@ -105,6 +105,7 @@ def stripe_settings(gateway_database: TestDatabase, own_urls: dict[str, str]) ->
             stripe_events_every_seconds=0.05,
             # Tests with hundreds of calls do not wait for turns; those of the pace set their own.
             stripe_calls_per_second_test=10_000,
+            stripe_calls_per_second_endpoint=10_000,
         ),
     )
 

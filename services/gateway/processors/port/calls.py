@@ -232,6 +232,8 @@ class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
     """Whether another call within the same deadline could help."""
     is_of_object: bool = False
     """Whether it is about the one payment, so that other calls of the account may well be taken."""
+    is_of_endpoint: bool = False
+    """Whether it is a limit of the one endpoint, so that other operations of the account may well be taken."""
     retry_after_seconds: float | None = None
     """How long the processor wants a pause, where it names one."""
 

@@ -17,8 +17,10 @@ from services.gateway.processors.port import Declined, DeclineReason, NotTaken, 
 log = get_logger("gateway.stripe")
 
 _LIMIT = "stripe-rate-limited-reason"
-"""The header in which Stripe names the limit that was met: one of the account, or `resource-specific`
+"""The header in which Stripe names the limit that was met: one of the account, of the endpoint, or `resource-specific`
 (https://docs.stripe.com/rate-limits)."""
+_LIMITS_OF_ENDPOINT = frozenset({"endpoint-rate", "endpoint-concurrency"})
+"""Each named operation of the API is an endpoint, which may take fewer calls than the account."""
 MISSING = "resource_missing"
 """Stripe's code where the account of the key has no such object."""
 
@@ -84,12 +86,16 @@ def sentence(text: str | None) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def report_limit(fault: Exception, limited: Callable[[float | None], None]) -> None:
-    """Call `limited`, with what `Retry-After` names, where an error is that the account has made too many calls."""
+type Limited = Callable[[NotTaken], None]
+"""Receives that the account, or one of its endpoints, has had too many calls."""
+
+
+def report_limit(fault: Exception, limited: Limited) -> None:
+    """Call `limited` where an error is that the account, or an endpoint, has had too many calls."""
     if isinstance(fault, stripe.RateLimitError):
         met = failure(fault, builds_on_payment=True)
         if isinstance(met, NotTaken) and not met.is_of_object:
-            limited(met.retry_after_seconds)
+            limited(met)
 
 
 def failure(fault: Exception, *, builds_on_payment: bool) -> Failure:
@@ -139,6 +145,7 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
                 reason=NotTakenReason.RATE_LIMITED,
                 is_worth_repeating=headers.get("stripe-should-retry") != "false",
                 is_of_object=code == "lock_timeout" or headers.get(_LIMIT) == "resource-specific",
+                is_of_endpoint=headers.get(_LIMIT) in _LIMITS_OF_ENDPOINT,
                 retry_after_seconds=wait,
             )
         case stripe.IdempotencyError():

@@ -16,7 +16,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
 from services.gateway.processors.stripe.amounts import UnsupportedAmount
-from services.gateway.processors.stripe.failures import report_limit
+from services.gateway.processors.stripe.failures import Limited, report_limit
 from services.gateway.processors.stripe.statement import balance_of, movement_of, payout_of
 from services.gateway.processors.stripe.states import redirect_address
 
@@ -43,11 +43,11 @@ class StripeReader:
         self,
         client: stripe.StripeClient,
         turn: Callable[[], Awaitable[None]] | None = None,
-        limited: Callable[[float | None], None] = lambda _: None,
+        limited: Limited = lambda _: None,
     ) -> None:
         """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
 
-        `limited` is called where the account has made too many calls, with the seconds for which it is to be left alone.
+        `limited` is called where the account, or an endpoint, has had too many calls: it is to be left alone for a while.
         """
         self._client = client
         self._turn = turn

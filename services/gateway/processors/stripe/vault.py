@@ -13,7 +13,7 @@ from libs.common.contracts.gateway_errors import SetupRefused
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.saving import KeptMethod, NewCustomer, SetupRequest, SetupState, SetupStatus
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MISSING, error_code, report_limit, sentence
+from services.gateway.processors.stripe.failures import MISSING, Limited, error_code, report_limit, sentence
 
 _CALL_SECONDS = 4.0
 """How long a call may take: who saves a payment method waits for three of them at most."""
@@ -39,11 +39,11 @@ class StripeVault:
         account: StripeAccount,
         client: stripe.StripeClient,
         turn: Callable[[], Awaitable[None]],
-        limited: Callable[[float | None], None] = lambda _: None,
+        limited: Limited = lambda _: None,
     ) -> None:
         """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
 
-        `limited` is called where the account has made too many calls, with the seconds for which it is to be left alone.
+        `limited` is called where the account, or an endpoint, has had too many calls: it is to be left alone for a while.
         """
         self._account = account
         self._client = client

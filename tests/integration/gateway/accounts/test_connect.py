@@ -24,10 +24,10 @@ from services.gateway.accounts.stripe_accounts import PLATFORM_TENANT
 from services.gateway.customers import CustomerStore, Saving
 from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
-from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, Settings, StripeSettings
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, Settings
 from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.conftest import serving
-from tests.integration.gateway.customers.test_saving import Always
+from tests.integration.gateway.customers.test_saving import FAST, Always
 from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
@@ -231,7 +231,7 @@ async def test_card_is_saved_and_charged_through_a_connected_account(
             store=store,
             keyring=keyring,
             cache_seconds=60,
-            guards=account_guards(ProcessorSettings(), StripeSettings(stripe_calls_per_second_test=10_000), clock),
+            guards=account_guards(ProcessorSettings(), FAST, clock),
         )
         async with connections.open():
             connected = ConnectedAccounts(connections=connections, platform=platform, webhook_secrets=(), store=store)

@@ -50,7 +50,11 @@ class Limits:
 async def limits(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Limits]:
     async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
         processor = ProcessorSettings(max_retries=0, processor_timeout_seconds=2, circuit_breaker_failure_threshold=3)
-        stripe = StripeSettings(stripe_calls_per_second_test=2 * PER_SECOND, stripe_calls_shared_by=2)
+        stripe = StripeSettings(
+            stripe_calls_per_second_test=2 * PER_SECOND,
+            stripe_calls_per_second_endpoint=1_000,
+            stripe_calls_shared_by=2,
+        )
         connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
         keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
         accounts = StripeAccounts(
@@ -106,6 +110,18 @@ async def test_a_limit_of_stripe_pauses_its_account_alone(limits: Limits) -> Non
     assert isinstance(await limits.hold(neighbour), Approved)
 
 
+async def test_a_limit_of_an_endpoint_pauses_its_operation_alone(limits: Limits) -> None:
+    account = await limits.account()
+    limits.fake.faults.add(Fault(kind=FaultKind.ENDPOINT_LIMIT, seconds=70, times=1))
+    for calls in (1, 0):
+        refused = await limits.hold(account)
+        assert isinstance(refused, NotTaken)
+        assert (refused.reason, refused.calls) == (NotTakenReason.RATE_LIMITED, calls)
+        assert refused.retry_after_seconds == pytest.approx(70, abs=5)
+    await read_balance(limits.accounts, account[1])
+    await search_customer(limits.accounts, account[1])
+
+
 async def read_balance(accounts: StripeAccounts, name: str) -> None:
     await (await accounts.reader(name)).balance()
 
@@ -115,7 +131,7 @@ async def search_customer(accounts: StripeAccounts, name: str) -> None:
 
 
 @pytest.mark.parametrize("read", [read_balance, search_customer])
-@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMIT, FaultKind.LOCK_TIMEOUT])
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMIT, FaultKind.LOCK_TIMEOUT, FaultKind.ENDPOINT_LIMIT])
 async def test_a_limit_that_a_reading_meets_pauses_its_account_too(
     limits: Limits, read: Callable[[StripeAccounts, str], Awaitable[None]], kind: FaultKind
 ) -> None:
@@ -131,6 +147,9 @@ async def test_a_limit_that_a_reading_meets_pauses_its_account_too(
     with pytest.raises(ProcessorUnavailable, match="too many calls"):
         await read(limits.accounts, account[1])
     held = await limits.hold(account)
+    if kind is FaultKind.ENDPOINT_LIMIT:
+        assert isinstance(held, Approved)
+        return
     assert isinstance(held, NotTaken)
     assert held.calls == 0
     assert held.retry_after_seconds == pytest.approx(90, abs=5)

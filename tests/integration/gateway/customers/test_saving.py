@@ -34,6 +34,7 @@ from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, S
 from tests.support.databases import TestDatabase
 
 KEY = "sk_test_of_those_who_save"
+FAST = StripeSettings(stripe_calls_per_second_test=10_000, stripe_calls_per_second_endpoint=10_000)
 
 
 class Always:
@@ -113,7 +114,7 @@ async def shop(gateway_database: TestDatabase, clock: ManualClock, tenant_id: st
             store=ConfigStore(database),
             keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
             cache_seconds=60,
-            guards=account_guards(ProcessorSettings(), StripeSettings(stripe_calls_per_second_test=10_000), clock),
+            guards=account_guards(ProcessorSettings(), FAST, clock),
         )
 
         async def vault_of(name: str) -> Vault:

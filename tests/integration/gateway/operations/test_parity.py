@@ -73,7 +73,7 @@ ANSWER = {
 }
 """What `gateway_requests_total` calls the answer to a call."""
 NOT_TAKEN = {
-    *(Reply.UNAUTHORIZED, Reply.FORBIDDEN, Reply.MISSING, Reply.LOCKED, Reply.LOCK_TIMEOUT),
+    *(Reply.UNAUTHORIZED, Reply.FORBIDDEN, Reply.MISSING, Reply.LOCKED, Reply.LOCK_TIMEOUT, Reply.ENDPOINT_LIMIT),
     *(Reply.RATE_LIMIT, Reply.RATE_LIMIT_WAIT, Reply.NO_CONNECTION),
 }
 """The replies that it calls so whenever they come to a reading."""

@@ -46,22 +46,27 @@ def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: fl
 
 
 @pytest.mark.parametrize(
-    ("headers", "code", "is_worth", "is_of_object"),
+    ("headers", "code", "is_worth", "of"),
     [
-        ({}, "rate_limit", True, False),
-        ({"Stripe-Should-Retry": "false"}, "rate_limit", False, False),
-        ({"Stripe-Rate-Limited-Reason": "global-rate"}, "rate_limit", True, False),
-        ({"Stripe-Rate-Limited-Reason": "resource-specific"}, "rate_limit", True, True),
-        ({}, "lock_timeout", True, True),
+        ({}, "rate_limit", True, ""),
+        ({"Stripe-Should-Retry": "false"}, "rate_limit", False, ""),
+        ({"Stripe-Rate-Limited-Reason": "global-rate"}, "rate_limit", True, ""),
+        ({"Stripe-Rate-Limited-Reason": "resource-specific"}, "rate_limit", True, "object"),
+        ({"Stripe-Rate-Limited-Reason": "endpoint-rate"}, "rate_limit", True, "endpoint"),
+        ({"Stripe-Rate-Limited-Reason": "endpoint-concurrency"}, "rate_limit", True, "endpoint"),
+        ({}, "lock_timeout", True, "object"),
     ],
 )
-def test_limit_is_of_the_account_or_of_one_object(
-    headers: dict[str, str], code: str, is_worth: bool, is_of_object: bool
+def test_limit_is_of_the_account_or_an_endpoint_or_one_object(
+    headers: dict[str, str], code: str, is_worth: bool, of: str
 ) -> None:
     limited = stripe.RateLimitError("busy", headers=headers, json_body={"error": {"code": code}})
     answer = failure(limited, builds_on_payment=False)
     assert answer == NotTaken(
-        reason=NotTakenReason.RATE_LIMITED, is_worth_repeating=is_worth, is_of_object=is_of_object
+        reason=NotTakenReason.RATE_LIMITED,
+        is_worth_repeating=is_worth,
+        is_of_object=of == "object",
+        is_of_endpoint=of == "endpoint",
     )
 
 

@@ -5,8 +5,16 @@ from datetime import timedelta
 import pytest
 
 from libs.common.clock import ManualClock
-from services.gateway.processors.port import Answer, NotTaken, NotTakenReason, Unknown, UnknownReason
-from services.gateway.resilience import AccountGuard, AccountGuards, Circuit, CircuitState, ResilientProcessor, Retries
+from services.gateway.processors.port import Answer, Finding, NotTaken, NotTakenReason, Unknown, UnknownReason
+from services.gateway.resilience import (
+    AccountGuard,
+    AccountGuards,
+    Circuit,
+    CircuitState,
+    NotSentError,
+    ResilientProcessor,
+    Retries,
+)
 from tests.unit.gateway.processors.processor_suite import an_authorization
 from tests.unit.gateway.resilience.test_calling import APPROVED, Scripted, Time
 from tests.unit.gateway.resilience.test_circuit import make_circuit
@@ -14,8 +22,9 @@ from tests.unit.gateway.resilience.test_circuit import make_circuit
 REFUSED = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED, retry_after_seconds=30)
 
 
-def guard(clock: ManualClock, *, per_second: float = 1_000) -> AccountGuard:
-    return AccountGuard("stripe:a", per_second=per_second, failures_max=3, open_seconds=30, clock=clock)
+def guard(clock: ManualClock, *, of_endpoint: float = 1_000) -> AccountGuard:
+    pace = {"per_second": 1_000.0, "per_second_of_endpoint": of_endpoint}
+    return AccountGuard("stripe:a", **pace, failures_max=3, open_seconds=30, clock=clock)
 
 
 def calling(processor: Scripted, account: AccountGuard, circuit: Circuit) -> ResilientProcessor:
@@ -74,6 +83,47 @@ async def test_a_limit_pauses_the_account_unless_it_is_of_one_object(clock: Manu
     assert isinstance(second, NotTaken)
     assert (second.reason, second.calls) == (NotTakenReason.RATE_LIMITED, 0)
     assert second.retry_after_seconds == pytest.approx(60, abs=1)
+
+
+async def test_a_limit_of_an_endpoint_stops_that_operation_alone(clock: ManualClock) -> None:
+    limited = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=60, is_of_endpoint=True)
+    account, circuit = guard(clock), make_circuit(clock)
+
+    async def call(endpoint: str, answer: Finding) -> Finding:
+        async def answered() -> Finding:
+            return answer
+
+        return await account.call(answered, endpoint=endpoint, line="a", within_seconds=1, timeout_seconds=5)
+
+    # As many as would open the circuit of the account, at endpoints that differ.
+    for endpoint in ("refund", "void", "look_up"):
+        assert await call(endpoint, limited) == limited
+    through = calling(Scripted(limited, APPROVED), account, circuit)
+    assert await through.authorize(an_authorization(1_000)) == limited
+    paused = await through.authorize(an_authorization(1_000))
+    assert isinstance(paused, NotTaken)
+    assert paused.calls == 0
+    assert paused.retry_after_seconds == pytest.approx(60, abs=1)
+    assert await call("capture", APPROVED) == APPROVED
+    await account.turn("statement", "statement", within_seconds=0)
+    account.limited(limited, endpoint="statement")
+    with pytest.raises(NotSentError):
+        await account.turn("statement", "statement", within_seconds=1)
+    await account.turn("saving", "a", within_seconds=0)
+
+
+async def test_each_endpoint_has_a_pace_of_its_own(clock: ManualClock) -> None:
+    account = guard(clock, of_endpoint=0.1)
+    for endpoint in ("authorize", "capture"):
+        await account.turn(endpoint, "a", within_seconds=0)
+        with pytest.raises(NotSentError):
+            await account.turn(endpoint, "b", within_seconds=1)
+    # What finds no turn at the account gives that of the endpoint back.
+    account.bucket.pause(60)
+    for _ in range(2):
+        with pytest.raises(NotSentError) as refused:
+            await account.turn("refund", "a", within_seconds=1)
+        assert refused.value.wait_seconds > 50
 
 
 async def test_what_the_processor_does_wrong_is_not_the_accounts(clock: ManualClock) -> None:
