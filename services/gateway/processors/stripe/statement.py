@@ -31,6 +31,8 @@ _KINDS: Mapping[str, MovementKind] = {
     "stripe_fee": MovementKind.FEE,
     "stripe_fx_fee": MovementKind.FEE,
     "tax_fee": MovementKind.TAX,
+    "payment_network_reserve_hold": MovementKind.RESERVE,
+    "payment_network_reserve_release": MovementKind.RESERVE,
     "payout_minimum_balance_hold": MovementKind.RESERVE,
     "payout_minimum_balance_release": MovementKind.RESERVE,
     "reserve_hold": MovementKind.RESERVE,
@@ -41,8 +43,9 @@ _KINDS: Mapping[str, MovementKind] = {
 _FEES: Mapping[str, FeeKind] = {
     "application_fee": FeeKind.PLATFORM,
     "tax": FeeKind.TAX,
+    "withheld_tax": FeeKind.TAX,
 }
-"""Everything else is the processor's own price: stripe_fee, payment_method_passthrough_fee, withheld_tax."""
+"""Everything else is the processor's own price: stripe_fee, payment_method_passthrough_fee."""
 _DISPUTES: Mapping[str, MovementKind] = {
     "dispute": MovementKind.DISPUTE,
     "dispute_reversal": MovementKind.DISPUTE_REVERSAL,

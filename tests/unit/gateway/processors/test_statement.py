@@ -93,6 +93,8 @@ def transaction(**changes: Any) -> dict[str, Any]:
         ({"type": "tax_fee", "source": None}, MovementKind.TAX),
         ({"type": "reserved_funds", "source": None}, MovementKind.RESERVE),
         ({"type": "reserve_transaction", "source": None}, MovementKind.RESERVE),
+        ({"type": "payment_network_reserve_hold", "source": None, "amount": -1}, MovementKind.RESERVE),
+        ({"type": "payment_network_reserve_release", "source": None}, MovementKind.RESERVE),
         ({"type": "topup", "source": "tu_1"}, MovementKind.OTHER),
         ({"type": "of_next_year", "source": None}, MovementKind.OTHER),
     ],
@@ -136,17 +138,19 @@ def test_fee_is_read_part_by_part_and_what_no_part_names_is_the_processors() -> 
         {"type": "tax", "amount": 6},
         {"type": "application_fee", "amount": 20},
         {"type": "payment_method_passthrough_fee", "amount": 3},
+        {"type": "withheld_tax", "amount": 4},
     ]
-    moved = movement_of(transaction(fee=90, fee_details=details))
+    moved = movement_of(transaction(fee=94, fee_details=details))
     parts = [
         (FeeKind.PROCESSOR, 59),
         (FeeKind.TAX, 6),
         (FeeKind.PLATFORM, 20),
         (FeeKind.PROCESSOR, 3),
+        (FeeKind.TAX, 4),
         (FeeKind.PROCESSOR, 2),
     ]
     assert list(moved.fees) == parts
-    assert moved.net_minor == 910
+    assert moved.net_minor == 906
     given_back = movement_of(transaction(fee=-20, fee_details=[{"type": "stripe_fee", "amount": -20}]))
     assert (given_back.fees, given_back.net_minor) == (((FeeKind.PROCESSOR, -20),), 1_020)
 
