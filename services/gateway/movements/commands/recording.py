@@ -23,6 +23,7 @@ from services.gateway.movements.domain import (
     later_status,
     movement_id,
     payout_id,
+    with_changes,
 )
 from services.gateway.movements.sql import balances, statement
 from services.gateway.movements.sql import payouts as payouts_sql
@@ -59,6 +60,8 @@ class StatementRecording:
         now = self._clock.now()
         async with self._database.transaction() as tx:
             known = await _known(tx, account, moved)
+            if changes := [each for each in moved if each.source_total_minor is not None]:
+                moved = with_changes(moved, await statement.of_disputes(tx, account, changes))
             movements = [_recorded(account, each, known) for each in moved]
             new, completed, sums = await statement.add(tx, account, movements, at=now)
             published: list[Publication | None] = []

@@ -12,6 +12,7 @@ from services.gateway.movements.domain.balances import (
     Lately,
     compared,
 )
+from services.gateway.movements.domain.disputes import with_changes
 from services.gateway.movements.domain.statement import (
     BEFORE_KNOWN,
     DEEP,
@@ -72,4 +73,5 @@ __all__ = [
     "movement_id",
     "openings",
     "payout_id",
+    "with_changes",
 ]

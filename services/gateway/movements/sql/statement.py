@@ -12,6 +12,7 @@ import msgspec
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
 from services.gateway.movements.domain import Booked, Known, PaymentOf, RecordedMovement, StatementAccount
+from services.gateway.processors.port.reading import StatementMovement
 
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
 # has no configuration of its owner, the one that the event came by stands in.
@@ -95,6 +96,15 @@ WITH held AS (
 )
 UPDATE processor_movements AS m SET payout_ref = :payout_ref, updated_at = :at FROM held
  WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = held.id
+""")
+
+# What is recorded of some disputes, in the currencies of their payments. By `ix_processor_movements_ref`; the index has those of
+# our payments alone, and others are in nobody's `DISPUTE_CLEARING`.
+_OF_DISPUTES = Statement("""
+SELECT source_ref, id, source_amount_minor FROM processor_movements
+ WHERE payment_ref = ANY (:payments::text[]) AND payment_ref <> '' AND payment_intent_id IS NOT NULL
+   AND account_id = :account.account_id AND is_live = :account.is_live
+   AND source_ref = ANY (:disputes::text[]) AND source_amount_minor IS NOT NULL
 """)
 
 # A payment of which more went back than came: a refund and a dispute of the same money. In the payment's own currency, so that
@@ -187,6 +197,17 @@ async def known_of(
         payments=payments,
         refunds=frozenset((row["tenant_id"], row["payment_intent_id"], row["refund_id"]) for row in requested),
     )
+
+
+async def of_disputes(
+    tx: Connection, account: StatementAccount, movements: Sequence[StatementMovement]
+) -> dict[str, dict[str, int]]:
+    """Read what moved for the disputes of some movements, in the currencies of their payments: by dispute and movement."""
+    payments, disputes = ([*{getattr(m, name) for m in movements}] for name in ("payment_ref", "source_ref"))
+    found: dict[str, dict[str, int]] = {}
+    for row in await _OF_DISPUTES.fetch(tx, account=account, payments=payments, disputes=disputes):
+        found.setdefault(row["source_ref"], {})[row["id"]] = row["source_amount_minor"]
+    return found
 
 
 async def known_ids(database: Database, account: StatementAccount, ids: Sequence[str]) -> frozenset[str]:

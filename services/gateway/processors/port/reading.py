@@ -53,6 +53,8 @@ class StatementMovement(msgspec.Struct, frozen=True, kw_only=True):
     """The same amount in the payment's currency, where that is another one."""
     source_currency: str = ""
     """The payment's currency, where that is another one."""
+    source_total_minor: int | None = None
+    """What a dispute is of now, in the payment's currency, where this movement is of another amount than that: a change of it."""
     created_at: datetime
     """When it was booked there."""
     available_at: datetime

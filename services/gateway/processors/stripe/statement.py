@@ -70,6 +70,7 @@ def movement_of(found: _Object, *, source: _Object | None = None) -> StatementMo
     source_currency = str(about.get("currency") or currency).upper()
     rate = "" if found.get("exchange_rate") is None else str(Decimal(str(found["exchange_rate"])))
     is_exchanged = source_currency != currency and amount != 0
+    named_amount = _named_amount(found, about, rate) if is_exchanged else None
     return StatementMovement(
         ref=str(found["id"]),
         kind=_kind(found, about),
@@ -84,8 +85,9 @@ def movement_of(found: _Object, *, source: _Object | None = None) -> StatementMo
         fees=tuple(_fees(found, currency)),
         currency=currency,
         exchange_rate=rate,
-        source_amount_minor=_source_amount(found, about, source_currency, rate) if is_exchanged else None,
+        source_amount_minor=_source_amount(found, named_amount, source_currency, rate) if is_exchanged else None,
         source_currency=source_currency if is_exchanged else "",
+        source_total_minor=_total(about, source_currency) if is_exchanged and named_amount is None else None,
         created_at=_instant(found["created"]),
         available_at=_instant(found["available_on"]),
         is_available=found["status"] == "available",
@@ -171,15 +173,33 @@ def _fees(found: _Object, currency: str) -> list[tuple[FeeKind, int]]:
     return [part for part in [*parts, (FeeKind.PROCESSOR, rest)] if part[1]]
 
 
-def _source_amount(found: _Object, about: _Object, source_currency: str, rate: str) -> int:
-    """The amount in the payment's currency: what the source names where that is the same at the rate, give or take a unit."""
-    moved, sign = abs(found["amount"]), 1 if found["amount"] > 0 else -1
-    exact = Decimal(rate) if rate else Decimal(1)
+def _source_amount(found: _Object, named: int | None, source_currency: str, rate: str) -> int:
+    """The amount in the payment's currency: what the source names, else what the rate gives."""
+    sign = 1 if found["amount"] > 0 else -1
+    amount = _rounded(abs(found["amount"]) / _exact(rate)) if named is None else named
+    return sign * from_stripe(amount, source_currency)
+
+
+def _named_amount(found: _Object, about: _Object, rate: str) -> int | None:
+    """An amount that the source names, where that is the same at the rate, give or take a unit."""
+    moved, exact = abs(found["amount"]), _exact(rate)
     for name in ("amount", "amount_captured", "amount_refunded"):
         candidate = about.get(name)
         if isinstance(candidate, int) and abs(_rounded(candidate * exact) - moved) <= 1:
-            return sign * from_stripe(candidate, source_currency)
-    return sign * from_stripe(_rounded(moved / exact), source_currency)
+            return candidate
+    return None
+
+
+def _total(about: _Object, source_currency: str) -> int | None:
+    """What a dispute is of now; None of anything else."""
+    amount = about.get("amount")
+    return (
+        from_stripe(amount, source_currency) if about.get("object") == "dispute" and isinstance(amount, int) else None
+    )
+
+
+def _exact(rate: str) -> Decimal:
+    return Decimal(rate) if rate else Decimal(1)
 
 
 def _rounded(exact: Decimal) -> int:
