@@ -15,6 +15,7 @@ from libs.common.contracts import gateway, gateway_movements, gateway_payouts
 from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
 from libs.common.contracts.ledger_errors import AccountUnknown, EntryConflict, RoleConflict, RoleUnfit
+from libs.common.contracts.ledger_journal import Outcome
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from libs.common.errors import Invalid, Rejected, Unavailable
 from libs.common.ids import derived_id, new_id
@@ -22,6 +23,7 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger.accounts import default_account_id, open_accounts
 from services.ledger.core import Account
+from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
 EVENTS: Sequence[tuple[type[PaymentMessage | gateway_payouts.PayoutMessage], str, EntryKind, str, str]] = (
@@ -327,9 +329,17 @@ class TestRoles:
         assert (await ledger.roles.on_assign_account_role(deferred)).account_type is AccountType.LIABILITY
         await ledger.handle_captures(captured(tenant_id, at=clock.now(), amount_minor=700))
         assert await standing(ledger, tenant_id) == {"CASH": 800, "REVENUE": -100, "DEFERRED_REVENUE": -700}
+        # Recognised in parts, by entries by hand; the last one empties it.
+        books = Books(ledger.database, clock)
+        for amount, left in (("2.50", {"DEFERRED_REVENUE": -450}), ("4.50", {})):
+            clock.advance(timedelta(days=30))
+            posted = await books.post(tenant_id, moved("DEFERRED_REVENUE", "REVENUE", amount))
+            assert [each.outcome for each in posted.results] == [Outcome.POSTED]
+            revenue = -800 - left.get("DEFERRED_REVENUE", 0)
+            assert await standing(ledger, tenant_id) == {"CASH": 800, "REVENUE": revenue} | left
         await ledger.roles.on_assign_account_role(msgspec.structs.replace(deferred, account="REVENUE"))
         await ledger.handle_captures(captured(tenant_id, at=clock.now(), amount_minor=5))
-        assert (await standing(ledger, tenant_id))["REVENUE"] == -105
+        assert await standing(ledger, tenant_id) == {"CASH": 805, "REVENUE": -805}
 
     async def test_changes_at_once_are_numbered_one_after_the_other(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
