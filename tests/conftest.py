@@ -23,7 +23,7 @@ from libs.common.clock import ManualClock
 from libs.common.observability.stalls import leave_out_of_collections
 from tests.support.answers import keep_compared
 from tests.support.brokers import fresh_vhost, own_rights
-from tests.support.databases import TestDatabase, fresh_database
+from tests.support.databases import SERVICES, TestDatabase, fresh_database
 from tests.support.platform import Platform, running_platform
 
 ROOT = Path(__file__).parents[1]
@@ -122,9 +122,13 @@ def vhost_url(servers: Servers) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def own_urls(servers: Servers, vhost_url: str) -> dict[str, str]:
-    """The address of that virtual host for each service, as the user that may do what its contracts say and no more."""
-    return own_rights(servers, vhost_url)
+def own_urls(request: pytest.FixtureRequest, servers: Servers, vhost_url: str) -> dict[str, str]:
+    """The address of that virtual host for a service, as the user that may do what its contracts say and no more.
+
+    Of the service whose folder the tests are in, of all four elsewhere.
+    """
+    folders = set(request.path.relative_to(ROOT).parts)
+    return own_rights(servers, vhost_url, services=[each for each in SERVICES if each in folders] or SERVICES)
 
 
 @pytest.fixture(scope="session")
