@@ -55,7 +55,7 @@ FAULTS = (
     Fault(kind=FaultKind.SLOW, share=0.02, seconds=0.3),
     Fault(kind=FaultKind.ERROR_BEFORE, method="GET", share=0.05, status=503),
 )
-"""A sixth of all calls meets something."""
+"""A fifth of all calls meets something."""
 OUTAGE = Fault(kind=FaultKind.ERROR_BEFORE, share=0.9, status=503)
 """And once, for some seconds, nearly all of them."""
 SETTINGS = {
