@@ -27,7 +27,7 @@ PROFILE = "shifted"
 SOURCE = Path(__file__).parent / "native" / "shift_clock.c"
 COMPILE_SECONDS = 60.0
 SERVERS_SECONDS = 180.0
-TESTS_SECONDS = 1500.0
+TESTS_SECONDS = 2400.0
 
 LONG = ("tests/unit", "tests/integration")
 """What `just test-on-other-days` runs on each day."""
@@ -189,5 +189,7 @@ def _step(arguments: Sequence[str], env: Mapping[str, str], *, seconds: float) -
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise LocalFailure(f"{' '.join(arguments[:4])} ... did not end within {seconds:.0f} s.") from late
+        # The other days come all the same.
+        printed = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+        return 1, f"{printed}\n{' '.join(arguments[:4])} ... did not end within {seconds:.0f} s.\n"
     return done.returncode, done.stdout

@@ -98,6 +98,7 @@ class Report(msgspec.Struct, frozen=True):
 
     payments: list[Waiting] = []
     attempts: list[Attempt] = []
+    """Oldest first."""
     entries: list[Entry] = []
     dead: list[DeadQueue] = []
     refused: list[Refused] = []
@@ -153,6 +154,18 @@ def page(api: Report, *, gateway: Report, ledger: Report, notifier: Report | Non
     return "\n".join(lines) + "\n"
 
 
+def _waited_for(waiting: Waiting, operation: str, attempts: Sequence[Attempt]) -> Attempt | None:
+    """Return the attempt of the operation that has no outcome yet, else the newest: an earlier card was declined, an earlier void refused."""
+    found = [
+        attempt
+        for attempt in attempts
+        if (attempt.payment_intent_id, attempt.operation, attempt.refund_id)
+        == (waiting.payment_intent_id, operation, waiting.refund_id)
+    ]
+    undecided = [attempt for attempt in found if attempt.status in _UNDECIDED]
+    return (undecided or found or [None])[-1]
+
+
 def _explain(
     waiting: Waiting, attempts: Sequence[Attempt], entries: Sequence[Entry], dead: Sequence[DeadQueue]
 ) -> tuple[str, str]:
@@ -168,16 +181,7 @@ def _explain(
                     f"mend the cause, then: just redrive {service} {queue.queue}",
                 )
     operation = _OPERATIONS[waiting.stage]
-    attempt = next(
-        (
-            a
-            for a in attempts
-            if a.payment_intent_id == waiting.payment_intent_id
-            and a.operation == operation
-            and a.refund_id == waiting.refund_id
-        ),
-        None,
-    )
+    attempt = _waited_for(waiting, operation, attempts)
     swept = _sweep_of(waiting)
     if attempt is None:
         return f"no attempt at the gateway: the command to {operation} has not arrived", swept

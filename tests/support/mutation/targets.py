@@ -70,6 +70,7 @@ GROUPS: dict[str, Group] = {
     "gateway": Group(
         (
             "services/gateway/operations/commands/attempts.py",
+            "services/gateway/operations/commands/outcomes.py",
             "services/gateway/operations/domain",
             "services/gateway/processors/port/notices.py",
             "services/gateway/resilience",
@@ -98,11 +99,11 @@ GROUPS: dict[str, Group] = {
         ),
         (
             f"{UNIT}/notifier",
-            f"{INTEGRATION}/notifier/test_delivering.py",
-            f"{INTEGRATION}/notifier/test_healing.py",
-            f"{INTEGRATION}/notifier/test_keys.py",
-            f"{INTEGRATION}/notifier/test_replays.py",
-            f"{INTEGRATION}/notifier/test_scheduling.py",
+            f"{INTEGRATION}/notifier/deliveries/test_delivering.py",
+            f"{INTEGRATION}/notifier/deliveries/test_healing.py",
+            f"{INTEGRATION}/notifier/endpoints/test_keys.py",
+            f"{INTEGRATION}/notifier/replays/test_replays.py",
+            f"{INTEGRATION}/notifier/deliveries/test_scheduling.py",
         ),
     ),
     "consuming": Group(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.support.mutation.changes import mutants
 from tests.support.mutation.ran import Ran, users
+from tests.support.mutation.targets import GROUPS, ROOT, equivalents, modules
 
 UNPACKED = """\
 _ASSET, _LIABILITY, *_OTHERS = 1, 2, 3, 4
@@ -42,3 +43,15 @@ def test_later_calls_of_a_cached_function_see_changes_of_its_parts(tmp_path: Pat
     lines: dict[int, set[str]] = {1: {""}, 4: {""}, 5: {tests[0]}, 7: {""}, 8: set(tests)}
 
     assert users(tmp_path, Ran({str(code): lines}, dict.fromkeys(tests, 0.1)), ("_CASH",)) == set(tests)
+
+
+def test_every_module_and_test_of_a_group_is_there() -> None:
+    named = [path for group in GROUPS.values() for path in (*group.modules, *group.tests)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_equivalent_change_is_one_of_todays_code() -> None:
+    files = {name.split(":", 1)[0] for name in equivalents()}
+    assert files <= {file for group in GROUPS.values() for file in modules(group)}
+    known = {mutant.name for file in files for mutant in mutants(file, (ROOT / file).read_text())}
+    assert equivalents() - known == set()

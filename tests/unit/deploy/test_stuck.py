@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from deploy.local.stuck import Attempt, DeadQueue, Entry, Letter, Refused, Report, Waiting, page
@@ -92,6 +93,22 @@ def test_each_reason_comes_with_the_next_step(
     _, why, then, *_ = page(waiting(stage), gateway=gateway, ledger=ledger).splitlines()
     assert reason in why
     assert remedy in then
+
+
+@pytest.mark.parametrize(
+    ("statuses", "remedy"),
+    [
+        (("DECLINED", "UNKNOWN"), "just gateway resolve key-2 --as held|declined"),
+        (("UNKNOWN", "DECLINED"), "just gateway resolve key-1 --as held|declined"),
+        (("DECLINED", "APPROVED"), "publishes it again"),
+    ],
+)
+def test_what_an_earlier_card_came_to_is_not_what_is_waited_for(statuses: tuple[str, str], remedy: str) -> None:
+    (first, second) = [attempt("authorize", status).attempts[0] for status in statuses]
+    both = Report(attempts=[first, msgspec.structs.replace(second, id="key-2")])
+    _, why, then, *_ = page(waiting("processing"), gateway=both, ledger=Report()).splitlines()
+    assert remedy in then
+    assert ("UNKNOWN" in statuses) == ("unknown outcome" in why), why
 
 
 def test_a_refund_is_distinguished_from_its_payment_and_other_refunds() -> None:
