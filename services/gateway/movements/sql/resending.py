@@ -47,7 +47,11 @@ SELECT account_id, tenant_id, currency, movement_id, pending_minor, available_mi
 
 _ABOUT = timedelta(seconds=2)
 """Ids have the millisecond."""
-_SAME = frozenset(StatementMovement.__struct_fields__) - {"ref", "kind", "fees", "is_available"}
+_SAME = frozenset(StatementMovement.__struct_fields__) - {
+    *("ref", "kind", "fees", "is_available"),
+    # Only for the reading: what follows from it is recorded.
+    "source_total_minor",
+}
 """Fields that are columns of the same name."""
 
 
