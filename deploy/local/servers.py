@@ -59,6 +59,9 @@ port for its own end, and is then connected to itself until it times out."""
 START_TRIES_MAX = 3
 """Another process may take a port between our look and the server's bind; then the next one is tried."""
 
+SILENT_SECONDS = 30.0
+"""How long a server that is alive may be too busy to answer."""
+
 
 def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | None = None) -> Servers:
     """Return the three servers of a profile, started first where they do not run.
@@ -77,6 +80,8 @@ def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | N
     if found is not None:
         return found
     with locked(place.home / "lock"):
+        # A busy one is not started anew under those who use it.
+        wait_until(lambda: not _silent(place), seconds=SILENT_SECONDS, poll_seconds=0.5)
         known = _answering(place)
         missing = [name for name in SERVERS if name not in known]
         for name, server in _start(place, missing, tell).items():
@@ -243,6 +248,18 @@ def _answering(place: Layout) -> dict[str, Server]:
         elif server is not None and server.kind != "given" and _answers(server):
             known[name] = server
     return known
+
+
+def _silent(place: Layout) -> list[str]:
+    """Return the servers whose process is alive, and which do not answer."""
+    return [
+        name
+        for name, server in records.read(place).servers.items()
+        if server.kind == "native"
+        and _given(place, name) is None
+        and server.processes[0].is_alive
+        and not _answers(server)
+    ]
 
 
 def _answers(server: Server) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from deploy.local import containers, packages, records, servers, vhosts
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import layout
-from deploy.local.processes import ProcessId
+from deploy.local.processes import ProcessId, started_at
 from deploy.local.records import Record, Server
 from tests.unit.deploy.conftest import Speaking
 
@@ -196,3 +196,15 @@ def test_a_name_that_would_need_quoting_is_no_virtual_host(name: str) -> None:
 def test_no_virtual_hosts_is_no_work() -> None:
     vhosts.create(Server(kind="given", url="amqp://127.0.0.1:1/"), [])
     vhosts.delete(Server(kind="given", url="amqp://127.0.0.1:1/"), [])
+
+
+def test_a_server_that_is_too_busy_to_answer_is_not_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, answers = ProcessId(pid=os.getpid(), started=started_at(os.getpid()) or 0), iter([False] * 5)
+    for name, port in (("postgres", 1), ("redis", 2), ("rabbitmq", 3)):
+        server = Server(kind="native", url=f"x://127.0.0.1:{port}", port=port, processes=[own])
+        records.remember(layout("test", tmp_path), name, server)
+    monkeypatch.setattr(servers.probes, "url_answers", lambda _: next(answers, True))
+    assert servers.ensure("test", tmp_path).redis.port == 2
+    assert next(answers, None) is None
