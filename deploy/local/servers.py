@@ -80,7 +80,6 @@ def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | N
     if found is not None:
         return found
     with locked(place.home / "lock"):
-        # A busy one is not started anew under those who use it.
         wait_until(lambda: not _silent(place), seconds=SILENT_SECONDS, poll_seconds=0.5)
         known = _answering(place)
         missing = [name for name in SERVERS if name not in known]

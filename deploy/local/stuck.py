@@ -163,7 +163,8 @@ def _waited_for(waiting: Waiting, operation: str, attempts: Sequence[Attempt]) -
         == (waiting.payment_intent_id, operation, waiting.refund_id)
     ]
     undecided = [attempt for attempt in found if attempt.status in _UNDECIDED]
-    return (undecided or found or [None])[-1]
+    choice = undecided or found
+    return choice[-1] if choice else None
 
 
 def _explain(

@@ -107,7 +107,7 @@ def _malformed(kind: type[Message]) -> st.SearchStrategy[bytes]:
 def _odd(kind: type[Message]) -> st.SearchStrategy[bytes]:
     """Messages that their contract may admit: what becomes of them is the handler's decision.
 
-    They come for the last time that an error nobody foresaw is tried, so that such a one is seen as a dead letter.
+    They come for the last time that an unknown error is tried, so that such a one is seen as a dead letter.
     """
     fields = sorted(kind.example)
     value: st.SearchStrategy[Any] = st.sampled_from(
@@ -211,7 +211,7 @@ async def test_malformed_message_is_dead_lettered_once_on_every_queue(platform: 
     await asyncio.gather(*(service.bus.ping() for service in platform.services.values()))
 
 
-async def test_odd_message_stops_nothing_and_is_foreseen(platform: Platform) -> None:
+async def test_odd_message_stops_nothing_and_is_no_unknown_error(platform: Platform) -> None:
     sent: dict[str, list[bytes]] = {queue: [] for queue, _ in QUEUES}
     for queue, kind in QUEUES:
         for body in examples(_odd(kind), MESSAGES // len(QUEUES)):

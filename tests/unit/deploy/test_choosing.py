@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import containers, packages, records, servers, vhosts
+from deploy.local import containers, packages, probes, records, servers, vhosts
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import layout
 from deploy.local.processes import ProcessId, started_at
@@ -205,6 +205,6 @@ def test_a_server_that_is_too_busy_to_answer_is_not_started_anew(
     for name, port in (("postgres", 1), ("redis", 2), ("rabbitmq", 3)):
         server = Server(kind="native", url=f"x://127.0.0.1:{port}", port=port, processes=[own])
         records.remember(layout("test", tmp_path), name, server)
-    monkeypatch.setattr(servers.probes, "url_answers", lambda _: next(answers, True))
+    monkeypatch.setattr(probes, "url_answers", lambda _: next(answers, True))
     assert servers.ensure("test", tmp_path).redis.port == 2
     assert next(answers, None) is None
