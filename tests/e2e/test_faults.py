@@ -60,7 +60,7 @@ async def test_with_redis_down_payments_still_work(native: Servers, operator: Cl
     try:
         intent = await operator.create("13.00")
         confirmed = await operator.confirm(intent["id"])
-        assert confirmed.status == 200, confirmed.raw
+        assert confirmed.status in {200, 202}, confirmed.raw
         await operator.settled(intent["id"])
     finally:
         await asyncio.to_thread(local.resume, native.profile, "redis")

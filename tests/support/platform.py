@@ -108,7 +108,7 @@ class Client:
         assert answer.status == 200, answer.raw
         return str(answer.json["status"])
 
-    async def settled(self, intent_id: str, *, seconds: float = 60, status: str = "SETTLED") -> None:
+    async def settled(self, intent_id: str, *, seconds: float = 120, status: str = "SETTLED") -> None:
         """Wait until the intent has a status."""
         async with asyncio.timeout(seconds):
             while (found := await self.status(intent_id)) != status:
