@@ -140,6 +140,7 @@ class Payment:
             case RefundPayment():
                 await self.commands.refund(self.command)  # type: ignore[arg-type]
             case VoidPayment():
+                await self._hold()
                 await self.commands.void(self.command)  # type: ignore[arg-type]
             case _ if self.operation in OURS:
                 await self.write_down()
@@ -159,6 +160,12 @@ class Payment:
         assert await self.store.record(
             Recording(attempt=standing, publication=None, recorded_at=now, following=following)
         )
+
+    async def _hold(self) -> None:
+        """Write down the hold that a command is to release."""
+        standing = self._authorization()
+        await self.store.open(standing)
+        await self.store.record(Recording(attempt=standing, publication=None, recorded_at=self.clock.now()))
 
     async def deliver_again(self, after: timedelta) -> None:
         """Let time pass, and the command come once more; what has none is found by the gateway."""

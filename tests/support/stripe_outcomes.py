@@ -79,8 +79,8 @@ NEXT = {
     ),
     Outcome.STILL_OPEN: "cancelled again after an hour, for a week; then the log has `attempt.left_open`, for a person",
     Outcome.ADOPTED: (
-        "somebody has captured it: published as captured, and as authorized before where it was declined here and paid in "
-        "another way"
+        "it was taken: published as captured, where that is not known, and as authorized before where it was declined here and "
+        "paid in another way; of a void also that it was refused"
     ),
     Outcome.PENDING: "the end comes by webhook, or is read on a schedule",
     Outcome.ACTION: "published with the customer's link; the end comes by webhook, or is read on a schedule",
@@ -267,8 +267,7 @@ ROWS: tuple[Row, ...] = (
     *_refused((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
     _looked_up((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
     *_shown(_CANCELS, _GONE, Done.YES, Outcome.DONE),
-    *_shown((VOID,), (State.TAKEN,), Done.NO, Outcome.DECLINED),
-    *_shown((EXPIRE, CLOSE), (State.TAKEN,), Done.NO, Outcome.ADOPTED),
+    *_shown(_CANCELS, (State.TAKEN,), Done.NO, Outcome.ADOPTED),
     *_open(_CANCELS, (State.HELD, State.PROCESSING, *_EARLY, State.NEW)),
     *_refused(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),
     _looked_up(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),

@@ -180,13 +180,15 @@ class Outcomes:
                 log.info("attempt.declined", attempt_id=refused.id, operation=refused.operation, reason=refused.reason)
 
     async def _adopt_what_was_taken(self, attempt: Attempt, answer: Declined) -> None:
-        """Take over funds that somebody has captured before they were released: of a declined payment, paid in another way, or of a
-        hold.
+        """Take over funds that were taken before they were released: of a declined payment, paid in another way, of a hold that
+        somebody has captured, or of a code or a slip, paid before it was voided.
+
+        Nothing else may report them: a code or a slip takes money without a capture of ours, and the event of it may be lost.
 
         Before it is recorded that it cannot be cancelled: after a crash in between it is called about again, and a notice
         takes effect once.
         """
-        if attempt.operation not in (Operation.CLOSE, Operation.EXPIRE) or answer.taken is None:
+        if answer.taken is None:
             return
         applied = await self._adopt(
             CapturedNotice(

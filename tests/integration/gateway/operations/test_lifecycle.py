@@ -10,13 +10,14 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import RefundPayment
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from services.gateway.errors import AttemptConflict
 from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
-from services.gateway.processors.port import Operation, Processor
+from services.gateway.processors.port import Applied, CapturedNotice, Operation, Processor
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
 from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import PATIENCE, Gateway
@@ -102,6 +103,31 @@ async def test_a_void_of_captured_funds_is_refused_with_its_reason(place: Place)
     await place.commands.void(place.void_command(15_050, intent=intent, gateway_ref=ref))
     contract, body = (await place.published(intent))[-1]
     assert (contract, body["reason"]) == ("event:gateway:payment.void_failed", "already_captured")
+
+
+@pytest.mark.parametrize("paid_by", [PaymentMethodType.PIX, PaymentMethodType.BOLETO])
+async def test_slip_paid_before_its_void_is_published_as_captured(place: Place, paid_by: PaymentMethodType) -> None:
+    """It was taken without a capture of ours, and no event reports it: only the answer to the void does."""
+    command = place.authorize_command(29_048)
+    intent, body = command.body.payment_intent_id, msgspec.structs.replace(command.body, payment_method_type=paid_by)
+    await place.commands.authorize(msgspec.structs.replace(command, body=body))
+    ref = (await place.attempts(intent))[0].result_ref
+    void = place.void_command(29_048, intent=intent, gateway_ref=ref)
+    await asyncio.gather(*(place.commands.void(void) for _ in range(3)))
+    await place.pass_time(timedelta(minutes=1))
+    assert await place.names(intent) == ["payment.authorized", "payment.captured", "payment.void_failed"]
+    assert (await place.published(intent))[1][1]["amount_minor"] == 29_048
+    # The next void, and the event where it comes after all, find it known.
+    await place.commands.void(place.void_command(29_048, intent=intent, gateway_ref=ref))
+    late: dict[str, Any] = {
+        "tenant_id": place.tenant_id,
+        "payment_intent_id": intent,
+        "processor": "sandbox",
+        "gateway_ref": ref,
+    }
+    notice = CapturedNotice(**late, happened_at=place.clock.now(), amount_minor=29_048)
+    assert await place.notices.apply(notice) is Applied.KNOWN
+    assert (await place.names(intent)).count("payment.captured") == 1
 
 
 @pytest.mark.parametrize("operation", ["void", "capture"])

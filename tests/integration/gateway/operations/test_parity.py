@@ -194,8 +194,8 @@ def published(pair: Pair, row: Row) -> tuple[str, ...]:
         return ("payment.action_required",)
     if row.outcome is Outcome.ADOPTED:
         # Of a hold that was to be released it is known that it was authorized.
-        was_known = pair.operation is Operation.EXPIRE
-        return ("payment.captured",) if was_known else ("payment.authorized", "payment.captured")
+        adopted = ("payment.authorized",) if pair.operation is Operation.CLOSE else ()
+        return (*adopted, "payment.captured", *PUBLISHED[pair.operation, False])
     is_final = STATUS[row.outcome] in {AttemptStatus.APPROVED, AttemptStatus.DECLINED}
     return PUBLISHED[pair.operation, row.outcome is Outcome.DONE] if is_final else ()
 
