@@ -59,6 +59,11 @@ class Line:
         self._writer = writer
         self._host = host
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has not hung up, as it does where nothing comes for seconds."""
+        return not self._reader.at_eof()
+
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Make one request; returns the status and the body."""
         lines = [f"POST {path} HTTP/1.1", f"Host: {self._host}", f"Content-Length: {len(body)}"]
@@ -128,6 +133,8 @@ class Load:
         idle: list[Line] = []
 
         async def pay(number: int, due: float) -> None:
+            while idle and not idle[-1].is_open:
+                await idle.pop().close()
             line = idle.pop() if idle else await self._line()
             await self._pay(line, number, label, due=due)
             idle.append(line)
