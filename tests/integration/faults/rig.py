@@ -220,8 +220,7 @@ class Rig:
         """Write events into the outbox of the gateway, as the administrator; returns their ids."""
         rows = [captured() for _ in range(count)]
         async with self.admin.transaction():
-            # Where the server is read-only for all, this is how an administrator writes all the same.
-            await self.admin.execute("SET TRANSACTION READ WRITE; SET LOCAL search_path = gateway")
+            await self.admin.execute("SET LOCAL search_path = gateway")
             await publish(self.admin, rows)
         return [row.event_id for row in rows]
 
