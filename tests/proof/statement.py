@@ -199,7 +199,7 @@ async def prove(
 
 
 async def _agreeing(shops: Shops) -> tuple[dict[str, Any], Counter[str]]:
-    """Compare until all agrees, or for a while: what was published last is still on its way into the books."""
+    """Compare until all agrees, or for a while: what was published last may still be in a queue."""
     ends_at = time.monotonic() + BOOKED_SECONDS
     while True:
         found, ends = await shops.compare()
