@@ -6,6 +6,7 @@ Our own node is called in Erlang, a container through its `rabbitmqctl`, a given
 import base64
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,6 +23,10 @@ NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$")
 """What we accept as a virtual host's name; nothing that would need quoting in Erlang."""
 
 HTTP_SECONDS = 10.0
+
+JOURNAL_DOWN = "wal_down"
+"""The journal of quorum queues ends, and is started again, where one of many queues that are deleted is written at that moment (RabbitMQ 3.10)."""
+DELETE_TRIES_MAX = 20
 
 
 def create(server: Server, names: list[str]) -> None:
@@ -62,12 +67,19 @@ def delete(server: Server, names: list[str]) -> None:
         for name in names:
             _http(server, "DELETE", f"vhosts/{quote(name, safe='')}", None)
         return
-    evaluate(
-        server,
+    expression = (
         "lists:foreach(fun(V) -> "
         'case rabbit_vhost:exists(V) of true -> rabbit_vhost:delete(V, <<"local">>); false -> ok end '
-        f"end, {_binaries(names)})",
+        f"end, {_binaries(names)})"
     )
+    for tries in range(1, DELETE_TRIES_MAX + 1):
+        try:
+            evaluate(server, expression)
+            return
+        except LocalFailure as failed:
+            if JOURNAL_DOWN not in str(failed) or tries == DELETE_TRIES_MAX:
+                raise
+            time.sleep(1)
 
 
 def load(server: Server, definitions: dict[str, Any]) -> None:
