@@ -4,15 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from deploy.local import days, examples, generated, lifecycle, packages, results, servers
+from deploy.local import commands, days, examples, generated, lifecycle, packages, results, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -72,7 +72,7 @@ def check(report: Report) -> list[str]:
 def _run_checks(report: Report, *names: str) -> list[str]:
     """Run the tools of these names; returns those that failed."""
     bin_folder = Path(sys.executable).parent
-    commands = {
+    tools = {
         "format": [str(bin_folder / "ruff"), "format", "--check", *CODE],
         "lint": [str(bin_folder / "ruff"), "check", *CODE],
         "imports": [str(bin_folder / "lint-imports"), "--no-logo"],
@@ -80,13 +80,13 @@ def _run_checks(report: Report, *names: str) -> list[str]:
     }
     failed = []
     for name in names:
-        command = commands[name]
+        command = tools[name]
         began = time.monotonic()
-        code, printed = _run_quietly(command, os.environ, seconds=CHECK_SECONDS)
-        if code:
+        ran = commands.run(command, os.environ, seconds=CHECK_SECONDS)
+        if ran.is_failed:
             failed.append(name)
-        result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
-        report(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
+        result = f"{'FAILED' if ran.is_failed else 'ok'} in {time.monotonic() - began:.1f} s"
+        report(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{ran.printed}== {name} {result}\n")
     return failed
 
 
@@ -143,10 +143,10 @@ def _whole(report: Report) -> int:
     others = [path for path in days.SHORT if path not in BOOKS]
     parts: list[_Part] = [
         *([] if is_one_set else [lambda: _over_four(report)]),
-        lambda: ([], [_quiet_part(report, days.SHORT_DAY, others, day)]),
-        lambda: ([], [_shown_part("apart", _pytest("apart", ["--cov-report=", *APART]), _environment("apart"))]),
-        lambda: ([], [_quiet_part(report, "messages", MESSAGES, os.environ)]),
-        lambda: ([], [_quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
+        lambda: ([], [_part(report, days.SHORT_DAY, others, day)]),
+        lambda: ([], [_part(report, "apart", APART, is_shown=True)]),
+        lambda: ([], [_part(report, "messages", MESSAGES)]),
+        lambda: ([], [_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
         lambda: (_run_checks(report, "types"), []),
         lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], []),
     ]
@@ -154,17 +154,12 @@ def _whole(report: Report) -> int:
         for profile in (days.PROFILE, *([] if is_one_set else [OUTAGES])):
             own.enter_context(_servers_of_its_own(profile))
         # Before two parts begin that share them.
-        _run_quietly(
-            [sys.executable, "-m", "deploy.local", "up-servers", "--profile", days.PROFILE], day, seconds=CHECK_SECONDS
-        )
-        with ThreadPoolExecutor(max_workers=LANES) as lanes:
-            ended = [begun.result() for begun in [lanes.submit(part) for part in parts]]
-    failed = [name for names, _ in ended for name in names]
-    suites = [suite for _, each in ended for suite in each]
+        command = [sys.executable, "-m", "deploy.local", "up-servers", "--profile", days.PROFILE]
+        commands.run(command, day, seconds=CHECK_SECONDS)
+        failed, suites = _in_lanes(report, parts)
     if is_one_set:
-        command = _pytest("together", TOGETHER, is_measured=False)
-        suites.append(_shown_part("together", command, with_bytecode(os.environ, ROOT)))
-    if _report_coverage(report):
+        suites.append(_part(report, "together", TOGETHER, is_measured=False, is_shown=True))
+    if not _report_coverage(report):
         failed.append("coverage")
     if missing := examples.uncompared(compared):
         report(f"== no live answer was compared with the examples of {', '.join(missing)}\n")
@@ -174,17 +169,33 @@ def _whole(report: Report) -> int:
     return _verdict(report, suites, failed)
 
 
+def _in_lanes(report: Report, parts: Sequence[_Part]) -> tuple[list[str], list[results.Ended]]:
+    """Run the parts, so many at a time; one that raises is a failed check, and the others are summed up all the same."""
+    failed, suites = [], []
+    with ThreadPoolExecutor(max_workers=LANES) as lanes:
+        begun = [lanes.submit(part) for part in parts]
+    for place, part in enumerate(begun, 1):
+        if (raised := part.exception()) is not None:
+            report("".join(traceback.format_exception(raised)))
+            failed.append(f"part {place} of {len(parts)} ({type(raised).__name__}: {raised})")
+            continue
+        names, ended = part.result()
+        failed.extend(names)
+        suites.extend(ended)
+    return failed, suites
+
+
 def _verdict(report: Report, suites: Sequence[results.Ended], failed: Sequence[str]) -> int:
     """Say last what failed, and return the exit code of all."""
     for line in results.summary(RESULTS, suites):
         report(line)
-    failed = [*failed, *(f"the results of {part.name}" for part in results.without_results(RESULTS, suites))]
+    failed = [*failed, *(f"{part.name} {part.ending}" for part in results.broken(RESULTS, suites))]
     counts = results.counted(RESULTS, suites)
     if counts.skipped:
         report(f"{counts.skipped} skipped, the reasons stand in {RESULTS.relative_to(ROOT)}")
     checks = ", ".join(failed) or "none"
     report(f"{counts.passed} passed, {counts.lost + len(failed)} failed (tests: {counts.lost}; checks: {checks})")
-    return 1 if failed else max((part.code for part in suites), default=0)
+    return 1 if failed or counts.lost else 0
 
 
 def _over_four(report: Report) -> tuple[list[str], list[results.Ended]]:
@@ -192,7 +203,7 @@ def _over_four(report: Report) -> tuple[list[str], list[results.Ended]]:
 
     What they cover is not measured: the other tests cover nearly all, and each service would start and run more slowly.
     """
-    run = partial(_quiet_part, report, environ=os.environ | {"TEST_PROFILE": OUTAGES}, is_measured=False)
+    run = partial(_part, report, environ=os.environ | {"TEST_PROFILE": OUTAGES}, is_measured=False)
     return [], [run(OUTAGES, ["-m", OUTAGES, *TOGETHER]), run("together", ["-m", f"not {OUTAGES}", *TOGETHER])]
 
 
@@ -206,15 +217,27 @@ def _servers_of_its_own(profile: str) -> Iterator[None]:
         servers.stop(profile)
 
 
-def _quiet_part(
-    report: Report, name: str, options: Sequence[str], environ: Mapping[str, str], *, is_measured: bool = True
+def _part(
+    report: Report,
+    name: str,
+    options: Sequence[str],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    is_measured: bool = True,
+    is_shown: bool = False,
 ) -> results.Ended:
+    """Run a part of the suite; one that does not end in time is a failed part, and the others go on.
+
+    What it prints is shown once it has ended, or with `is_shown` as it comes.
+    """
     measured, began = ["--cov-report="] if is_measured else [], time.monotonic()
     command = _pytest(name, [*measured, *options], is_measured=is_measured)
     environ = _environment(name, environ) if is_measured else with_bytecode(environ, ROOT)
-    code, printed = _run_quietly(command, environ, seconds=TESTS_SECONDS)
-    report(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
-    return results.Ended(name, code, printed)
+    ran = commands.run(command, environ, seconds=TESTS_SECONDS, is_shown=is_shown)
+    printed = "" if is_shown else f"== {name}\n{ran.printed}"
+    result = f"{'FAILED' if ran.is_failed else 'ok'} in {time.monotonic() - began:.1f} s"
+    report(f"{printed}== {name} {result}\n")
+    return results.Ended(name, ran.code, ran.printed, late_after=TESTS_SECONDS if ran.is_late else None)
 
 
 def _ensure(report: Report) -> None:
@@ -246,16 +269,16 @@ def _pytest(name: str, options: Sequence[str], *, is_measured: bool = True) -> l
     return [sys.executable, "-m", "pytest", f"--junitxml={RESULTS / name}.xml", *measured, *options]
 
 
-def _report_coverage(report: Report) -> int:
-    """Put together what each part has measured and compare it with the threshold; returns coverage's exit code."""
+def _report_coverage(report: Report) -> bool:
+    """Put together what each part has measured and compare it with the threshold; returns whether that was reached."""
     measured = [str(file) for file in sorted(COVERAGE.glob("*/data*"))]
     for options in (["combine", *measured], ["report"]):
-        code, printed = _run_quietly([sys.executable, "-m", "coverage", *options], os.environ, seconds=CHECK_SECONDS)
-        if code or options == ["report"]:
-            report(f"== coverage {options[0]}\n{printed}")
-        if code:
-            return code
-    return 0
+        ran = commands.run([sys.executable, "-m", "coverage", *options], os.environ, seconds=CHECK_SECONDS)
+        if ran.is_failed or options == ["report"]:
+            report(f"== coverage {options[0]}\n{ran.printed}")
+        if ran.is_failed:
+            return False
+    return True
 
 
 def _environment(part: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -263,28 +286,6 @@ def _environment(part: str, environ: Mapping[str, str] = os.environ) -> dict[str
     folder = COVERAGE / part
     folder.mkdir(parents=True, exist_ok=True)
     return {**with_bytecode(environ, ROOT), MEASURE: "1", "COVERAGE_FILE": str(folder / "data")}
-
-
-def _run_quietly(command: list[str], env: Mapping[str, str], *, seconds: float) -> tuple[int, str]:
-    """Run a step and return its exit code and all that it printed.
-
-    Raises:
-        LocalFailure: when it does not end in time.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=dict(env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {seconds:.0f} s.") from late
-    return done.returncode, done.stdout
 
 
 def _run(command: list[str], env: Mapping[str, str]) -> int:
@@ -297,28 +298,3 @@ def _run(command: list[str], env: Mapping[str, str]) -> int:
         return subprocess.run(command, cwd=ROOT, env=dict(env), timeout=TESTS_SECONDS, check=False).returncode
     except subprocess.TimeoutExpired as late:
         raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {TESTS_SECONDS:.0f} s.") from late
-
-
-def _shown_part(name: str, command: list[str], env: Mapping[str, str]) -> results.Ended:
-    """Run tests with their output shown, line by line.
-
-    Raises:
-        LocalFailure: when they do not end in time.
-    """
-    lines: list[str] = []
-    with subprocess.Popen(
-        command, cwd=ROOT, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        overdue = threading.Timer(TESTS_SECONDS, process.kill)
-        overdue.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        code = process.wait()
-        is_late = not overdue.is_alive()
-        overdue.cancel()
-    if is_late:
-        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {TESTS_SECONDS:.0f} s.")
-    return results.Ended(name, code, "".join(lines))

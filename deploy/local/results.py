@@ -1,5 +1,6 @@
-"""What the parts of the suite left behind: their results in JUnit's form, and for a part that left none, what it printed last."""
+"""What the parts of the suite left behind: their results in JUnit's form, and for a part that broke, what it printed last."""
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,17 @@ HANGS = "Timeout ("
 """What faulthandler prints before the stacks of what hangs."""
 
 
+FAILED_TESTS = 1
+"""pytest's exit code where each test ran and some failed."""
+
+PYTEST_CODES = {
+    2: "interrupted",
+    3: "an internal error of pytest",
+    4: "pytest was called wrongly",
+    5: "no test was collected",
+}
+
+
 @dataclass(frozen=True)
 class Ended:
     """One part of the suite, once its process has ended."""
@@ -19,6 +31,18 @@ class Ended:
     name: str
     code: int
     printed: str
+    late_after: float | None = None
+    """After how many seconds it was killed, where it did not end by itself."""
+
+    @property
+    def ending(self) -> str:
+        """How its process ended, in words."""
+        if self.late_after is not None:
+            return f"did not end within {self.late_after:.0f} s and was killed"
+        if self.code < 0:
+            return f"was killed by signal {-self.code} ({signal.strsignal(-self.code) or 'unknown'})"
+        meaning = PYTEST_CODES.get(self.code)
+        return f"ended with exit code {self.code}" + (f" ({meaning})" if meaning else "")
 
 
 @dataclass(frozen=True)
@@ -38,9 +62,18 @@ def counted(folder: Path, parts: Iterable[Ended]) -> Counts:
     return sum((_counts(suite) for part in parts for suite in _suites(folder, part)), Counts())
 
 
-def without_results(folder: Path, parts: Iterable[Ended]) -> list[Ended]:
-    """Return the parts that ended before they wrote their results: killed, or ended since a test hung."""
-    return [part for part in parts if not list(_suites(folder, part))]
+def broken(folder: Path, parts: Iterable[Ended]) -> list[Ended]:
+    """Return the parts whose tests did not all run, or that failed without a test that did.
+
+    They left no results, or were killed, also after they had written these, or ended with a code of pytest that no failed
+    test explains.
+    """
+    return [part for part in parts if not list(_suites(folder, part)) or not _is_explained(folder, part)]
+
+
+def _is_explained(folder: Path, part: Ended) -> bool:
+    lost = counted(folder, [part]).lost
+    return part.late_after is None and part.code == (FAILED_TESTS if lost else 0)
 
 
 def summary(folder: Path, parts: Sequence[Ended]) -> Iterator[str]:
@@ -49,8 +82,9 @@ def summary(folder: Path, parts: Sequence[Ended]) -> Iterator[str]:
         suites = list(_suites(folder, part))
         for suite in suites:
             yield from _failures(part.name, suite)
-        if not suites:
-            yield f"== {part.name} ended with exit code {part.code} and left no results; it printed last:\n{_last(part)}"
+        if broken(folder, [part]):
+            left = "" if suites else " and left no results"
+            yield f"== {part.name} {part.ending}{left}; it printed last:\n{_last(part)}"
 
 
 def _suites(folder: Path, part: Ended) -> Iterator[ElementTree.Element]:
