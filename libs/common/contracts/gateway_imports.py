@@ -3,6 +3,7 @@
 A file comes in parts over requests, so that no message and no memory is as large as a file.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -19,9 +20,12 @@ PIECE_BYTES_MAX = 1_048_576
 """Bytes of a file that one request brings at most; in JSON they are a third longer."""
 
 
-def _named(*names: str) -> msgspec.Meta:
-    """Name values that are no words, in their order: generators of clients make constants of them."""
-    return msgspec.Meta(extra_json_schema={"x-enum-varnames": list(names)})
+def _named(names: Mapping[str, str]) -> msgspec.Meta:
+    """Name values that are no words: generators of clients make constants of them.
+
+    The schema lists the names in the order of its `enum`, which msgspec sorts.
+    """
+    return msgspec.Meta(extra_json_schema={"x-enum-varnames": [names[value] for value in sorted(names)]})
 
 
 class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,12 +73,15 @@ class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
     """The column that says whether a line is booked; empty: each one is."""
     booked_words: tuple[str, ...] = ()
     """What `status` says of booked lines; the others are left out."""
-    delimiter: Annotated[Literal[",", ";", "\t", "|"], _named("Tab", "Comma", "Semicolon", "Pipe")] = ","
+    delimiter: Annotated[
+        Literal[",", ";", "\t", "|"], _named({",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe"})
+    ] = ","
     """What separates columns."""
     decimal: Literal[".", ","] = "."
     """What separates decimals."""
     thousands: Annotated[
-        Literal["", ".", ",", " ", "'"], _named("Nothing", "Space", "Apostrophe", "Comma", "Period")
+        Literal["", ".", ",", " ", "'"],
+        _named({"": "Nothing", ".": "Period", ",": "Comma", " ": "Space", "'": "Apostrophe"}),
     ] = ""
     """What separates thousands; a space is every space, the narrow and the unbreakable one too."""
     date_format: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "%Y-%m-%d"

@@ -9,6 +9,7 @@ import pytest
 
 from libs.common import VERSION
 from libs.common.contracts import REGISTRY, Kind, Message, PublicEvent
+from libs.common.contracts.gateway_imports import FieldMap
 from libs.common.messaging import asyncapi
 from libs.common.messaging.topology import Queue, topology
 
@@ -114,3 +115,15 @@ def test_asyncapi_document_has_no_dangling_reference(service: str) -> None:
 def test_platform_has_one_version() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("member", "names"),
+    [
+        ("delimiter", {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe"}),
+        ("thousands", {"": "Nothing", ".": "Period", ",": "Comma", " ": "Space", "'": "Apostrophe"}),
+    ],
+)
+def test_values_that_are_no_words_have_their_own_names(member: str, names: dict[str, str]) -> None:
+    schema = msgspec.json.schema(FieldMap)["$defs"]["FieldMap"]["properties"][member]
+    assert dict(zip(schema["enum"], schema["x-enum-varnames"], strict=True)) == names
