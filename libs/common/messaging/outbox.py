@@ -6,21 +6,30 @@ each destination, so that no other destination gets it again.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.contracts.base import key
 from libs.common.db import Connection
+from libs.common.db.statements import Statement, arrays_of
 from libs.common.messaging.envelope import Publication
 
-OUTBOX_COLUMNS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
-"""The columns that `say` fills, in the order of `outbox_arrays`."""
+_KINDS = {
+    "event_id": "uuid",
+    "contract": "text",
+    "tenant_id": "text",
+    "correlation_id": "text",
+    "traceparent": "text",
+    "occurred_at": "timestamptz",
+    "body": "text",
+}
+"""What each of these columns is; a `Publication` has its value under the same name."""
 
-_ARRAYS = "uuid[], text[], text[], text[], text[], timestamptz[], text[]"
+OUTBOX_COLUMNS = ", ".join(_KINDS)
+"""The columns that are written when something is published."""
+
+OUTBOX_ARRAYS = arrays_of("publications", _KINDS)
+"""The same as parameters of a `Statement` whose value `publications` is what is published, each an array."""
 
 
 def outbox_table(metadata: sa.MetaData) -> sa.Table:
@@ -72,58 +81,22 @@ def outbox_refused_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-def outbox_arrays(publications: Sequence[Publication]) -> tuple[list[Any], ...]:
-    """Turn publications into the seven arrays that `insert_outbox` expects."""
-    ids: list[UUID] = []
-    contracts: list[str] = []
-    tenants: list[str] = []
-    correlations: list[str] = []
-    traces: list[str] = []
-    times: list[datetime] = []
-    bodies: list[str] = []
-    for publication in publications:
-        ids.append(publication.event_id)
-        contracts.append(key(publication.message.contract))
-        tenants.append(publication.correlation.tenant_id)
-        correlations.append(publication.correlation.correlation_id)
-        traces.append(publication.correlation.traceparent)
-        times.append(publication.occurred_at)
-        bodies.append(publication.message.encode().decode())
-    return ids, contracts, tenants, correlations, traces, times, bodies
+INSERT_OUTBOX = f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM unnest({OUTBOX_ARRAYS})"  # noqa: S608 - no input
+"""Publishes in a `Statement` that also decides; its value `publications` is what is published, and a condition may follow."""
 
-
-def insert_outbox(first: int, *, source: str = "") -> str:
-    """Write the INSERT whose arrays are parameters `first` to `first + 6`; for a CTE that decides and publishes at once.
-
-    `source` names another CTE: nothing is published when that one has no row.
-    """
-    slots = ", ".join(f"${first + i}::{kind}" for i, kind in enumerate(_ARRAYS.split(", ")))
-    condition = f" WHERE EXISTS (SELECT 1 FROM {source})" if source else ""  # noqa: S608 - a name of ours
-    return f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM unnest({slots}){condition}"  # noqa: S608 - no input
-
-
-_KINDS = zip(OUTBOX_COLUMNS.split(", "), _ARRAYS.split(", "), strict=True)
-INSERT_OUTBOX = (
-    f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM "  # noqa: S608 - no input
-    f"unnest({', '.join(f':publications[].{column}::{kind}' for column, kind in _KINDS)})"
-)
-"""The same for a `Statement`, whose value `publications` is what is published; a condition may follow."""
-
-_EACH = ", ".join(f"p.{column}" for column in OUTBOX_COLUMNS.split(", "))
-_KINDS_OF = zip(OUTBOX_COLUMNS.split(", "), _ARRAYS.split(", "), strict=True)
+_EACH = ", ".join(f"p.{column}" for column in _KINDS)
 INSERT_OUTBOX_OF = (
     f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT {_EACH} FROM "  # noqa: S608 - no input
-    f"unnest({', '.join(f':publications[].{column}::{kind}' for column, kind in _KINDS_OF)}, :publishers::uuid[]) "
-    f"WITH ORDINALITY AS p({OUTBOX_COLUMNS}, publisher, place) "
+    f"unnest({OUTBOX_ARRAYS}, :publishers::uuid[]) WITH ORDINALITY AS p({OUTBOX_COLUMNS}, publisher, place) "
     "JOIN {decided} AS w ON w.id = p.publisher ORDER BY p.place"
 )
 """The same for many decisions at once: `publishers` names what each message is about, and `{decided}` a CTE of the ids
 of those that were decided. Of the others nothing is published."""
 
-_PUBLISH = insert_outbox(1)
+_PUBLISH = Statement(INSERT_OUTBOX)
 
 
 async def publish(connection: Connection, publications: Sequence[Publication]) -> None:
     """Put messages into the outbox, inside the caller's transaction, in their order."""
     if publications:
-        await connection.execute(_PUBLISH, *outbox_arrays(publications))
+        await _PUBLISH.execute(connection, publications=publications)

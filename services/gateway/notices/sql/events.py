@@ -10,8 +10,7 @@ import msgspec
 from libs.common.contracts.gateway_requests import ProcessorEvent
 from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of
-from libs.common.messaging import OUTBOX_COLUMNS, Publication
-from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
+from libs.common.messaging import OUTBOX_ARRAYS, OUTBOX_COLUMNS, Publication
 
 _GROUP_MAX = 500
 _WAITING_MAX = 10_000
@@ -80,7 +79,7 @@ FROM unnest(:of_places::int[], {outbox}) AS s (of_place, {outbox_columns})
 WHERE of_place IN (SELECT place FROM done)
 """,
     outbox_columns=OUTBOX_COLUMNS,
-    outbox=OUTBOX_PARAMETERS,
+    outbox=OUTBOX_ARRAYS,
 )
 
 # By `ix_stripe_events_tenant`; the id decides where two came at one instant.
@@ -243,7 +242,7 @@ class EventStore:
             "finished": group,
             "at": max(f.at for f in group),
             "of_places": [place for place, _ in published],
-            **outbox_values([publication for _, publication in published]),
+            "publications": [publication for _, publication in published],
         }
         await self._database.write_all(_FINISH.text, *_FINISH.arguments(values))
         return [None] * len(group)

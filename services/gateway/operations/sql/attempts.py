@@ -10,12 +10,11 @@ import msgspec
 from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of, reader_of
-from libs.common.messaging import OUTBOX_COLUMNS, Publication, publish
+from libs.common.messaging import OUTBOX_ARRAYS, OUTBOX_COLUMNS, Publication, publish
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
 from services.gateway.operations.sql.again import IS_AFTER_OPEN_ONE, IS_OPEN, after_open_ones
 from services.gateway.operations.sql.recording import Opened, OpenOutcomes, Recording, in_halves
-from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
 
 _GROUP_MAX = 500
 """Attempts that one statement writes at most."""
@@ -147,7 +146,7 @@ SELECT tenant_id, id FROM recorded
         if name not in ("status", "asks")
     ),
     outbox_columns=OUTBOX_COLUMNS,
-    outbox=OUTBOX_PARAMETERS,
+    outbox=OUTBOX_ARRAYS,
     opened_columns=", ".join(_OPENED),
     opened_values=", ".join(f"f.{name}" for name in _OPENED),
     following=_arrays(_OPENED, of="following"),
@@ -393,5 +392,5 @@ def recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
         "attempt_ids": [attempt for attempt, _ in published],
         "followed_ids": [attempt for attempt, _ in followed],
         "following": [attempt for _, attempt in followed],
-        **outbox_values([publication for _, publication in published]),
+        "publications": [publication for _, publication in published],
     }
