@@ -47,6 +47,35 @@ def filled[S: msgspec.Struct](kind: type[S], **fixed: Any) -> S:
     return kind(**(every | fixed))
 
 
+def distinct[S: msgspec.Struct](kind: type[S], **fixed: Any) -> S:
+    """A struct whose every field has a value of its own: where two are confused, it is another struct.
+
+    Raises:
+        ValueError: when two fields have the same value, unless both are only true or false; give one of them another.
+    """
+    every = {name: _own(hint, name, place) for place, (name, hint) in enumerate(_kinds(kind).items())} | fixed
+    for place, (name, value) in enumerate(every.items()):
+        for other, its_value in list(every.items())[:place]:
+            if value == its_value and not isinstance(value, bool):
+                raise ValueError(f"{other} and {name} are both {value!r}")
+    return kind(**every)
+
+
+def _own(kind: Any, name: str, place: int) -> Any:
+    match value := values_of(kind)[0]:
+        case bool() | Enum():
+            return value
+        case str():
+            return f"the {name}"
+        case int():
+            return value + place
+        case UUID():
+            return UUID(int=value.int + place)
+        case datetime():
+            return value + timedelta(hours=place)
+    return value
+
+
 def _kinds(kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(kind)}
 

@@ -22,7 +22,7 @@ from services.ledger.posting.sql import holds
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.test_schema import as_owner
 from tests.support.databases import TestDatabase
-from tests.support.fields import filled
+from tests.support.fields import distinct
 from tests.unit.ledger.core.test_completeness import ACCOUNT, ENTRY, ENTRY_NOT_A_COLUMN, HOLD
 
 CHANGED = {
@@ -98,6 +98,6 @@ async def test_entry_survives_its_row(database: Database, tenant_id: str) -> Non
 
 
 def test_each_column_of_an_entry_is_read_into_its_own_field() -> None:
-    head, line = filled(JournalEntry, lines=[]), filled(PostingLine)
+    head, line = distinct(JournalEntry, lines=[]), distinct(PostingLine)
     row = msgspec.structs.asdict(head) | msgspec.structs.asdict(line) | {"code": line.account}
     assert journal_of([cast("asyncpg.Record", row)]) == [msgspec.structs.replace(head, lines=[line])]

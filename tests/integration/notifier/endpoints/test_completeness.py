@@ -15,7 +15,7 @@ from services.notifier.endpoints.domain import Endpoint
 from services.notifier.endpoints.sql import IMMUTABLE, SealedEndpoint
 from services.notifier.schema import tables
 from tests.integration.notifier.conftest import Notifier
-from tests.support.fields import filled, values_of
+from tests.support.fields import distinct, filled, values_of
 from tests.unit.notifier.endpoints.test_completeness import REQUESTED_AS
 
 SETTINGS: dict[str, tuple[Any, Any]] = {
@@ -50,7 +50,14 @@ def expected(name: str, value: Any) -> Any:
 
 
 async def test_endpoint_survives_its_row(notifier: Notifier, tenant_id: str) -> None:
-    endpoint = filled(Endpoint, tenant_id=tenant_id, id=new_id(), is_active=False, url=SETTINGS["url"][0])
+    endpoint = distinct(
+        Endpoint,
+        tenant_id=tenant_id,
+        id=new_id(),
+        is_active=False,
+        url="https://a.example",
+        events=("payment.settled",),
+    )
     async with notifier.database.transaction() as tx:
         await sql.insert(tx, SealedEndpoint(endpoint=endpoint, secret_sealed=b"s"))
         assert await sql.find(tx, tenant_id=tenant_id, endpoint_id=endpoint.id) == (endpoint, False)
