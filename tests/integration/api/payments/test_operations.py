@@ -11,6 +11,7 @@ import pytest
 from libs.common.contracts import gateway
 from libs.common.ids import new_id
 from services.api.errors import ContradictoryOutcome, NotYet
+from services.api.payments.schemas import RefundRequest
 from tests.integration.api.conftest import Api
 from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
@@ -188,6 +189,17 @@ async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key(api: Ap
     # What the processor takes back later is no answer to this request.
     await api.handle(tenant_id, failed(intent, shown["id"]), by=api.consumers.on_refund_failed)
     assert (await do(client, intent, "refund", {"amount": "50.00"}, key=key)).raw == answer.raw
+
+
+async def test_each_member_of_a_refund_request_is_in_the_refund(api: Api, tenant_id: str) -> None:
+    body = {"amount": "50.00", "reason": "my own words"}
+    assert body.keys() == set(RefundRequest.__struct_fields__), "give the new member a value here"
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    refund = (await do(client, intent, "refund", body, headers=ASYNC)).json
+    [listed] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    for shown in (refund, listed):
+        assert {name: shown[name] for name in body} == body
 
 
 async def test_the_same_refund_at_once_under_one_key_is_one_refund(api: Api, tenant_id: str) -> None:
