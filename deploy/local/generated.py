@@ -1,7 +1,7 @@
 """The files of the repository that are generated: written by one command, and compared without a server.
 
 What describes itself is printed by its own module, in another process; the functions of the database are read
-from a migrated one, so whether they are stale shows in a digest of the migrations that is kept beside them.
+from a migrated one, so whether they are stale shows in the digests of the migrations that are kept beside them.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ API = ROOT / "docs" / "api"
 """Where the OpenAPI and AsyncAPI documents are."""
 
 MIGRATIONS_DIGEST = "migrations.sha256"
-"""Beside the functions of a schema: of which migrations they were read."""
+"""Beside the functions of a schema: of which migrations they were read, a line for each, in the form of `sha256sum`."""
 
 DESCRIBE_SECONDS = 120.0
 FUNCTIONS_SECONDS = 300.0
@@ -115,13 +115,20 @@ def write(below: Path = ROOT) -> Iterator[Path]:
     """Write every generated file below a folder that is not as it should be, and yield those.
 
     Raises:
-        LocalFailure: when a service cannot describe itself, or when something breaks what others rely on.
+        LocalFailure: when a service cannot describe itself, when something breaks what others rely on, or when a
+            migration was changed.
     """
     now = texts(below)
     for file in _stale(now, below):
         if file.name == MIGRATIONS_DIGEST:
+            digests = migration_digests(DIGESTS[file])
+            if changed := changed_migrations(file.read_text() if file.exists() else "", digests):
+                raise LocalFailure(
+                    f"{', '.join(changed)} of {DIGESTS[file]} was changed, and a migration that others may have run never "
+                    f"is: add another one. If it is not on main yet, delete its line in {file.name}"
+                )
             _run("tests.support.functions", env=os.environ, seconds=FUNCTIONS_SECONDS)
-            file.write_text(migrations_digest(DIGESTS[file]))
+            file.write_text(digests)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(now[file])
@@ -142,7 +149,7 @@ def stale(below: Path = ROOT) -> list[Path]:
 
 
 def _stale(now: Mapping[Path, str], below: Path) -> list[Path]:
-    digests = {file: migrations_digest(name) for file, name in DIGESTS.items() if file.is_relative_to(below)}
+    digests = {file: migration_digests(name) for file, name in DIGESTS.items() if file.is_relative_to(below)}
     return differing(dict(now) | digests)
 
 
@@ -151,13 +158,19 @@ def differing(now: Mapping[Path, str]) -> list[Path]:
     return [file for file, text in now.items() if not file.exists() or file.read_text() != text]
 
 
-def migrations_digest(service: str) -> str:
-    """Digest the migrations of a service."""
-    digest = hashlib.sha256()
-    for file in sorted((ROOT / "services" / service / "schema" / "migrations").rglob("*")):
-        if file.suffix in {".py", ".sql"}:
-            digest.update(file.read_bytes())
-    return digest.hexdigest() + "\n"
+def migration_digests(service: str) -> str:
+    """List the migrations of a service with a digest of each, in the form of `sha256sum`."""
+    folder = ROOT / "services" / service / "schema" / "migrations"
+    return "".join(
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder)}\n"
+        for file in sorted([*folder.glob("*.sql"), *folder.glob("versions/*.py")])
+    )
+
+
+def changed_migrations(before: str, now: str) -> list[str]:
+    """Return which migrations of an earlier list are missing now, or have another digest."""
+    digests = {name: digest for digest, name in map(str.split, now.splitlines())}
+    return [name for digest, name in map(str.split, before.splitlines()) if digests.get(name) != digest]
 
 
 def _described(commands: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import event_pages, generated
+from deploy.local.bootstrap import SERVICES
+from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
@@ -44,3 +46,26 @@ def test_every_event_has_its_page_and_names_events_that_exist() -> None:
     assert events == set(event_pages.ADVICE) == set(document["webhooks"])
     assert pages.keys() == event_pages.known_files()
     assert {then for advice in event_pages.ADVICE.values() for then in advice.then} <= events
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_migration_that_others_may_have_run_is_as_it_was(service: str) -> None:
+    kept = (ROOT / "services" / service / "schema" / "functions" / generated.MIGRATIONS_DIGEST).read_text()
+    assert generated.changed_migrations(kept, generated.migration_digests(service)) == [], "add another migration"
+
+
+def test_changed_and_missing_migrations_are_named_and_new_ones_are_not() -> None:
+    before = "aa  versions/0001_a.py\nbb  versions/0002_b.py\ncc  versions/0003_c.py\n"
+    now = "aa  versions/0001_a.py\nee  versions/0002_b.py\ndd  versions/0004_d.py\n"
+    assert generated.changed_migrations(before, now) == ["versions/0002_b.py", "versions/0003_c.py"]
+    assert generated.changed_migrations("", now) == []
+
+
+def test_command_refuses_a_changed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / generated.MIGRATIONS_DIGEST
+    other = "0" * 64 + "  baseline.sql\n"
+    kept.write_text(other)
+    monkeypatch.setattr(generated, "DIGESTS", {kept: "ledger"})
+    with pytest.raises(LocalFailure, match=r"baseline\.sql of ledger was changed"):
+        list(generated.write(tmp_path))
+    assert kept.read_text() == other
