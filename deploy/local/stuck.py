@@ -155,7 +155,10 @@ def page(api: Report, *, gateway: Report, ledger: Report, notifier: Report | Non
 
 
 def _waited_for(waiting: Waiting, operation: str, attempts: Sequence[Attempt]) -> Attempt | None:
-    """Return the attempt of the operation that has no outcome yet, else the newest: an earlier card was declined, an earlier void refused."""
+    """Return the attempt of the operation that has no outcome yet, else the newest: an earlier card was declined, an earlier void refused.
+
+    Of two without one, that which waits for a person: nothing else ends it.
+    """
     found = [
         attempt
         for attempt in attempts
@@ -163,7 +166,8 @@ def _waited_for(waiting: Waiting, operation: str, attempts: Sequence[Attempt]) -
         == (waiting.payment_intent_id, operation, waiting.refund_id)
     ]
     undecided = [attempt for attempt in found if attempt.status in _UNDECIDED]
-    choice = undecided or found
+    left = [attempt for attempt in undecided if attempt.next_ask_at is None]
+    choice = left or undecided or found
     return choice[-1] if choice else None
 
 

@@ -111,6 +111,16 @@ def test_what_an_earlier_card_came_to_is_not_what_is_waited_for(statuses: tuple[
     assert ("UNKNOWN" in statuses) == ("unknown outcome" in why), why
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_waits_for_a_person_is_named_before_what_goes_on(turned: bool) -> None:
+    left, later = attempt("void", "UNKNOWN").attempts[0], attempt("void", "PENDING", next_ask_at=LATER).attempts[0]
+    both = [msgspec.structs.replace(left, id="key-left"), later]
+    _, _, then, *_ = page(
+        waiting("voiding"), gateway=Report(attempts=both[::-1] if turned else both), ledger=Report()
+    ).splitlines()
+    assert "just gateway resolve key-left --as released|declined" in then
+
+
 def test_a_refund_is_distinguished_from_its_payment_and_other_refunds() -> None:
     refund = waiting("refund_pending", refund_id="r-1")
     other = attempt("refund", "APPROVED", refund_id="r-2")
