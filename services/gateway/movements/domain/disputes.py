@@ -13,8 +13,9 @@ def with_changes(
     """Return movements, those of a dispute whose amount has changed with the difference that its own amounts make.
 
     The processor shows a change in the settlement's currency alone. Where a unit of that is worth many of the payment's, the rate
-    gives the amount within half of them. The difference counts where it is the same at the rate, give or take a unit; else what the
-    rate gives stays, and the rest stands where the movements are booked. `before` has what is recorded, by dispute and movement.
+    gives the amount within half of them; and what the dispute is of now looks the same as a change by about half. The
+    difference counts where it is the same at the rate, give or take what both are rounded by; else what was read stays, and the rest
+    stands where the movements are booked. `before` has what is recorded, by dispute and movement.
     """
     standing = {dispute: dict(amounts) for dispute, amounts in before.items()}
     whole = {}
@@ -33,6 +34,9 @@ def with_changes(
     return [whole.get(each.ref, each) for each in moved]
 
 
-def _is_same(exact: int, derived: int, *, settled: int) -> bool:
-    """Whether two amounts are the same in the settlement's currency, give or take a unit; `derived` is worth `settled`."""
-    return exact * derived > 0 and abs(exact - derived) * abs(settled) <= abs(derived)
+def _is_same(exact: int, read: int, *, settled: int) -> bool:
+    """Whether two amounts are the same in the settlement's currency; `read` is worth `settled`.
+
+    Give or take two units: what was read is within a unit and a half of what moved, and the change within a half.
+    """
+    return exact * read > 0 and abs(exact - read) * abs(settled) <= 2 * abs(read)

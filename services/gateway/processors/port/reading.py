@@ -54,7 +54,7 @@ class StatementMovement(msgspec.Struct, frozen=True, kw_only=True):
     source_currency: str = ""
     """The payment's currency, where that is another one."""
     source_total_minor: int | None = None
-    """What a dispute is of now, in the payment's currency, where this movement is of another amount than that: a change of it."""
+    """What a dispute is of now, in the payment's currency, where that is another one."""
     created_at: datetime
     """When it was booked there."""
     available_at: datetime

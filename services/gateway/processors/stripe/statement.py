@@ -87,7 +87,7 @@ def movement_of(found: _Object, *, source: _Object | None = None) -> StatementMo
         exchange_rate=rate,
         source_amount_minor=_source_amount(found, named_amount, source_currency, rate) if is_exchanged else None,
         source_currency=source_currency if is_exchanged else "",
-        source_total_minor=_total(about, source_currency) if is_exchanged and named_amount is None else None,
+        source_total_minor=_total(about, source_currency) if is_exchanged else None,
         created_at=_instant(found["created"]),
         available_at=_instant(found["available_on"]),
         is_available=found["status"] == "available",

@@ -40,7 +40,7 @@ def test_rate_alone_is_some_yen_off() -> None:
     change = moved("txn_2", FIRST - SECOND, shown=SECOND, at=2)
     assert (change.source_amount_minor, change.source_total_minor) == (136_232, SECOND)
     assert FIRST - SECOND == 136_243
-    assert moved("txn_1", -FIRST, shown=FIRST, at=1).source_total_minor is None
+    assert moved("txn_1", -FIRST, shown=FIRST, at=1).source_amount_minor == -FIRST
 
 
 def test_change_is_what_the_disputes_own_amounts_make() -> None:
@@ -55,6 +55,21 @@ def test_change_is_what_the_disputes_own_amounts_make() -> None:
     assert amounts(with_changes([again], known)) == {"txn_3": SECOND - THIRD}
     raised = moved("txn_3", SECOND - FIRST, shown=FIRST, at=3)
     assert amounts(with_changes([raised], known)) == {"txn_3": SECOND - FIRST}
+
+
+@pytest.mark.parametrize("half", [218_125, 218_103, 218_115, 218_140])
+@pytest.mark.parametrize("turned", [False, True])
+def test_change_by_about_half_is_not_taken_for_what_is_left(half: int, turned: bool) -> None:
+    """A centavo is 29 yen: what the dispute is of now is within one of what moved, and is another amount."""
+    change = moved("txn_2", FIRST - half, shown=half, at=2)
+    assert change.source_amount_minor == half
+    assert amounts(with_changes([change], {"dp_1": {"txn_1": -FIRST}})) == {"txn_2": FIRST - half}
+    late = [moved("txn_1", -FIRST, shown=half, at=1), change]
+    found = amounts(with_changes(late[::-1] if turned else late, {}))
+    assert sum(each or 0 for each in found.values()) == -half
+    # Won, so that what is left comes back: as the dispute names it.
+    recorded = {"dp_1": {"txn_1": -FIRST, "txn_2": FIRST - half}}
+    assert amounts(with_changes([moved("txn_3", half, shown=half, at=3)], recorded)) == {"txn_3": half}
 
 
 @pytest.mark.parametrize("turned", [False, True])
