@@ -340,6 +340,7 @@ async def resolve(settings: Settings, arguments: Sequence[str]) -> str:
                 processors=resolvers,
                 patience=patience(settings.resolution),
                 deadline_seconds=settings.processor.processor_deadline_seconds,
+                adopt=Notices(store=NoticeStore(database), clock=clock).apply,
                 clock=clock,
             )
             return await resolving.resolve(arguments)

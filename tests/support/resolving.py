@@ -11,11 +11,14 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import RefundPayment
 from libs.common.db import Database
 from libs.common.ids import new_id
+from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import Attempt, Resolving, ResolvingStore
 from services.gateway.operations.domain import release
 from services.gateway.processors.port import (
     Answer,
+    Applied,
     Finding,
+    Notice,
     Operation,
     Processor,
     Unknown,
@@ -77,8 +80,13 @@ class Operator:
             processors=SoleProcessor(self.gateway._asking(self.lossy, max_retries=0)),
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
+            adopt=self.adopt,
             clock=clock,
         )
+
+    async def adopt(self, notice: Notice) -> Applied:
+        """Take over what somebody has captured."""
+        return await Notices(store=NoticeStore(self.database), clock=self.clock).apply(notice)
 
     async def left(self, operation: Operation, *, is_done: bool) -> Attempt:
         """An attempt that is left to a person: carried out at Stripe or not, and its answer lost."""

@@ -21,6 +21,7 @@ from services.gateway.operations.domain.changes import (
     never_sent,
     not_received,
     replaced,
+    taken_instead,
     unclosed,
     unreleased,
 )
@@ -31,7 +32,6 @@ from services.gateway.processors.port import (
     Absent,
     Applied,
     Approved,
-    CapturedNotice,
     Declined,
     DeclineReason,
     Finding,
@@ -188,19 +188,8 @@ class Outcomes:
         Before it is recorded that it cannot be cancelled: after a crash in between it is called about again, and a notice
         takes effect once.
         """
-        if answer.taken is None:
-            return
-        applied = await self._adopt(
-            CapturedNotice(
-                tenant_id=attempt.tenant_id,
-                payment_intent_id=attempt.payment_intent_id,
-                processor=attempt.processor,
-                gateway_ref=attempt.gateway_ref,
-                happened_at=answer.taken.at,
-                amount_minor=answer.taken.amount_minor,
-            )
-        )
-        if applied is Applied.CONTRADICTS:
+        notice = taken_instead(attempt, answer)
+        if notice is not None and await self._adopt(notice) is Applied.CONTRADICTS:
             # Another authorization of the payment holds or has taken funds: its customer may be charged twice.
             log.error(
                 "attempt.taken_beside_another",
@@ -208,7 +197,7 @@ class Outcomes:
                 payment_intent_id=attempt.payment_intent_id,
                 processor=attempt.processor,
                 gateway_ref=attempt.gateway_ref,
-                amount_minor=answer.taken.amount_minor,
+                amount_minor=notice.amount_minor,
                 currency=attempt.currency,
             )
 

@@ -2,7 +2,7 @@
 
 import argparse
 import getpass
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,7 +15,7 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
 from services.gateway.operations.commands.calling import find_out
 from services.gateway.operations.domain.attempts import Attempt
-from services.gateway.operations.domain.changes import approved, close, declined
+from services.gateway.operations.domain.changes import approved, close, declined, taken_instead
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.domain.resolution import (
     Resolution,
@@ -32,9 +32,11 @@ from services.gateway.operations.sql.recording import Recording
 from services.gateway.operations.sql.resolving import ResolvingStore
 from services.gateway.processors.port import (
     Absent,
+    Applied,
     Approved,
     Declined,
     Finding,
+    Notice,
     NotTaken,
     NotTakenReason,
     Processors,
@@ -70,13 +72,15 @@ class Resolving:
         processors: Processors,
         patience: Patience,
         deadline_seconds: float,
+        adopt: Callable[[Notice], Awaitable[Applied]],
         clock: Clock,
     ) -> None:
-        """`processors` call once: an operator repeats the command."""
+        """`processors` call once: an operator repeats the command. `adopt` lets a notice take effect."""
         self._store = store
         self._processors = processors
         self._patience = patience
         self._deadline_seconds = deadline_seconds
+        self._adopt = adopt
         self._clock = clock
 
     async def resolve(self, arguments: Sequence[str]) -> str:
@@ -102,6 +106,7 @@ class Resolving:
             return _sentence(attempt, "is known to be so already; nothing is done")
         check_open(attempt)
         finding = await self._read(attempt)
+        await self._adopt_what_was_taken(attempt, word, finding)
 
         def recording(locked: Attempt, others: list[Attempt]) -> Recording | None:
             return self._recording(attempt, locked, others, given.resolution, finding)
@@ -130,6 +135,18 @@ class Resolving:
         except ProcessorUnavailable:
             return NotTaken(reason=NotTakenReason.UNREACHABLE, calls=0)
         return await find_out(processor, attempt, may_call=False, timeout_seconds=self._deadline_seconds)
+
+    async def _adopt_what_was_taken(self, attempt: Attempt, word: Word, finding: Finding) -> None:
+        """Book funds that were taken before they were released, as the answer to a call would: their event may be lost.
+
+        Raises:
+            Conflict: when another authorization of the payment holds or has taken funds.
+        """
+        notice = taken_instead(attempt, finding) if word is Word.DECLINED else None
+        if notice is not None and await self._adopt(notice) is Applied.CONTRADICTS:
+            raise Conflict(
+                "the processor shows that it was captured, beside another authorization of the payment: refund it there"
+            )
 
     def _recording(
         self, attempt: Attempt, locked: Attempt, others: list[Attempt], resolution: Resolution, finding: Finding

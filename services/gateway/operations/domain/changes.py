@@ -10,7 +10,16 @@ import msgspec
 from libs.common.contracts.gateway_declines import DeclineCodes
 from services.gateway.errors import AttemptConflict
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id
-from services.gateway.processors.port import Absent, Approved, Declined, DeclineReason, NotTaken, Operation
+from services.gateway.processors.port import (
+    Absent,
+    Approved,
+    CapturedNotice,
+    Declined,
+    DeclineReason,
+    Finding,
+    NotTaken,
+    Operation,
+)
 
 
 def conflict(attempt: Attempt) -> AttemptConflict:
@@ -205,6 +214,20 @@ def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
         asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=now,
+    )
+
+
+def taken_instead(attempt: Attempt, found: Finding) -> CapturedNotice | None:
+    """Return that funds were taken before an attempt released them, as the processor would report it; None where they were not."""
+    if not isinstance(found, Declined) or found.taken is None:
+        return None
+    return CapturedNotice(
+        tenant_id=attempt.tenant_id,
+        payment_intent_id=attempt.payment_intent_id,
+        processor=attempt.processor,
+        gateway_ref=attempt.gateway_ref,
+        happened_at=found.taken.at,
+        amount_minor=found.taken.amount_minor,
     )
 
 

@@ -193,7 +193,7 @@ def check_taken(attempt: Attempt, outcome: Approved | Declined, others: list[Att
         return
     captures = [each for each in others if each.operation is Operation.CAPTURE and each.number == attempt.number]
     if not any(each.status is AttemptStatus.APPROVED for each in captures):
-        raise Conflict("the processor shows that it was captured: resend its event from there, which books it")
+        raise Conflict("the processor shows that it was captured, and our records have no capture: repeat this later")
 
 
 def _unread(

@@ -5,6 +5,7 @@ import getpass
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -12,9 +13,8 @@ from libs.common.db import Database
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
 from services.gateway.app import resolve
-from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
-from services.gateway.processors.port import Applied, CapturedNotice, DeclineReason, Operation
+from services.gateway.processors.port import DeclineReason, Operation
 from services.gateway.settings import Settings, StripeSettings
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE
@@ -135,24 +135,14 @@ async def test_declined_authorization_is_cancelled_where_its_reference_is_known(
 
 
 @pytest.mark.parametrize("operation", [Operation.VOID, Operation.EXPIRE, Operation.CLOSE])
-async def test_what_was_taken_instead_is_declined_once_that_is_booked(operator: Operator, operation: Operation) -> None:
+async def test_what_was_taken_instead_is_booked_and_declined(operator: Operator, operation: Operation) -> None:
     attempt = await operator.left(operation, is_done=False)
     intent = operator.place.books.payment_intents[attempt.gateway_ref]
     intent |= {"status": "succeeded", "amount_received": 15_050}
-    for word in ("declined", "released"):
-        with pytest.raises(Conflict):
-            await operator.resolve(attempt, word, "--unread")
+    with pytest.raises(Conflict, match="not carried out"):
+        await operator.resolve(attempt, "released", "--unread")
     assert unchanged(attempt, await operator.now(attempt))
-    taken = CapturedNotice(
-        tenant_id=attempt.tenant_id,
-        payment_intent_id=attempt.payment_intent_id,
-        processor=attempt.processor,
-        gateway_ref=attempt.gateway_ref,
-        happened_at=operator.clock.now(),
-        amount_minor=15_050,
-    )
-    notices = Notices(store=NoticeStore(operator.database), clock=operator.clock)
-    assert await notices.apply(taken) is Applied.APPLIED
+    assert "payment.captured" not in await operator.published(attempt)
     await operator.resolve(attempt, "declined")
     now = await operator.now(attempt)
     assert (now.status, now.reason, now.expires_at) == (
@@ -160,7 +150,21 @@ async def test_what_was_taken_instead_is_declined_once_that_is_booked(operator: 
         DeclineReason.ALREADY_CAPTURED,
         None,
     )
-    assert "payment.captured" in await operator.published(attempt)
+    assert (await operator.published(attempt)).count("payment.captured") == 1
+    assert "already" in await operator.resolve(attempt, "declined")
+
+
+async def test_what_was_taken_beside_another_authorization_is_not_booked(operator: Operator) -> None:
+    attempt = await operator.left(Operation.CLOSE, is_done=False)
+    intent = operator.place.books.payment_intents[attempt.gateway_ref]
+    intent |= {"status": "succeeded", "amount_received": 15_050}
+    declined = (await operator.gateway.attempts(attempt.payment_intent_id))[0]
+    other = msgspec.structs.replace(declined, id=new_id(), number=1, in_doubt=1, asked_at=operator.clock.now())
+    await operator.gateway.store.open(other)
+    with pytest.raises(Conflict, match="beside another authorization of the payment: refund it there"):
+        await operator.resolve(attempt, "declined")
+    assert unchanged(attempt, await operator.now(attempt))
+    assert "payment.captured" not in await operator.published(attempt)
 
 
 async def test_reading_wins_over_unread_and_over_other_references(operator: Operator) -> None:
