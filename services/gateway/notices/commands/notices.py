@@ -240,15 +240,17 @@ class _Change:
         attempt = self._payment.attempt(Operation.REFUND, refund_id=notice.refund_id)
         if attempt is None:
             return Applied.UNKNOWN_PAYMENT
+        # Another refund there with our id, as somebody's copy of its metadata: what becomes of it is nothing about ours.
+        is_another = attempt.result_ref not in ("", notice.refund_ref)
         if isinstance(notice, RefundSucceededNotice):
-            if attempt.is_declined_unreported:
+            if is_another or attempt.is_declined_unreported:
                 # Nobody at the processor has reported that it failed: the money may be given back twice.
                 return Applied.CONTRADICTS
             # Once it has failed it stays so: success that is reported afterwards is older.
             if attempt.is_decided:
                 return Applied.KNOWN
             return await self._end(attempt, AttemptStatus.APPROVED, at=notice.happened_at, result_ref=notice.refund_ref)
-        if attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REVERSED):
+        if is_another or attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REVERSED):
             return Applied.KNOWN
         return await self._end(
             attempt,

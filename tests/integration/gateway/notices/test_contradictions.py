@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -152,8 +153,8 @@ async def test_decision_after_the_reading_counts(tenant: Tenant, monkeypatch: py
     assert await statuses(tenant, *found) == ["HANDLED"] * 3
 
 
-async def refund_declined(tenant: Tenant, reason: str, reference: str) -> dict[str, Any]:
-    """A captured payment whose refund is declined here; returns the refund, which Stripe has all the same."""
+async def refund_ended(tenant: Tenant, status: str, reason: str, reference: str) -> dict[str, Any]:
+    """A captured payment whose refund has ended here; returns what Stripe has of it, under the reference `re_1`."""
     attempt = await tenant.unanswered()
     taken = tenant.intent(attempt, status="succeeded", amount_received=1_000)
     await tenant.receive("payment_intent.succeeded", taken)
@@ -168,12 +169,12 @@ async def refund_declined(tenant: Tenant, reason: str, reference: str) -> dict[s
     )
     await tenant.attempts.open(given)
     await tenant.database.fetch(
-        """UPDATE attempts SET status = 'DECLINED', next_ask_at = NULL, decided_at = $2, reason = $3, result_ref = $4
+        """UPDATE attempts SET status = $2, next_ask_at = NULL, decided_at = $3, reason = $4, result_ref = $5
             WHERE id = $1""",
-        *(given.id, tenant.clock.now(), reason, reference),
+        *(given.id, status, tenant.clock.now(), reason, reference),
     )
     return {
-        "id": f"re_{given.id.hex}",
+        "id": "re_1",
         "payment_intent": taken["id"],
         "amount": 1_000,
         "currency": "brl",
@@ -192,16 +193,39 @@ async def refund_declined(tenant: Tenant, reason: str, reference: str) -> dict[s
         # Its success is older than its failure, which Stripe has reported, or shows.
         ("processor_refused", "re_1", "succeeded", "HANDLED"),
         ("not_received", "", "failed", "HANDLED"),
+        # Another refund there with our id, beside one that has failed.
+        ("processor_refused", "re_2", "succeeded", "CONTRADICTED"),
+        ("processor_refused", "re_2", "failed", "HANDLED"),
     ],
 )
 async def test_success_of_a_refund_that_we_declined_contradicts(
     tenant: Tenant, reason: str, reference: str, stands: str, expected: str
 ) -> None:
-    refund = await refund_declined(tenant, reason, reference)
+    refund = await refund_ended(tenant, "DECLINED", reason, reference)
     tenant.objects["refund", refund["id"]] = refund | {"status": stands}
     found = await tenant.receive("refund.updated", refund | {"status": "succeeded"})
     await tenant.work()
     assert await statuses(tenant, found) == [expected]
+
+
+@pytest.mark.parametrize(("stands", "expected"), [("succeeded", "CONTRADICTED"), ("failed", "HANDLED")])
+@pytest.mark.parametrize("reference", ["re_1", "re_2"])
+async def test_another_refund_at_stripe_is_not_taken_for_ours(
+    tenant: Tenant, reference: str, stands: str, expected: str
+) -> None:
+    """Two refunds have the id of ours: both succeeded, the customer has the money twice; one failed, ours stands."""
+    refund = await refund_ended(tenant, "APPROVED", "", reference)
+    tenant.objects["refund", refund["id"]] = refund | {"status": stands}
+    found = await tenant.receive("refund.updated", refund | {"status": stands})
+    await tenant.work()
+    is_ours = reference == refund["id"]
+    assert await statuses(tenant, found) == ["HANDLED" if is_ours else expected]
+    row = await tenant.database.fetchrow(
+        "SELECT status FROM attempts WHERE operation = 'refund' AND payment_intent_id = $1",
+        UUID(refund["metadata"]["payment_intent_id"]),
+    )
+    assert row is not None
+    assert row["status"] == ("REVERSED" if is_ours and stands == "failed" else "APPROVED")
 
 
 async def test_what_moved_is_kept_where_the_reading_shows_a_new_status(tenant: Tenant) -> None:

@@ -48,8 +48,8 @@ class Telling:
     def captured(self, amount_minor: int = 9_014) -> CapturedNotice:
         return self.of(CapturedNotice, amount_minor=amount_minor)
 
-    def refund(self, refund: UUID, *, failed: bool) -> Notice:
-        named = {"refund_id": refund, "refund_ref": "re_1"}
+    def refund(self, refund: UUID, *, failed: bool, ref: str = "re_1") -> Notice:
+        named = {"refund_id": refund, "refund_ref": ref}
         if failed:
             return self.of(RefundFailedNotice, **named, reason=DeclineReason.PROCESSOR_REFUSED, detail="It came back.")
         return self.of(RefundSucceededNotice, **named)
@@ -179,9 +179,10 @@ async def test_a_refund_that_succeeds_and_fails_leaves_nothing_in_any_order(
     refund = new_id()
     await place.commands.refund(place.refund_command(9_052, intent=intent, gateway_ref=ref, refund=refund))
     telling = Telling(place, intent, ref)
+    taken_on = (await place.attempts(intent))[-1].result_ref
     for failed in order:
         for _ in range(2):
-            await place.notices.apply(telling.refund(refund, failed=failed))
+            await place.notices.apply(telling.refund(refund, failed=failed, ref=taken_on))
     assert (await place.names(intent))[2:] == expected
 
 
