@@ -54,6 +54,10 @@ CAPTURES_UNKNOWN = Counter(
     "gateway_captures_unknown_total",
     "Captures that were reported to the api and that our records do not have: somebody has forged an event; alert above zero.",
 )
+CAPTURES_OF_ANOTHER_AMOUNT = Counter(
+    "gateway_captures_of_another_amount_total",
+    "Captures that were requested again with another amount than before: nothing was done, and the log has both amounts.",
+)
 CIRCUIT_STATE = Gauge(
     "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]
 )

@@ -30,8 +30,9 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
 from services.gateway.operations.commands.calling import FindChargeable, InProgress, find_out, nothing_saved
 from services.gateway.operations.commands.outcomes import Outcomes
+from services.gateway.operations.commands.reporting import report_other_amount
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount, check_number
-from services.gateway.operations.domain.changes import conflict, release
+from services.gateway.operations.domain.changes import check_repeated, release
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
 from services.gateway.operations.sql.recording import Opened
@@ -277,22 +278,18 @@ class Commands:
         """
         opened = await self._store.open(proposed)
         attempt, operation = opened.attempt, opened.attempt.operation
+        check_repeated(attempt, proposed)
+        if operation is Operation.CAPTURE and attempt.amount_minor != proposed.amount_minor:
+            report_other_amount(attempt, proposed)
         if attempt.status is AttemptStatus.DECLINED and operation is Operation.CAPTURE:
             known = schemas.again(attempt, cause_id=command_id)
             await self._store.publish([] if known is None else [known])
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None
         if attempt.is_decided:
-            # Its outcome was published in the commit that recorded it; there is nothing to add. It may be about other money than
-            # this command where the processor did it at somebody else's request: then its word counts. So it does where the
-            # command captures, and somebody else had captured another amount by then: it may come again after that.
-            is_taken = operation is Operation.CAPTURE
-            if not attempt.is_same_operation(proposed) and attempt.asks > 0 and not is_taken:
-                raise conflict(attempt)
+            # Its outcome was published in the commit that recorded it; there is nothing to add.
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None
-        if not attempt.is_same_operation(proposed):
-            raise conflict(attempt)
         return opened
 
     def _is_available(self, name: str, *, retries: int) -> bool:

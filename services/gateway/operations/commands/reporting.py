@@ -14,10 +14,26 @@ from libs.common.db import Connection
 from libs.common.messaging import Received, publish
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
+from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.operations.schemas import capture_reported
 from services.gateway.operations.sql.captures import KnownCapture, captures
 
 log = get_logger("gateway.reporting")
+
+
+def report_other_amount(attempt: Attempt, requested: Attempt) -> None:
+    """Count and log that a capture is requested whose payment is captured, or refused, with another amount; that one stays."""
+    metrics.CAPTURES_OF_ANOTHER_AMOUNT.inc()
+    log.warning(
+        "capture.of_another_amount",
+        attempt_id=attempt.id,
+        payment_intent_id=attempt.payment_intent_id,
+        tenant_id=attempt.tenant_id,
+        status=attempt.status,
+        amount_minor=attempt.amount_minor,
+        requested_minor=requested.amount_minor,
+        currency=attempt.currency,
+    )
 
 
 async def report_captures(

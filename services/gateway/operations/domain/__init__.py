@@ -9,7 +9,7 @@ from services.gateway.operations.domain.attempts import (
     attempt_id,
     check_amount,
 )
-from services.gateway.operations.domain.changes import approved, close, conflict, declined, release
+from services.gateway.operations.domain.changes import approved, close, declined, release
 from services.gateway.operations.domain.patience import Patience
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "attempt_id",
     "check_amount",
     "close",
-    "conflict",
     "declined",
     "release",
 ]

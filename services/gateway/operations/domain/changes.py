@@ -22,10 +22,27 @@ from services.gateway.processors.port import (
 )
 
 
-def conflict(attempt: Attempt) -> AttemptConflict:
-    """Make the refusal of a command that names other money than the first one did."""
+def check_repeated(attempt: Attempt, proposed: Attempt) -> None:
+    """See that a command is about the money that its attempt is about, as it stands.
+
+    A decided one may be about another amount: where the processor did it at somebody else's request, its word counts. So it does
+    of a capture, whose command may come after somebody else has captured another amount; never of another currency.
+
+    Raises:
+        AttemptConflict: when it names other money.
+    """
+    if attempt.is_same_operation(proposed):
+        return
+    is_capture = attempt.operation is Operation.CAPTURE
+    if is_capture and attempt.currency != proposed.currency:
+        raise _conflict(attempt, "in another currency")
+    if not attempt.is_decided or (attempt.asks > 0 and not is_capture):
+        raise _conflict(attempt, "another amount")
+
+
+def _conflict(attempt: Attempt, what: str) -> AttemptConflict:
     subject = f"payment {attempt.payment_intent_id}" if attempt.refund_id is None else f"refund {attempt.refund_id}"
-    return AttemptConflict(f"{subject} was to {attempt.operation} another amount before")
+    return AttemptConflict(f"{subject} was to {attempt.operation} {what} before")
 
 
 RELEASED_AGAIN_AFTER = timedelta(hours=1)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
@@ -113,6 +114,33 @@ async def test_a_repetition_with_other_money_is_refused(gateway: Gateway) -> Non
     await gateway.commands.authorize(command)
     with pytest.raises(AttemptConflict):
         await gateway.commands.authorize(gateway.authorize_command(15_051, intent=command.body.payment_intent_id))
+
+
+async def test_second_capture_of_another_currency_is_refused(gateway: Gateway, book: CountingProcessor) -> None:
+    intent = new_id()
+    ref = await authorized(gateway, 15_050, intent)
+    command = gateway.capture_command(15_050, intent=intent, gateway_ref=ref)
+    await gateway.commands.capture(command)
+    other = msgspec.structs.replace(command, id=new_id(), body=msgspec.structs.replace(command.body, currency="USD"))
+    with pytest.raises(AttemptConflict, match="in another currency before"):
+        await gateway.commands.capture(other)
+    assert book.charges[f"capture {intent}"] == 1
+
+
+async def test_second_capture_of_another_amount_is_seen_and_changes_nothing(gateway: Gateway) -> None:
+    intent = new_id()
+    ref = await authorized(gateway, 15_050, intent)
+    captures = [gateway.capture_command(amount, intent=intent, gateway_ref=ref) for amount in (15_050, 15_050, 10_000)]
+    was = metrics.CAPTURES_OF_ANOTHER_AMOUNT._value.get()
+    with capture_logs() as logged:
+        for capture in captures:
+            await gateway.commands.capture(capture)
+    [seen] = [entry for entry in logged if entry["event"] == "capture.of_another_amount"]
+    assert (seen["status"], seen["amount_minor"], seen["requested_minor"]) == ("APPROVED", 15_050, 10_000)
+    assert metrics.CAPTURES_OF_ANOTHER_AMOUNT._value.get() == was + 1
+    captured = (await gateway.attempts(intent))[-1]
+    assert (captured.status, captured.amount_minor) == (AttemptStatus.APPROVED, 15_050)
+    assert [name.rpartition(":")[2] for name, _ in await gateway.published(intent)].count("payment.captured") == 1
 
 
 @pytest.mark.parametrize(
