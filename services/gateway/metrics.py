@@ -82,7 +82,7 @@ STRIPE_EVENTS = Counter(
 )
 STRIPE_ENVELOPES = Counter(
     "gateway_stripe_envelopes_total",
-    "Tries to open an event of Stripe: shown, other_version, thin, test_mode, wrong_mode, foreign_account; alert where one of the last two goes on.",
+    "Tries to open an event of Stripe: shown, other_version, thin, test_mode, wrong_mode, foreign_account, unknown_account (at the address of connected accounts); alert where one of the last three goes on.",
     ["envelope"],
 )
 STRIPE_EVENTS_OF_ANOTHER = Counter(

@@ -71,7 +71,7 @@ def webhook_routes(
         for tenant_id, processor in whose:
             await inbox.keep(text, tenant_id=tenant_id, processor=processor)
         if not whose:
-            metrics.STRIPE_ENVELOPES.labels("foreign_account").inc()
+            metrics.STRIPE_ENVELOPES.labels("unknown_account").inc()
             log.warning("webhook.of_nobody", account=account, is_live=is_live)
         return bool(whose)
 

@@ -84,6 +84,10 @@ CASES: dict[str, Series] = {
     "AccountPausedAgainAndAgain": {"gateway_accounts_paused_total": (UP, FLAT)},
     "KeyRefused": _new("gateway_credentials_refused", '{processor="stripe"}'),
     "EventsOfAnotherModeOrAccount": {'gateway_stripe_envelopes_total{envelope="wrong_mode"}': (UP, FLAT)},
+    "EventsOfUnknownAccount": {
+        'gateway_stripe_envelopes_total{envelope="unknown_account"}': (UP, FLAT),
+        'gateway_stripe_envelopes_total{envelope="foreign_account"}': (FLAT, UP),
+    },
     "EventsFailed": {"gateway_stripe_events_failed": ("1x90", FLAT)},
     "GivenBackTwice": {"gateway_payments_given_back_twice_total": (UP, FLAT)},
     "PayoutStatusUnknown": {"gateway_payouts_unknown_total": (UP, FLAT)},

@@ -15,7 +15,7 @@ from services.gateway.notices.routes import webhook_routes
 SECRET = "whsec_connect"
 OWNED = {"acct_one": [("a", "stripe:1")], "acct_two": [("a", "stripe:2"), ("b", "stripe:3")]}
 THIN = {"object": "v2.core.event", "created": "2025-11-22T08:26:40Z", "data": {}}
-COUNTED = ("test_mode", "wrong_mode", "foreign_account")
+COUNTED = ("test_mode", "wrong_mode", "unknown_account")
 
 
 class Connected:
@@ -47,10 +47,10 @@ def counts() -> dict[str, float]:
         (False, {"account": "acct_two"}, OWNED["acct_two"], "kept"),
         (False, {**THIN, "context": "acct_one"}, OWNED["acct_one"], "kept"),
         (True, {"account": "acct_one", "livemode": True}, OWNED["acct_one"], "kept"),
-        (False, {"account": "acct_of_nobody"}, [], "foreign_account"),
-        (False, {**THIN, "context": "acct_of_nobody"}, [], "foreign_account"),
+        (False, {"account": "acct_of_nobody"}, [], "unknown_account"),
+        (False, {**THIN, "context": "acct_of_nobody"}, [], "unknown_account"),
         # The platform's own events have an address of their own.
-        (False, {}, [], "foreign_account"),
+        (False, {}, [], "unknown_account"),
         (False, {"account": "acct_one", "livemode": True}, [], "wrong_mode"),
         (False, {"account": "acct_of_nobody", "livemode": True}, [], "wrong_mode"),
         (True, {"account": "acct_one"}, [], "test_mode"),
