@@ -36,6 +36,13 @@ _WORDS = {
 """What an operator may say that became of an operation."""
 
 
+_UNSENT = {
+    "endpoint_pace": "not sent yet (endpoint_pace): calls of its kind wait for their turn at the account's endpoint",
+    "rate_limited": "not taken yet (rate_limited): the account has made too many calls",
+}
+"""Why an attempt is not answered, by the reason of the gateway, where that is the number of calls."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A payment that waits too long, in the words of the api."""
 
@@ -199,7 +206,7 @@ def _explain(
         )
     if attempt.next_ask_at is not None:
         what = {
-            "PENDING": "not answered by the processor yet",
+            "PENDING": _UNSENT.get(attempt.reason, "not answered by the processor yet"),
             "UNKNOWN": f"unknown outcome ({attempt.reason}) after {attempt.asks} calls",
         }.get(attempt.status, "accepted by the processor, which has not reported the end")
         return what, f"nothing: the gateway asks again at {_instant(attempt.next_ask_at)}; just gateway status"

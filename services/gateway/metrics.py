@@ -66,7 +66,7 @@ CIRCUIT_STATE_ORDINAL = Gauge(
 )
 CALLS_NOT_SENT = Counter(
     "gateway_calls_not_sent_total",
-    "Calls that were not made because of their account: its pace, or its own circuit.",
+    "Calls that were not made because of their account: its pace, that of one endpoint (endpoint_pace), or its own circuit.",
     ["reason"],
 )
 ACCOUNTS_PAUSED = Counter(

@@ -19,7 +19,7 @@ from services.gateway.app import patience
 from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands
 from services.gateway.processors.port import Answer, Authorize, Finding, Processor
-from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.resilience import AccountGuard, Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
 from tests.support.processors import SoleProcessor
 
@@ -90,8 +90,17 @@ class Fixed:
 class Gateway:
     """One process of the gateway, and the eyes on its schema."""
 
-    def __init__(self, database: Database, clock: ManualClock, tenant_id: str, processor: Processor) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: ManualClock,
+        tenant_id: str,
+        processor: Processor,
+        *,
+        guard: AccountGuard | None = None,
+    ) -> None:
         self.database = database
+        self.guard = guard
         self.clock = clock
         self.tenant_id = tenant_id
         self.store = AttemptStore(database)
@@ -115,7 +124,7 @@ class Gateway:
         retries = Retries(
             max_retries=max_retries, base_delay_seconds=0.001, max_delay_seconds=0.001, call_timeout_seconds=1
         )
-        return ResilientProcessor(processor, circuit=self.circuit, retries=retries)
+        return ResilientProcessor(processor, circuit=self.circuit, retries=retries, account=self.guard)
 
     def authorize_command(
         self, amount_minor: int, *, intent: UUID | None = None, retries: int = 0

@@ -6,11 +6,12 @@
 from services.gateway.resilience.account import AccountGuard, AccountGuards
 from services.gateway.resilience.bucket import Bucket, NotSentError
 from services.gateway.resilience.bulkhead import Bulkhead, BulkheadFullError
-from services.gateway.resilience.calling import CALLED_SECONDS, ResilientProcessor, Retries
+from services.gateway.resilience.calling import CALLED_SECONDS, READING, ResilientProcessor, Retries
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError, CircuitState
 
 __all__ = [
     "CALLED_SECONDS",
+    "READING",
     "AccountGuard",
     "AccountGuards",
     "Bucket",

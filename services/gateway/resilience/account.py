@@ -21,6 +21,9 @@ log = get_logger("gateway.accounts")
 
 _PAUSE_SECONDS = 1.0
 """How long an account is left alone that has made too many calls, where the processor names no time."""
+_ENDPOINT_WAIT_SECONDS = 1.0
+_ENDPOINT_WAIT_TURNS = 2
+"""How long a call waits for the turn of its endpoint while it holds a place of the bulkhead: a second, or so many turns."""
 _GUARDS_MAX = 10_000
 """Accounts that are remembered; the one that was used longest ago makes room."""
 _ACCOUNTS_FAULTS = frozenset({NotTakenReason.CREDENTIALS_REFUSED, NotTakenReason.RATE_LIMITED})
@@ -51,6 +54,7 @@ class AccountGuard:
         self._name = name
         self.bucket = Bucket(per_second=per_second)
         self._per_second_of_endpoint = per_second_of_endpoint
+        self._endpoint_wait_seconds = max(_ENDPOINT_WAIT_SECONDS, _ENDPOINT_WAIT_TURNS / per_second_of_endpoint)
         self._endpoints: dict[str, Bucket] = {}
         self._open_seconds = open_seconds
         self._new_circuit = partial(
@@ -71,14 +75,22 @@ class AccountGuard:
         log.warning("account.paused", processor=self._name, endpoint=what, seconds=seconds)
         (self._endpoint(endpoint) if met.is_of_endpoint else self.bucket).pause(seconds)
 
-    async def turn(self, endpoint: str, line: str, *, within_seconds: float) -> None:
+    async def turn(
+        self, endpoint: str, line: str, *, within_seconds: float, at_endpoint_seconds: float | None = None
+    ) -> None:
         """Wait for the turn at an endpoint, and then for that of the account. `endpoint` is a word of a closed set.
+
+        `at_endpoint_seconds` bounds the wait for the first of them.
 
         Raises:
             NotSentError: when one of them does not come in time.
         """
         own, began = self._endpoint(endpoint), time.monotonic()
-        await own.turn(line, within_seconds=within_seconds)
+        bound = within_seconds if at_endpoint_seconds is None else min(within_seconds, at_endpoint_seconds)
+        try:
+            await own.turn(line, within_seconds=bound)
+        except NotSentError as fault:
+            raise NotSentError(fault.wait_seconds, is_of_endpoint=True) from fault
         try:
             await self.bucket.turn(line, within_seconds=max(0.0, within_seconds - (time.monotonic() - began)))
         except BaseException:
@@ -99,15 +111,20 @@ class AccountGuard:
         within_seconds: float,
         timeout_seconds: float,
     ) -> Finding:
-        """Make a call when its turn has come; where it does not come in time, the answer is that nothing was sent."""
+        """Make a call when its turn has come; where it does not come in time, the answer is that nothing was sent.
+
+        Whoever calls holds a place that others could use, so that the wait for an endpoint is short: what is behind it at the
+        same processor must not wait for it.
+        """
+        wait = self._endpoint_wait_seconds
         try:
             self._circuit.ensure_closed()
-            await self.turn(endpoint, line, within_seconds=within_seconds)
+            await self.turn(endpoint, line, within_seconds=within_seconds, at_endpoint_seconds=wait)
         except CircuitOpenError:
             return self._paused()
         except NotSentError as fault:
-            metrics.CALLS_NOT_SENT.labels("pace").inc()
-            reason = NotTakenReason.RATE_LIMITED
+            metrics.CALLS_NOT_SENT.labels("endpoint_pace" if fault.is_of_endpoint else "pace").inc()
+            reason = NotTakenReason.ENDPOINT_PACE if fault.is_of_endpoint else NotTakenReason.RATE_LIMITED
             return NotTaken(reason=reason, calls=0, retry_after_seconds=fault.wait_seconds, is_worth_repeating=False)
         self.bucket.give_back()
         return await self._counted(call, endpoint=endpoint, timeout_seconds=timeout_seconds)

@@ -13,12 +13,21 @@ _BURST_SECONDS = 0.1
 """How much of a second's tokens are kept for calls that come together: beyond the rate by a tenth at most."""
 
 
-class NotSentError(Exception):
-    """No token became free in time; nothing was sent. `wait_seconds` is how long it takes at least."""
+_AGAIN_MAX_SECONDS = 60.0
+"""Nobody is sent away for longer than this because of the others that were."""
 
-    def __init__(self, wait_seconds: float) -> None:
+
+class NotSentError(Exception):
+    """No token became free in time; nothing was sent.
+
+    `wait_seconds` is when to come again: after a pause, and after those that were sent away before.
+    `is_of_endpoint` shows whether the token of one endpoint was missing, and not the account's.
+    """
+
+    def __init__(self, wait_seconds: float, *, is_of_endpoint: bool = False) -> None:
         super().__init__(f"no call goes out for {wait_seconds:.1f} s")
         self.wait_seconds = wait_seconds
+        self.is_of_endpoint = is_of_endpoint
 
 
 class Bucket:
@@ -29,7 +38,7 @@ class Bucket:
         self._monotonic = monotonic
         self._size = max(1.0, per_second * _BURST_SECONDS)
         self._tokens = self._size
-        self._filled_at = self._paused_until = monotonic()
+        self._filled_at = self._paused_until = self._again_at = monotonic()
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -45,7 +54,7 @@ class Bucket:
             return
         least = self._wait_seconds(ahead=len(self._lines.get(line, ())))
         if least > within_seconds:
-            raise NotSentError(least)
+            raise self._not_sent(least)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(line, deque()).append(turn)
         self._arm()
@@ -58,7 +67,7 @@ class Bucket:
                 self._tokens += 1
             self._leave(line, turn)
             if isinstance(fault, TimeoutError):
-                raise NotSentError(self._wait_seconds(ahead=0)) from fault
+                raise self._not_sent(self._wait_seconds(ahead=0)) from fault
             raise
 
     def give_back(self) -> None:
@@ -75,6 +84,13 @@ class Bucket:
         self._fill()
         self._paused_until = max(self._paused_until, self._monotonic() + seconds)
         self._tokens = min(self._tokens, 1.0)
+
+    def _not_sent(self, least: float) -> NotSentError:
+        """Send somebody away. Those that are come again one after the other, as fast as there are tokens, and not all at once."""
+        now = self._monotonic()
+        soonest = now + least
+        self._again_at = min(max(self._again_at + 1 / self._per_second, soonest), soonest + _AGAIN_MAX_SECONDS)
+        return NotSentError(self._again_at - now)
 
     def _fill(self) -> None:
         now = self._monotonic()

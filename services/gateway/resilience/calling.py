@@ -81,7 +81,9 @@ class _TooLate(tenacity.stop.stop_base):
 _SPARE_SECONDS = 1.0
 """How much later than a call's own timeout the account's circuit would end it: never, but for a bug."""
 _LOOK_UP = "look_up"
-"""What a look-up is called in metrics, beside the operations."""
+"""What a look-up is called in metrics and among the endpoints, beside the operations."""
+READING = "reading"
+"""The endpoint of what reads an operation that the processor has taken on: it does not wait behind those that request one."""
 _STATUS: dict[type[Any], str] = {
     Absent: "absent",
     Approved: "approved",
@@ -229,7 +231,7 @@ class ResilientProcessor:
         left = ends_at - self._monotonic()
         return await self._account.call(
             lambda: self._now(operation, call, request, ends_at=ends_at),
-            endpoint=operation,
+            endpoint=_endpoint(operation, request),
             line=request.tenant_id,
             # Whoever waited too long for a turn would have no time left for an answer.
             within_seconds=max(left - self._retries.call_timeout_seconds, left / 2),
@@ -283,6 +285,12 @@ _FAILURES = frozenset(
 )
 """Reasons that count against the circuit: those of a processor that is down. Limits, refused keys, calls that are still in
 progress and states that make no sense are one account's or one payment's own."""
+
+
+def _endpoint(operation: str, request: ProcessorRequest) -> str:
+    # To release twice is to release once: a void is requested again, and not read.
+    is_read = request.known_ref and operation in (Operation.AUTHORIZE, Operation.CAPTURE, Operation.REFUND)
+    return READING if is_read else operation
 
 
 def _is_failure(answer: Finding) -> bool:

@@ -121,6 +121,21 @@ def test_what_waits_for_a_person_is_named_before_what_goes_on(turned: bool) -> N
     assert "just gateway resolve key-left --as released|declined" in then
 
 
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("endpoint_pace", "not sent yet (endpoint_pace): calls of its kind wait for their turn"),
+        ("rate_limited", "not taken yet (rate_limited): the account has made too many calls"),
+        ("unreachable", "not answered by the processor yet"),
+    ],
+)
+def test_what_waits_for_its_turn_is_not_what_is_not_answered(reason: str, why: str) -> None:
+    paced = msgspec.structs.replace(attempt("capture", "PENDING", next_ask_at=LATER).attempts[0], reason=reason)
+    _, shown, then, *_ = page(waiting("capturing"), gateway=Report(attempts=[paced]), ledger=Report()).splitlines()
+    assert why in shown
+    assert "asks again at" in then
+
+
 def test_a_refund_is_distinguished_from_its_payment_and_other_refunds() -> None:
     refund = waiting("refund_pending", refund_id="r-1")
     other = attempt("refund", "APPROVED", refund_id="r-2")

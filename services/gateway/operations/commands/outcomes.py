@@ -37,6 +37,7 @@ from services.gateway.processors.port import (
     Finding,
     Notice,
     NotTaken,
+    NotTakenReason,
     Operation,
     Pending,
     RequiresAction,
@@ -263,6 +264,9 @@ class Outcomes:
     ) -> datetime | None:
         asked_at = attempt.asked_at or now
         pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
+        if answer.reason is NotTakenReason.ENDPOINT_PACE:
+            # Its turn comes then; that it waited uses up no age of a schedule, and is nothing that a person could mend.
+            return now + pause
         if attempt.known_ref:
             return self._patience.after_acceptance(asked_at=asked_at, now=now)
         if isinstance(answer, Unknown):

@@ -132,6 +132,9 @@ class NotTakenReason(StrEnum):
     """Why the processor certainly did nothing."""
 
     RATE_LIMITED = "rate_limited"
+    """It has had too many calls of the account, or would have."""
+    ENDPOINT_PACE = "endpoint_pace"
+    """It was not called, since it takes no more calls of this kind from the account just now."""
     UNREACHABLE = "unreachable"
     CIRCUIT_OPEN = "circuit_open"
     TOO_MANY_CALLS = "too_many_calls"

@@ -113,10 +113,10 @@ async def test_a_limit_of_stripe_pauses_its_account_alone(limits: Limits) -> Non
 async def test_a_limit_of_an_endpoint_pauses_its_operation_alone(limits: Limits) -> None:
     account = await limits.account()
     limits.fake.faults.add(Fault(kind=FaultKind.ENDPOINT_LIMIT, seconds=70, times=1))
-    for calls in (1, 0):
+    for reason, calls in ((NotTakenReason.RATE_LIMITED, 1), (NotTakenReason.ENDPOINT_PACE, 0)):
         refused = await limits.hold(account)
         assert isinstance(refused, NotTaken)
-        assert (refused.reason, refused.calls) == (NotTakenReason.RATE_LIMITED, calls)
+        assert (refused.reason, refused.calls) == (reason, calls)
         assert refused.retry_after_seconds == pytest.approx(70, abs=5)
     await read_balance(limits.accounts, account[1])
     await search_customer(limits.accounts, account[1])

@@ -1,21 +1,34 @@
 """What is one account's own fault stops that account, and nobody else."""
 
+import asyncio
+import time
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from services.gateway.processors.port import Answer, Finding, NotTaken, NotTakenReason, Unknown, UnknownReason
+from services.gateway.metrics import CALLS_NOT_SENT
+from services.gateway.processors.port import (
+    Answer,
+    Approved,
+    Finding,
+    NotTaken,
+    NotTakenReason,
+    Unknown,
+    UnknownReason,
+)
 from services.gateway.resilience import (
     AccountGuard,
     AccountGuards,
+    Bulkhead,
     Circuit,
     CircuitState,
     NotSentError,
     ResilientProcessor,
     Retries,
 )
-from tests.unit.gateway.processors.processor_suite import an_authorization
+from tests.unit.gateway.processors.processor_suite import a_capture, an_authorization
 from tests.unit.gateway.resilience.test_calling import APPROVED, Scripted, Time
 from tests.unit.gateway.resilience.test_circuit import make_circuit
 
@@ -124,6 +137,57 @@ async def test_each_endpoint_has_a_pace_of_its_own(clock: ManualClock) -> None:
         with pytest.raises(NotSentError) as refused:
             await account.turn("refund", "a", within_seconds=1)
         assert refused.value.wait_seconds > 50
+
+
+async def test_reading_waits_behind_no_request_of_its_operation(clock: ManualClock) -> None:
+    account, circuit = guard(clock, of_endpoint=0.1), make_circuit(clock)
+    through = calling(Scripted(APPROVED), account, circuit)
+
+    async def capture(known_ref: str) -> Answer:
+        request = a_capture(1_000, gateway_ref="pi_1", timeout_seconds=0.2)
+        return await through.capture(msgspec.structs.replace(request, known_ref=known_ref))
+
+    assert await capture("") == APPROVED
+    paced = await capture("")
+    assert isinstance(paced, NotTaken)
+    assert (paced.reason, paced.calls, paced.is_worth_repeating) == (NotTakenReason.ENDPOINT_PACE, 0, False)
+    assert await capture("pi_1") == APPROVED
+    # Readings have a pace of their own, whatever they read.
+    assert isinstance(await capture("pi_1"), NotTaken)
+    assert isinstance(await through.look_up(a_capture(1_000, gateway_ref="pi_1")), Approved)
+
+
+async def test_wait_for_an_endpoint_is_short_and_leaves_the_places_to_others(clock: ManualClock) -> None:
+    account, places = guard(clock, of_endpoint=4), Bulkhead(places=8, wait_seconds=30)
+    through = calling(Scripted(APPROVED), account, make_circuit(clock))
+    waited = calls_not_sent("endpoint_pace")
+
+    async def authorize() -> Answer:
+        async with places.place("stripe:a"):
+            return await through.authorize(an_authorization(1_000, timeout_seconds=12))
+
+    async def capture() -> float:
+        async with places.place("stripe:a"):
+            assert await through.capture(a_capture(1_000, gateway_ref="pi_1", timeout_seconds=12)) == APPROVED
+        return time.monotonic() - began
+
+    began = time.monotonic()
+    burst = [asyncio.create_task(authorize()) for _ in range(20)]
+    await asyncio.sleep(0)
+    assert await capture() < 1.5
+    answers = await asyncio.gather(*burst)
+    assert time.monotonic() - began < 1.5
+    paced = [answer for answer in answers if isinstance(answer, NotTaken)]
+    assert 3 <= len(answers) - len(paced) <= 6
+    assert {(answer.reason, answer.calls) for answer in paced} == {(NotTakenReason.ENDPOINT_PACE, 0)}
+    assert calls_not_sent("endpoint_pace") - waited == len(paced)
+    # They come again one after the other, at the rate.
+    pauses = sorted(answer.retry_after_seconds or 0 for answer in paced)
+    assert pauses[-1] - pauses[0] == pytest.approx((len(paced) - 1) / 4, abs=0.5)
+
+
+def calls_not_sent(reason: str) -> float:
+    return CALLS_NOT_SENT.labels(reason)._value.get()  # type: ignore[no-any-return] # untyped there
 
 
 async def test_what_the_processor_does_wrong_is_not_the_accounts(clock: ManualClock) -> None:

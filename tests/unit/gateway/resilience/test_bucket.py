@@ -56,6 +56,26 @@ async def test_a_pause_lets_nothing_out_and_ends() -> None:
     await bucket.turn("a", within_seconds=0)
 
 
+async def test_those_that_are_sent_away_come_again_one_after_the_other() -> None:
+    time_ = Time()
+    bucket = Bucket(per_second=4, monotonic=time_.monotonic)
+    await bucket.turn("a", within_seconds=0)
+
+    async def sent_away() -> float:
+        with pytest.raises(NotSentError) as caught:
+            await bucket.turn("a", within_seconds=0.1)
+        return caught.value.wait_seconds
+
+    assert [await sent_away() for _ in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.25])
+    time_.seconds += 1.25
+    bucket.pause(10)
+    assert await sent_away() == pytest.approx(10)
+    waits = [await sent_away() for _ in range(1_000)]
+    assert waits[-1] == pytest.approx(70), "however many they are, nobody waits a minute longer than the pause"
+    time_.seconds += 80
+    await bucket.turn("a", within_seconds=0)
+
+
 async def test_several_calls_of_one_turn_count_one_by_one() -> None:
     time_ = Time()
     bucket = Bucket(per_second=10, monotonic=time_.monotonic)
