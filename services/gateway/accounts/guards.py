@@ -5,9 +5,8 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.resilience import AccountGuard, AccountGuards, NotSentError
 from services.gateway.settings import ProcessorSettings, StripeSettings
 
-STATEMENT, SAVING = "statement", "saving"
-"""What calls beside the operations are for: each has the pace of an endpoint. The statement waits in a line of its name,
-beside those of tenants."""
+_STATEMENT = "statement"
+"""The line in which the statement waits at each endpoint, beside those of tenants."""
 _STATEMENT_WAIT_SECONDS = 20.0
 """How long a page of the statement waits for its turn; nobody waits for it."""
 
@@ -32,25 +31,25 @@ def account_guards(processor: ProcessorSettings, stripe: StripeSettings, clock: 
     return AccountGuards(make)
 
 
-async def saving_turn(guard: AccountGuard, line: str) -> None:
-    """Wait for the turn of a call about a customer, in the line of its tenant.
+async def saving_turn(guard: AccountGuard, line: str, endpoint: str) -> None:
+    """Wait for the turn of a call about a customer at an endpoint, in the line of its tenant.
 
     Raises:
         ProcessorUnavailable: when it does not come in time.
     """
     try:
-        await guard.turn(SAVING, line, within_seconds=_SAVING_WAIT_SECONDS)
+        await guard.turn(endpoint, line, within_seconds=_SAVING_WAIT_SECONDS)
     except NotSentError as fault:
         raise ProcessorUnavailable(f"the account has made too many calls: {fault}") from fault
 
 
-async def statement_turn(guard: AccountGuard) -> None:
-    """Wait for the turn of a page of the statement.
+async def statement_turn(guard: AccountGuard, endpoint: str) -> None:
+    """Wait for the turn of a page of the statement at an endpoint.
 
     Raises:
         ProcessorUnavailable: when it does not come in time.
     """
     try:
-        await guard.turn(STATEMENT, STATEMENT, within_seconds=_STATEMENT_WAIT_SECONDS)
+        await guard.turn(endpoint, _STATEMENT, within_seconds=_STATEMENT_WAIT_SECONDS)
     except NotSentError as fault:
         raise ProcessorUnavailable(f"the account has made too many calls: {fault}") from fault

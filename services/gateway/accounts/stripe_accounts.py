@@ -10,7 +10,7 @@ import msgspec
 
 from services.gateway.accounts.connect import through_platform
 from services.gateway.accounts.domain import Config, ProcessorKind, account_name, config_of, kind_of, route
-from services.gateway.accounts.guards import SAVING, STATEMENT, saving_turn, statement_turn
+from services.gateway.accounts.guards import saving_turn, statement_turn
 from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
@@ -129,8 +129,8 @@ class StripeAccounts:
         account = await self._account(name)
         # Somebody waits for it: not in the line of the statement.
         guard = self.guard(name, is_live=account.is_live)
-        turn, limited = partial(saving_turn, guard, name), partial(guard.limited, endpoint=SAVING)
-        return await StripeReader(self._connections.client(account), turn, limited).customer_way(payment_ref)
+        turn = partial(saving_turn, guard, name)
+        return await StripeReader(self._connections.client(account), turn, guard.limited).customer_way(payment_ref)
 
     async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
         """Read an object of an account in the pinned version; None where the account has none of it.
@@ -160,8 +160,7 @@ class StripeAccounts:
         """
         account = await self._account(name)
         guard = self.guard(name, is_live=account.is_live)
-        turn, limited = partial(statement_turn, guard), partial(guard.limited, endpoint=STATEMENT)
-        return StripeReader(self._connections.client(account), turn, limited)
+        return StripeReader(self._connections.client(account), partial(statement_turn, guard), guard.limited)
 
     async def vault(self, name: str) -> StripeVault:
         """What an account keeps of customers.
@@ -172,8 +171,8 @@ class StripeAccounts:
         """
         account = await self._account(name)
         guard = self.guard(name, is_live=account.is_live)
-        turn, limited = partial(saving_turn, guard, name), partial(guard.limited, endpoint=SAVING)
-        return StripeVault(account, self._connections.client(account), turn, limited)
+        turn = partial(saving_turn, guard, name)
+        return StripeVault(account, self._connections.client(account), turn, guard.limited)
 
     def guard(self, name: str, *, is_live: bool) -> AccountGuard:
         """What protects one account: its pace and its own circuit."""

@@ -13,6 +13,8 @@ API_VERSION = "2026-10-28.endive"
 _CONNECT_SECONDS = 3.0
 """A connection that takes longer would leave too little of a call's five seconds."""
 _KEEP_ALIVE_SECONDS = 30.0
+_ACTIONS = frozenset({"detach", "search"})
+"""What stands in a path beside resources and their ids."""
 
 
 class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,12 @@ class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Name the account, never its key."""
         return f"StripeAccount({self.name!r})"
+
+
+def endpoint_of(method: str, path: str) -> str:
+    """Name the endpoint of a call, as Stripe counts them: the path without the ids in it, so that there are few."""
+    resource, *rest = path.removeprefix("/v1/").split("/")
+    return " ".join((method, resource, *(part if part in _ACTIONS else "id" for part in rest)))
 
 
 class StripeConnections:

@@ -1,9 +1,9 @@
 """What goes wrong on the way to Stripe, as answers of the port. The table is in Stripe's documentation of its errors
 (https://docs.stripe.com/api/errors) and was checked against the SDK, exception by exception."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
@@ -86,16 +86,23 @@ def sentence(text: str | None) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-type Limited = Callable[[NotTaken], None]
-"""Receives that the account, or one of its endpoints, has had too many calls."""
+class Limited(Protocol):
+    """Receives that the account, or one of its endpoints, has had too many calls."""
+
+    def __call__(self, met: NotTaken, *, endpoint: str) -> None:
+        """Leave alone whichever of them it is, for as long as it requests."""
 
 
-def report_limit(fault: Exception, limited: Limited) -> None:
+def unlimited(met: NotTaken, *, endpoint: str) -> None:
+    """Do nothing: for a place in which nobody counts."""
+
+
+def report_limit(fault: Exception, limited: Limited, *, endpoint: str) -> None:
     """Call `limited` where an error is that the account, or an endpoint, has had too many calls."""
     if isinstance(fault, stripe.RateLimitError):
         met = failure(fault, builds_on_payment=True)
         if isinstance(met, NotTaken) and not met.is_of_object:
-            limited(met)
+            limited(met, endpoint=endpoint)
 
 
 def failure(fault: Exception, *, builds_on_payment: bool) -> Failure:

@@ -16,7 +16,8 @@ from libs.common.observability.logging import get_logger
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
 from services.gateway.processors.stripe.amounts import UnsupportedAmount
-from services.gateway.processors.stripe.failures import Limited, report_limit
+from services.gateway.processors.stripe.client import endpoint_of
+from services.gateway.processors.stripe.failures import Limited, report_limit, unlimited
 from services.gateway.processors.stripe.statement import balance_of, movement_of, payout_of
 from services.gateway.processors.stripe.states import redirect_address
 
@@ -42,10 +43,10 @@ class StripeReader:
     def __init__(
         self,
         client: stripe.StripeClient,
-        turn: Callable[[], Awaitable[None]] | None = None,
-        limited: Limited = lambda _: None,
+        turn: Callable[[str], Awaitable[None]] | None = None,
+        limited: Limited = unlimited,
     ) -> None:
-        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
+        """`turn` waits until a call to an endpoint may go out; it raises `ProcessorUnavailable` where none may for long.
 
         `limited` is called where the account, or an endpoint, has had too many calls: it is to be left alone for a while.
         """
@@ -161,15 +162,16 @@ class StripeReader:
         return found
 
     async def _get(self, path: str, params: _Object) -> _Object:
+        endpoint = endpoint_of("get", path)
         if self._turn is not None:
-            await self._turn()
+            await self._turn(endpoint)
         try:
             async with asyncio.timeout(_PAGE_SECONDS):
                 answered = await self._client.raw_request_async("get", path, **params)
                 found: _Object = answered.data
                 return found
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
-            report_limit(fault, self._limited)
+            report_limit(fault, self._limited, endpoint=endpoint)
             raise ProcessorUnavailable(f"{path} cannot be read: {type(fault).__name__}") from fault
 
 

@@ -12,8 +12,15 @@ import stripe
 from libs.common.contracts.gateway_errors import SetupRefused
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.saving import KeptMethod, NewCustomer, SetupRequest, SetupState, SetupStatus
-from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MISSING, Limited, error_code, report_limit, sentence
+from services.gateway.processors.stripe.client import StripeAccount, endpoint_of
+from services.gateway.processors.stripe.failures import (
+    MISSING,
+    Limited,
+    error_code,
+    report_limit,
+    sentence,
+    unlimited,
+)
 
 _CALL_SECONDS = 4.0
 """How long a call may take: who saves a payment method waits for three of them at most."""
@@ -38,10 +45,10 @@ class StripeVault:
         self,
         account: StripeAccount,
         client: stripe.StripeClient,
-        turn: Callable[[], Awaitable[None]],
-        limited: Limited = lambda _: None,
+        turn: Callable[[str], Awaitable[None]],
+        limited: Limited = unlimited,
     ) -> None:
-        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
+        """`turn` waits until a call to an endpoint may go out; it raises `ProcessorUnavailable` where none may for long.
 
         `limited` is called where the account, or an endpoint, has had too many calls: it is to be left alone for a while.
         """
@@ -150,13 +157,14 @@ class StripeVault:
             raise _unavailable(path, fault) from fault
 
     async def _sent(self, method: str, path: str, params: _Object, *, key: str = "", member: str = "id") -> _Object:
-        await self._turn()
+        endpoint = endpoint_of(method, path)
+        await self._turn(endpoint)
         options = {"idempotency_key": key} if key else {}
         async with asyncio.timeout(_CALL_SECONDS):
             try:
                 answered: Any = (await self._client.raw_request_async(method, path, **params, **options)).data
             except stripe.RateLimitError as fault:
-                report_limit(fault, self._limited)
+                report_limit(fault, self._limited, endpoint=endpoint)
                 raise
         if not isinstance(answered, dict) or answered.get(member) is None:
             raise stripe.APIError("the answer is another object than was requested")

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccou
 from services.gateway.accounts.domain import config_of
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors
+from services.gateway.processors.port.saving import NewCustomer
 from services.gateway.processors.sandbox import SandboxProcessor
 from services.gateway.processors.stripe import StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
@@ -153,6 +154,22 @@ async def test_a_limit_that_a_reading_meets_pauses_its_account_too(
     assert isinstance(held, NotTaken)
     assert held.calls == 0
     assert held.retry_after_seconds == pytest.approx(90, abs=5)
+
+
+async def test_limit_of_one_endpoint_holds_up_no_other_of_statement_and_saving(limits: Limits) -> None:
+    _, name = await limits.account()
+    reader, vault = await limits.accounts.reader(name), await limits.accounts.vault(name)
+    since = datetime.now(UTC) - timedelta(days=1)
+    for path in ("/v1/balance", "/v1/customers/search"):
+        limits.fake.faults.add(Fault(kind=FaultKind.ENDPOINT_LIMIT, method="GET", path=path, seconds=90, times=1))
+    for read in (read_balance, search_customer):
+        for _ in range(2):
+            with pytest.raises(ProcessorUnavailable):
+                await read(limits.accounts, name)
+    assert not (await reader.movements(since=since)).items
+    assert not (await reader.payouts(since=since)).items
+    made = NewCustomer(tenant_id="t", customer_id=new_id(), name="Ana", email="", idempotency_key=str(new_id()))
+    assert await vault.create_customer(made)
 
 
 async def test_a_changed_configuration_is_tried_at_once_and_no_other(limits: Limits) -> None:
