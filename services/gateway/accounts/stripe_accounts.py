@@ -15,6 +15,7 @@ from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processors.port import NotTaken
 from services.gateway.processors.stripe import (
     StripeAccount,
     StripeConnections,
@@ -22,7 +23,7 @@ from services.gateway.processors.stripe import (
     StripeReader,
     StripeVault,
 )
-from services.gateway.resilience import AccountGuard, AccountGuards
+from services.gateway.resilience import READING, AccountGuard, AccountGuards
 
 PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
 """Whom the platform's own Stripe account belongs to."""
@@ -93,6 +94,7 @@ class StripeAccounts:
                 account,
                 self._connections.client(account),
                 partial(self._count, account),
+                partial(self._limited, account),
             )
             self._adapters.put(name, found)
         return found
@@ -208,6 +210,10 @@ class StripeAccounts:
 
     def _count(self, account: StripeAccount) -> None:
         self.guard(account.name, is_live=account.is_live).bucket.count()
+
+    def _limited(self, account: StripeAccount, met: NotTaken) -> None:
+        """Leave an account alone that an operation has read too often beside its own call."""
+        self.guard(account.name, is_live=account.is_live).limited(met, endpoint=READING)
 
     async def _account(self, name: str) -> StripeAccount:
         config_id = config_of(name)

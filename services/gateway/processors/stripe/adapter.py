@@ -34,7 +34,7 @@ from services.gateway.processors.port import (
 )
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MISSING, Failure, MustBeRead, error_code, failure
+from services.gateway.processors.stripe.failures import MISSING, Failure, MustBeRead, error_code, failure, limit_of
 from services.gateway.processors.stripe.fees import application_fee
 from services.gateway.processors.stripe.methods import charged
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
@@ -60,12 +60,17 @@ class StripeProcessor:
     """One Stripe account, as an adapter of the port."""
 
     def __init__(
-        self, account: StripeAccount, client: stripe.StripeClient, sent: Callable[[], None] = lambda: None
+        self,
+        account: StripeAccount,
+        client: stripe.StripeClient,
+        sent: Callable[[], None] = lambda: None,
+        limited: Callable[[NotTaken], None] = lambda _: None,
     ) -> None:
-        """`sent` is called for each call that goes out."""
+        """`sent` is called for each call that goes out, `limited` where a reading beside an operation was one too many."""
         self._account = account
         self._client = client
         self._sent = sent
+        self._limited = limited
 
     @property
     def name(self) -> str:
@@ -270,7 +275,9 @@ class StripeProcessor:
                         return met
                     try:
                         found = await read()
-                    except (stripe.StripeError, aiohttp.ClientError, OSError):
+                    except (stripe.StripeError, aiohttp.ClientError, OSError) as unread:
+                        if (limit := limit_of(unread)) is not None:
+                            self._limited(limit)
                         if isinstance(request, Authorize) and isinstance(met.otherwise, Declined):
                             # A key keeps its first result, so under one that is refused nothing was ever held.
                             return met.otherwise

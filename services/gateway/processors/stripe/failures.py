@@ -97,12 +97,16 @@ def unlimited(met: NotTaken, *, endpoint: str) -> None:
     """Do nothing: for a place in which nobody counts."""
 
 
+def limit_of(fault: Exception) -> NotTaken | None:
+    """Return an error that is a limit of the account, or of an endpoint; None where it is anything else."""
+    met = failure(fault, builds_on_payment=True) if isinstance(fault, stripe.RateLimitError) else None
+    return met if isinstance(met, NotTaken) and not met.is_of_object else None
+
+
 def report_limit(fault: Exception, limited: Limited, *, endpoint: str) -> None:
     """Call `limited` where an error is that the account, or an endpoint, has had too many calls."""
-    if isinstance(fault, stripe.RateLimitError):
-        met = failure(fault, builds_on_payment=True)
-        if isinstance(met, NotTaken) and not met.is_of_object:
-            limited(met, endpoint=endpoint)
+    if (met := limit_of(fault)) is not None:
+        limited(met, endpoint=endpoint)
 
 
 def failure(fault: Exception, *, builds_on_payment: bool) -> Failure:

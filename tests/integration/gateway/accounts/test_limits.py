@@ -14,7 +14,7 @@ from libs.common.ids import new_id
 from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards, place_processors
 from services.gateway.accounts.domain import config_of
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors
+from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors, Unknown
 from services.gateway.processors.port.saving import NewCustomer
 from services.gateway.processors.sandbox import SandboxProcessor
 from services.gateway.processors.stripe import StripeConnections
@@ -170,6 +170,24 @@ async def test_limit_of_one_endpoint_holds_up_no_other_of_statement_and_saving(l
     assert not (await reader.payouts(since=since)).items
     made = NewCustomer(tenant_id="t", customer_id=new_id(), name="Ana", email="", idempotency_key=str(new_id()))
     assert await vault.create_customer(made)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMIT, FaultKind.ENDPOINT_LIMIT, FaultKind.LOCK_TIMEOUT])
+async def test_limit_of_a_reading_after_an_error_pauses_the_account_too(limits: Limits, kind: FaultKind) -> None:
+    """A 500 that its key keeps is read, and that reading is one too many."""
+    account = await limits.account()
+    limits.fake.faults.add(Fault(kind=FaultKind.ERROR_AFTER, times=1))
+    limits.fake.faults.add(Fault(kind=kind, method="GET", seconds=90, times=1))
+    assert isinstance(await limits.hold(account), Unknown)
+    assert limits.fake.faults.met == {FaultKind.ERROR_AFTER: 1, kind: 1}
+    held = await limits.hold(account)
+    if kind is not FaultKind.RATE_LIMIT:
+        # Of one object, or of an endpoint that is none of authorizations.
+        assert isinstance(held, Approved)
+        return
+    assert isinstance(held, NotTaken)
+    assert (held.reason, held.calls) == (NotTakenReason.RATE_LIMITED, 0)
+    assert held.retry_after_seconds == pytest.approx(90, abs=5)
 
 
 async def test_a_changed_configuration_is_tried_at_once_and_no_other(limits: Limits) -> None:
