@@ -39,6 +39,8 @@ DECLINED_EVERY = 20
 """Each so-manieth payment is by a card that is declined."""
 IN_FLIGHT_MAX = 400
 OPEN_TABLES_SECONDS = 60
+ENDED_SECONDS = 240
+"""How long the last payments may take: after a refused key each waits for half a minute, some of them again and again."""
 
 FAULTS = (
     Fault(kind=FaultKind.DROP_AFTER, share=0.03),
@@ -54,6 +56,10 @@ FAULTS = (
     Fault(kind=FaultKind.DROP_WITHIN, share=0.01, at_byte=400),
     Fault(kind=FaultKind.SLOW, share=0.02, seconds=0.3),
     Fault(kind=FaultKind.ERROR_BEFORE, method="GET", share=0.05, status=503),
+    Fault(kind=FaultKind.UNAUTHORIZED, share=0.01),
+    Fault(kind=FaultKind.FORBIDDEN, share=0.01),
+    Fault(kind=FaultKind.UNAUTHORIZED, method="GET", share=0.02),
+    Fault(kind=FaultKind.FORBIDDEN, method="GET", share=0.02),
 )
 """A fifth of all calls meets something."""
 OUTAGE = Fault(kind=FaultKind.ERROR_BEFORE, share=0.9, status=503)
@@ -127,7 +133,7 @@ async def _prove(
                 outage = asyncio.create_task(_outage(fake, seconds=outage_seconds))
                 began = time.monotonic()
                 offered = await _offer(driver, payments)
-                await driver.all_ended(payments, seconds=120 + payments / 10)
+                await driver.all_ended(payments, seconds=ENDED_SECONDS + payments / 10)
                 seconds = time.monotonic() - began
                 await outage
                 stopped.set()
