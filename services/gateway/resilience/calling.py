@@ -310,6 +310,9 @@ def _helps_to_repeat(answer: Answer) -> bool:
             return is_worth_repeating
         case NotTaken(is_worth_repeating=False):
             return False
+        case NotTaken(is_of_endpoint=True):
+            # It would keep its place for the length of the pause, and what is behind it may be taken.
+            return False
         case NotTaken(reason=reason):
             # Another call at once would be refused just the same.
             return reason not in (NotTakenReason.CIRCUIT_OPEN, NotTakenReason.CREDENTIALS_REFUSED)

@@ -40,8 +40,10 @@ def guard(clock: ManualClock, *, of_endpoint: float = 1_000) -> AccountGuard:
     return AccountGuard("stripe:a", **pace, failures_max=3, open_seconds=30, clock=clock)
 
 
-def calling(processor: Scripted, account: AccountGuard, circuit: Circuit) -> ResilientProcessor:
-    retries = Retries(max_retries=0, base_delay_seconds=0.1, max_delay_seconds=1, call_timeout_seconds=5)
+def calling(
+    processor: Scripted, account: AccountGuard, circuit: Circuit, *, max_retries: int = 0
+) -> ResilientProcessor:
+    retries = Retries(max_retries=max_retries, base_delay_seconds=0.1, max_delay_seconds=1, call_timeout_seconds=5)
     return ResilientProcessor(processor, circuit=circuit, account=account, retries=retries, sleep=Time().sleep)
 
 
@@ -184,6 +186,19 @@ async def test_wait_for_an_endpoint_is_short_and_leaves_the_places_to_others(clo
     # They come again one after the other, at the rate.
     pauses = sorted(answer.retry_after_seconds or 0 for answer in paced)
     assert pauses[-1] - pauses[0] == pytest.approx((len(paced) - 1) / 4, abs=0.5)
+
+
+@pytest.mark.parametrize(("is_of_endpoint", "calls"), [(True, 1), (False, 2)])
+async def test_place_is_not_kept_for_the_pause_of_an_endpoint(
+    clock: ManualClock, is_of_endpoint: bool, calls: int
+) -> None:
+    limited = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=0.01, is_of_endpoint=is_of_endpoint)
+    processor = Scripted(limited, APPROVED)
+    answer = await calling(processor, guard(clock), make_circuit(clock), max_retries=3).authorize(
+        an_authorization(1_000)
+    )
+    assert len(processor.received) == calls
+    assert isinstance(answer, NotTaken if is_of_endpoint else Approved)
 
 
 def calls_not_sent(reason: str) -> float:
