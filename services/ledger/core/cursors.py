@@ -1,21 +1,17 @@
 """Cursors of lists that are ordered by an instant and an id. Pure."""
 
-import base64
-import binascii
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from libs.common.contracts.ledger_errors import QueryInvalid
+from libs.common.cursors import cursor_bytes, cursor_text, instant_bytes, instant_from
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_MICROSECOND = timedelta(microseconds=1)
+_BYTES = 24
 
 
 def write_cursor(posted_at: datetime, entry_id: UUID) -> str:
-    """Write where a page ended: microseconds since 1970 and the entry's id, 24 bytes in URL-safe base64."""
-    microseconds = (posted_at - _EPOCH) // _MICROSECOND
-    return base64.urlsafe_b64encode(microseconds.to_bytes(8, signed=True) + entry_id.bytes).decode()
+    """Write where a page ended: the instant of record and the entry's id."""
+    return cursor_text(instant_bytes(posted_at) + entry_id.bytes)
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
@@ -25,10 +21,8 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
         QueryInvalid: when the cursor is not one of ours.
     """
     try:
-        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        if len(raw) != 24:
-            raise ValueError("a cursor has 24 bytes")
-        return _EPOCH + int.from_bytes(raw[:8], signed=True) * _MICROSECOND, UUID(bytes=raw[8:])
-    except (ValueError, OverflowError, binascii.Error) as fault:
+        place = cursor_bytes(cursor, length=_BYTES)
+        return instant_from(place[:8]), UUID(bytes=place[8:])
+    except ValueError as fault:
         sentence = "cursor must be the next_cursor of an earlier page"
         raise QueryInvalid(sentence, errors=(("/cursor", sentence),)) from fault

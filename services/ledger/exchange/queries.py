@@ -1,7 +1,5 @@
 """Reading rates, what amounts are worth by them, conversions, and balances in one currency."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -12,6 +10,7 @@ from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
 from libs.common.contracts.ledger import AccountBalance, EntryKind
 from libs.common.contracts.ledger_errors import ConversionUnknown, QueryInvalid, RateUnknown
+from libs.common.cursors import cursor_bytes, cursor_text
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
 from libs.common.money import UnsupportedCurrency, is_known_currency
@@ -261,18 +260,17 @@ def _require_currency(code: str, field: str) -> None:
 
 
 def _write_place(place: _Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode()
+    return cursor_text(msgspec.msgpack.encode(place))
 
 
 def _read_place(cursor: str, *, history: bool) -> _Place:
     try:
-        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        place = msgspec.msgpack.decode(raw, type=_Place)
+        place = msgspec.msgpack.decode(cursor_bytes(cursor), type=_Place)
         if history is (place.effective_at is None):
             raise ValueError("a cursor of the other list")
         if not (is_known_currency(place.from_currency) and is_known_currency(place.to_currency)):
             raise ValueError("no pair of currencies")
-    except (ValueError, msgspec.DecodeError, binascii.Error) as fault:
+    except (ValueError, msgspec.DecodeError) as fault:
         sentence = "cursor must be the next_cursor of an earlier page"
         raise QueryInvalid(sentence, errors=(("/cursor", sentence),)) from fault
     if place.effective_at is not None and place.effective_at.tzinfo is None:

@@ -1,12 +1,9 @@
-"""Cursors: where a page ended, as opaque text of URL-safe base64."""
+"""Cursors: where a page ended."""
 
-import base64
-import binascii
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from libs.common.contracts.ledger_errors import QueryInvalid
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from libs.common.cursors import cursor_bytes, cursor_text, instant_bytes, instant_from
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -17,8 +14,7 @@ _TENANT_BYTES_MAX = 256
 
 def write_line(posted_at: datetime, version: int, until: datetime) -> str:
     """Write where a page of a statement ended, and the posting with which the whole statement ends."""
-    numbers = ((posted_at - _EPOCH) // _MICROSECOND, version, (until - _EPOCH) // _MICROSECOND)
-    return _written(b"".join(number.to_bytes(8, signed=True) for number in numbers))
+    return cursor_text(instant_bytes(posted_at) + version.to_bytes(8, signed=True) + instant_bytes(until))
 
 
 def read_line(cursor: str) -> tuple[datetime, int, datetime]:
@@ -27,19 +23,17 @@ def read_line(cursor: str) -> tuple[datetime, int, datetime]:
     Raises:
         QueryInvalid: when the cursor is not one of ours.
     """
-    raw = _read(cursor)
-    if len(raw) != _STATEMENT_BYTES:
-        raise _not_ours()
-    at, version, until = (int.from_bytes(raw[i : i + 8], signed=True) for i in (0, 8, 16))
     try:
-        return _EPOCH + at * _MICROSECOND, version, _EPOCH + (until + 1) * _MICROSECOND
-    except OverflowError as fault:
+        place = cursor_bytes(cursor, length=_STATEMENT_BYTES)
+        version = int.from_bytes(place[8:16], signed=True)
+        return instant_from(place[:8]), version, instant_from(place[16:]) + _MICROSECOND
+    except (ValueError, OverflowError) as fault:
         raise _not_ours() from fault
 
 
 def write_text(text: str) -> str:
     """Write a name after which the next page begins."""
-    return _written(text.encode())
+    return cursor_text(text.encode())
 
 
 def read_text(cursor: str) -> str:
@@ -48,24 +42,13 @@ def read_text(cursor: str) -> str:
     Raises:
         QueryInvalid: when the cursor is not one of ours.
     """
-    raw = _read(cursor)
     try:
-        if len(raw) > _TENANT_BYTES_MAX or b"\0" in raw:
-            raise _not_ours()
-        return raw.decode()
-    except UnicodeDecodeError as fault:
+        text = cursor_bytes(cursor).decode()
+    except ValueError as fault:
         raise _not_ours() from fault
-
-
-def _written(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode()
-
-
-def _read(cursor: str) -> bytes:
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as fault:
-        raise _not_ours() from fault
+    if len(text.encode()) > _TENANT_BYTES_MAX or "\0" in text:
+        raise _not_ours()
+    return text
 
 
 def _not_ours() -> QueryInvalid:

@@ -1,13 +1,12 @@
 """Reads of deliveries."""
 
-import base64
-import binascii
 from uuid import UUID
 
 import asyncpg
 
 from libs.common.contracts.notifier import DeliveryAttempt, DeliveryPage, ListDeliveries
 from libs.common.contracts.notifier.errors import EndpointNotFound
+from libs.common.cursors import cursor_bytes, cursor_text
 from libs.common.db import Database
 from libs.common.errors import InvalidCursor
 from libs.common.ids import first_id
@@ -70,15 +69,12 @@ def _window(request: ListDeliveries) -> Window:
 
 
 def _write_cursor(row: asyncpg.Record) -> str:
-    raw = UUID(str(row["event_id"])).bytes + UUID(str(row["endpoint_id"])).bytes
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return cursor_text(UUID(str(row["event_id"])).bytes + UUID(str(row["endpoint_id"])).bytes)
 
 
 def _read_cursor(cursor: str) -> tuple[UUID, UUID]:
     try:
-        raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as fault:
+        place = cursor_bytes(cursor, length=_CURSOR_BYTES)
+    except ValueError as fault:
         raise InvalidCursor("the cursor does not come from an earlier page") from fault
-    if len(raw) != _CURSOR_BYTES:
-        raise InvalidCursor("the cursor does not come from an earlier page")
-    return UUID(bytes=raw[:16]), UUID(bytes=raw[16:])
+    return UUID(bytes=place[:16]), UUID(bytes=place[16:])
