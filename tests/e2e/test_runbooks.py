@@ -118,7 +118,8 @@ def test_every_command_is_run_or_has_its_reason() -> None:
 
 READINESS = 'curl "$(just url api)/readyz"'
 STATEMENTS = {
-    "UPDATE gateway.stripe_events SET status = 'RECEIVED', tries = 0, next_try_at = now() WHERE id = '<evt_...>'": "UPDATE 0"
+    "UPDATE gateway.stripe_events SET status = 'RECEIVED', tries = 0, next_try_at = now() WHERE id = '<evt_...>'": "UPDATE 0",
+    "UPDATE gateway.stripe_events SET status = 'HANDLED' WHERE id = '<evt_...>'": "UPDATE 0",
 }
 
 
