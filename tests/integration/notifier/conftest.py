@@ -1,11 +1,12 @@
 """A notifier without a broker: its own database, real receivers on loopback, couriers whose clock can be turned."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from aiohttp import web
 
@@ -225,12 +226,37 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield found
 
 
+_TABLES = """
+SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+ WHERE relnamespace = 'notifier'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+   AND relname NOT IN ('alembic_version', 'partition_rules')
+"""
+"""What the migrations write is left."""
+
+
+@pytest.fixture(scope="session")
+async def couriers_database(
+    make_database: Callable[..., AbstractAsyncContextManager[TestDatabase]],
+) -> AsyncIterator[tuple[Database, Callable[[], Awaitable[None]]]]:
+    """A database for all tests of couriers, one after the other, and what empties it."""
+    async with make_database("notifier") as made, made.open("notifier") as database:
+        admin = await asyncpg.connect(made.admin_url)
+        every = await admin.fetchval(_TABLES)
+
+        async def empty() -> None:
+            await admin.execute(f"TRUNCATE {every} RESTART IDENTITY", timeout=60)
+
+        yield database, empty
+        await admin.close()
+
+
 @pytest.fixture
 async def notifier(
-    make_database: Callable[..., AbstractAsyncContextManager[TestDatabase]], clock: ManualClock
+    couriers_database: tuple[Database, Callable[[], Awaitable[None]]], clock: ManualClock
 ) -> AsyncIterator[Notifier]:
-    """A notifier with a database of its own, since a courier delivers everything that it finds."""
-    async with make_database("notifier") as made, made.open("notifier") as database:
-        sender = Sender(SETTINGS, GUARD)
-        async with sender.opened():
-            yield Notifier(database, sender, clock)
+    """A notifier with an empty database, since a courier delivers everything that it finds."""
+    database, empty = couriers_database
+    await empty()
+    sender = Sender(SETTINGS, GUARD)
+    async with sender.opened():
+        yield Notifier(database, sender, clock)
