@@ -1,7 +1,7 @@
 """A pytest plugin: the tests run in a random order, whose seed is printed; PYTEST_SEED makes a run come again.
 
-Modules are shuffled, and the classes and tests inside of each; a module's tests stay together, since they share its
-fixtures. PYTEST_SEED=0 keeps the order in which they are written. Where modules run in parallel, those marked `long` come
+Folders are shuffled, the modules inside of each, and in these the classes and tests; a module's tests stay together, and a
+folder's modules do, since they share its fixtures. PYTEST_SEED=0 keeps the order in which they are written. Where modules run in parallel, those marked `long` come
 first: one that began last would leave the other processes with nothing to do. Those marked `late` come last.
 """
 
@@ -46,7 +46,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> list[pytest.Item]:
-    """Return the tests in a random order: whole modules, in them whole classes, in these whole tests."""
+    """Return the tests in a random order: whole folders, in them whole modules, whole classes and whole tests."""
+
+    def folder(item: pytest.Item) -> Hashable:
+        return item.path.parent
 
     def module(item: pytest.Item) -> Hashable:
         return item.path
@@ -58,7 +61,8 @@ def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> list[pytest
     named = sorted(items, key=lambda item: item.nodeid)
     return [
         item
-        for of_module in _mixed(_grouped(named, module), chance)
+        for of_folder in _mixed(_grouped(named, folder), chance)
+        for of_module in _mixed(_grouped(of_folder, module), chance)
         for of_class in _mixed(_grouped(of_module, group), chance)
         for item in _mixed(of_class, chance)
     ]
