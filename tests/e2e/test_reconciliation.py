@@ -15,7 +15,7 @@ import pytest
 
 from deploy.fake_stripe import disputes, running_fake_stripe
 from deploy.local.servers import Servers
-from tests.e2e.test_gateway import ENVIRON, KEY, Shop
+from tests.e2e.own_account.shop import ENVIRON, KEY, Shop
 from tests.proof.happenings import charge_elsewhere
 from tests.support.platform import ADMIN, OPERATOR, Answer, running_platform
 from tests.support.receiver import Receiver

@@ -2,85 +2,14 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
-from secrets import token_hex
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
-from deploy.fake_stripe import FakeStripe, running_fake_stripe
-from deploy.fake_stripe.webhooks import create_endpoint
-from deploy.local.servers import Servers
+from tests.e2e.own_account.shop import CONNECTIONS_MAX, OPERATIONS_TOKEN, Shop
 from tests.support.databases import SERVICES
-from tests.support.platform import ADMIN, OPERATOR, ROOT, Client, Platform, running_platform
-
-KEY = "sk_test_of_the_demo_tenant_wxyz"
-OPERATIONS_TOKEN = token_hex(16)
-CONNECTIONS_MAX = 100
-ENVIRON = {
-    "OPERATIONS_TOKEN": OPERATIONS_TOKEN,
-    "HTTP_CONNECTIONS_MAX": str(CONNECTIONS_MAX),
-    "HTTP_HEADER_SECONDS": "5",
-}
-
-
-class Shop:
-    """The platform, the fake Stripe behind it, and two people of the tenant."""
-
-    def __init__(self, platform: Platform, fake: FakeStripe, admin: Client, operator: Client) -> None:
-        self.platform = platform
-        self.fake = fake
-        self.admin = admin
-        self.operator = operator
-
-    async def configure(self) -> dict[str, Any]:
-        """Add the tenant's account for euros, webhooks included."""
-        body = {"processor": "stripe", "currencies": ["EUR"], "secret_key": KEY, "payment_method": "pm_card_visa"}
-        answer = await self.admin.call("POST", "/v1/gateway-configs", body)
-        assert answer.status == 201, answer.raw
-        config: dict[str, Any] = answer.json
-        endpoint = create_endpoint(
-            self.fake.account(KEY),
-            {"url": self.platform.base("gateway") + config["webhook_path"], "enabled_events": ["*"]},
-        )
-        answer = await self.admin.call(
-            "POST", f"/v1/gateway-configs/{config['id']}/rotate-keys", {"webhook_secret": endpoint["secret"]}
-        )
-        assert answer.status == 200, answer.raw
-        assert answer.json["webhook_secret_last4"] == endpoint["secret"][-4:]
-        return config
-
-    async def paid(self) -> str:
-        """Make a payment in euros, settled."""
-        intent = await self.operator.create("25.00", currency="EUR")
-        answer = await self.operator.confirm(intent["id"])
-        assert answer.status in {200, 202}, answer.raw
-        await self.operator.settled(intent["id"])
-        return str(intent["id"])
-
-    def made_for(self, intent_id: str, objects: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-        """What Stripe holds for one payment, of all that the tests of this module made."""
-        return [made for made in objects.values() if made["metadata"].get("payment_intent_id") == intent_id]
-
-    async def processors(self, intent_id: str) -> list[tuple[str, str, str]]:
-        """What was requested for a payment: operation, processor, status."""
-        answer = await self.admin.call("GET", f"/v1/payment-intents/{intent_id}/attempts")
-        assert answer.status == 200, answer.raw
-        return [(a["operation"], a["processor"], a["status"]) for a in answer.json]
-
-
-@pytest.fixture(scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    logs: Path = tmp_path_factory.mktemp("stripe-logs")
-    with pytest.MonkeyPatch.context() as patch:
-        async with running_fake_stripe() as fake:
-            patch.setenv("STRIPE_API_BASE", fake.url)
-            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
-            async with running_platform(servers, logs, environ=ENVIRON) as platform:
-                yield Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
+from tests.support.platform import ROOT
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -154,7 +83,7 @@ async def test_payments_and_their_refunds_use_the_tenants_own_account(shop: Shop
     name = f"stripe:{config['id']}"
     intent_id = await shop.paid()
     assert await shop.processors(intent_id) == [("authorize", name, "APPROVED"), ("capture", name, "APPROVED")]
-    (charge,) = shop.made_for(intent_id, shop.fake.account(KEY).charges)
+    (charge,) = shop.made_for(intent_id, shop.account.charges)
     assert charge["amount_captured"] == 2_500
 
     answer = await shop.operator.call(
@@ -165,11 +94,11 @@ async def test_payments_and_their_refunds_use_the_tenants_own_account(shop: Shop
     assert charge["amount_refunded"] == 1_000
 
     listed = await shop.admin.call("GET", "/v1/gateway-configs")
-    assert KEY not in listed.raw.decode()
+    assert shop.key not in listed.raw.decode()
     assert [c["secret_key_last4"] for c in listed.json] == ["wxyz"]
     audited = (await shop.admin.call("GET", "/v1/audit?action=gateway.add_gateway_config")).json["data"]
     assert audited[0]["target"]
-    assert KEY not in str(audited)
+    assert shop.key not in str(audited)
 
     # Deleted, it takes no new payment, and still gives back what it took.
     assert (await shop.admin.call("DELETE", f"/v1/gateway-configs/{config['id']}")).status == 204
@@ -196,7 +125,7 @@ async def test_declined_card_then_another_is_charged_once(shop: Shop) -> None:
         assert {a.status for a in answers} <= {200, 202}, answers
         assert status in {a.json["status"] for a in answers}, answers
     await shop.operator.settled(made)
-    account = shop.fake.account(KEY)
+    account = shop.account
     intents = shop.made_for(made, account.payment_intents)
     assert [intent["status"] for intent in intents] == ["canceled", "canceled", "succeeded"]
     taken = [
@@ -231,8 +160,8 @@ async def test_declined_card_then_another_is_charged_once(shop: Shop) -> None:
 async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
     config = await shop.configure()
     intent_id = await shop.paid()
-    (intent,) = shop.made_for(intent_id, shop.fake.account(KEY).payment_intents)
-    auth = {"Authorization": f"Bearer {KEY}"}
+    (intent,) = shop.made_for(intent_id, shop.account.payment_intents)
+    auth = {"Authorization": f"Bearer {shop.key}"}
     url = f"{shop.fake.url}/_control/payment_intents/{intent['id']}/dispute"
     async with shop.platform.http.post(url, headers=auth) as done:
         assert done.status == 200

@@ -1,32 +1,21 @@
 """A customer's card is saved through the whole platform, at the tenant's own account at a fake Stripe and in the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from deploy.fake_stripe import running_fake_stripe
-from deploy.local.servers import Servers
-from tests.e2e.test_customer import act, rows_with
-from tests.e2e.test_gateway import ENVIRON, KEY, Shop
+from tests.e2e.own_account.shop import Shop
+from tests.e2e.own_account.test_customer import act, rows_with
 from tests.support.databases import SERVICES
-from tests.support.platform import ADMIN, OPERATOR, Answer, running_platform
+from tests.support.platform import Answer
 
 
-@pytest.fixture(scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    logs: Path = tmp_path_factory.mktemp("saved-logs")
-    with pytest.MonkeyPatch.context() as patch:
-        async with running_fake_stripe() as fake:
-            patch.setenv("STRIPE_API_BASE", fake.url)
-            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
-            async with running_platform(servers, logs, environ=ENVIRON) as platform:
-                running = Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
-                await running.configure()
-                yield running
+@pytest.fixture(scope="module", autouse=True)
+async def configured(shop: Shop) -> None:
+    """The tenant's own account takes its euros."""
+    await shop.configure()
 
 
 async def customer(shop: Shop) -> str:
@@ -71,9 +60,7 @@ async def test_card_is_saved_shown_and_detached(shop: Shop) -> None:
     for _ in range(2):
         assert (await shop.operator.call("DELETE", f"{owner}/payment-methods/{method['id']}")).status == 204
     assert await methods(shop, owner) == []
-    kept = [
-        each for each in shop.fake.account(KEY).payment_methods.values() if each.get("card", {}).get("last4") == "4444"
-    ]
+    kept = [each for each in shop.account.payment_methods.values() if each.get("card", {}).get("last4") == "4444"]
     assert [each["customer"] for each in kept] == [None]
 
 
@@ -85,13 +72,11 @@ async def test_customer_enters_a_card_with_a_secret_that_is_kept_nowhere(shop: S
     action = await shop.operator.call("GET", f"{where}/next-action")
     assert (action.status, action.headers["cache-control"]) == (200, "no-store"), action.raw
     (intent,) = [
-        each
-        for each in shop.fake.account(KEY).setup_intents.values()
-        if each["metadata"]["setup_id"] == waiting.json["id"]
+        each for each in shop.account.setup_intents.values() if each["metadata"]["setup_id"] == waiting.json["id"]
     ]
     assert action.json == {"type": "use_stripe_sdk", "client_secret": intent["client_secret"]}
     # What the customer's browser does with it.
-    url, auth = f"{shop.fake.url}/v1/setup_intents/{intent['id']}/confirm", {"Authorization": f"Bearer {KEY}"}
+    url, auth = f"{shop.fake.url}/v1/setup_intents/{intent['id']}/confirm", {"Authorization": f"Bearer {shop.key}"}
     async with shop.platform.http.post(url, data={"payment_method": "pm_card_visa"}, headers=auth) as done:
         assert done.status == 200, await done.text()
     async with asyncio.timeout(30):
@@ -147,7 +132,7 @@ async def test_what_is_saved_is_for_its_customer_and_permission_alone(shop: Shop
 async def test_deleted_customer_is_forgotten_by_the_processor(shop: Shop) -> None:
     owner = await customer(shop)
     await saved(shop, owner)
-    made = list(shop.fake.account(KEY).customers.values())[-1]
+    made = list(shop.account.customers.values())[-1]
     assert (await shop.operator.call("DELETE", owner)).status == 204
     async with asyncio.timeout(60):
         while not made["_is_deleted"]:
@@ -191,7 +176,7 @@ async def test_saved_card_is_charged_again_and_again_without_its_customer(shop: 
         shown = {name: intent[name] for name in ("customer", "payment_method", "off_session")}
         assert shown == {"customer": owner.rpartition("/")[2], "payment_method": method, "off_session": True}
         await shop.operator.settled(intent["id"])
-        (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+        (made,) = shop.made_for(intent["id"], shop.account.payment_intents)
         assert made["customer"] is not None
         assert (await shop.processors(intent["id"]))[0][1].startswith("stripe:")
 
@@ -229,10 +214,10 @@ async def test_method_that_is_detached_before_the_confirmation_is_not_charged(sh
     assert (await shop.operator.call("DELETE", f"{owner}/payment-methods/{method}")).status == 204
     again = await charge(shop, owner, method, key="before")
     assert (again.raw, again.headers["Idempotency-Replayed"]) == (made.raw, "true")
-    before = len(shop.fake.account(KEY).payment_intents)
+    before = len(shop.account.payment_intents)
     intent = (await shop.operator.confirm(made.json["id"])).json
     assert (intent["status"], intent["failure_code"]) == ("FAILED", "payment_method_detached"), intent
-    assert len(shop.fake.account(KEY).payment_intents) == before
+    assert len(shop.account.payment_intents) == before
 
 
 async def test_what_may_not_be_charged_is_refused_by_name(shop: Shop) -> None:

@@ -1,9 +1,8 @@
 """A customer proves who they are, on the issuer's page or in Stripe's client library, and nobody else learns the secret."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,12 +10,10 @@ import aiohttp
 import asyncpg
 import pytest
 
-from deploy.fake_stripe import Fault, FaultKind, payments, running_fake_stripe
+from deploy.fake_stripe import Fault, FaultKind, payments
 from deploy.fake_stripe.webhooks import Mischief
-from deploy.local.servers import Servers
-from tests.e2e.test_gateway import ENVIRON, KEY, Shop
+from tests.e2e.own_account.shop import Shop
 from tests.support.databases import SERVICES, TestDatabase
-from tests.support.platform import ADMIN, OPERATOR, running_platform
 from tests.support.waiting import until
 
 _TABLES = """
@@ -25,19 +22,10 @@ SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
 """
 
 
-@pytest.fixture(scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    logs: Path = tmp_path_factory.mktemp("customer-logs")
-    with pytest.MonkeyPatch.context() as patch:
-        async with running_fake_stripe() as fake:
-            patch.setenv("STRIPE_API_BASE", fake.url)
-            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
-            # A proof whose event is lost is read by nobody while another card is chosen, however slow the machine is.
-            patch.setenv("READING_SCHEDULE_SECONDS", "300,600")
-            async with running_platform(servers, logs, environ=ENVIRON) as platform:
-                running = Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
-                await running.configure()
-                yield running
+@pytest.fixture(scope="module", autouse=True)
+async def configured(shop: Shop) -> None:
+    """The tenant's own account takes its euros."""
+    await shop.configure()
 
 
 async def waiting(shop: Shop, **more: str) -> dict[str, Any]:
@@ -110,7 +98,7 @@ async def test_customer_comes_back_from_the_issuers_page(shop: Shop, outcome: st
     assert action == {"type": "redirect", "url": intent["action_url"]}
     answer = await shop.operator.call("GET", f"/v1/payment-intents/{intent['id']}/next-action")
     assert (answer.status, answer.json) == (200, action)
-    (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+    (made,) = shop.made_for(intent["id"], shop.account.payment_intents)
     assert made["client_secret"] in action["url"]
     # Whoever only looks gets the address without what opens it.
     looked = (await shop.operator.call("GET", f"/v1/payment-intents/{intent['id']}")).json
@@ -131,7 +119,7 @@ async def test_secret_is_for_the_owner_alone_and_kept_nowhere(shop: Shop) -> Non
     intent = await waiting(shop)
     assert intent["next_action"] == {"type": "use_stripe_sdk"}
     secret = await secret_of(shop, intent["id"])
-    (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+    (made,) = shop.made_for(intent["id"], shop.account.payment_intents)
     assert secret == made["client_secret"]
     await act(made["next_action"]["use_stripe_sdk"]["stripe_js"], "success")
     await shop.operator.settled(intent["id"])
@@ -143,7 +131,7 @@ async def test_secret_is_for_the_owner_alone_and_kept_nowhere(shop: Shop) -> Non
 @pytest.mark.parametrize("proves", [False, True], ids=["left", "proven in that moment"])
 async def test_customer_pays_with_another_card_instead(shop: Shop, proves: bool) -> None:
     intent = await waiting(shop)
-    account = shop.fake.account(KEY)
+    account = shop.account
     (first,) = shop.made_for(intent["id"], account.payment_intents)
     if proves:
         # Its event comes late, as those do.
@@ -181,7 +169,7 @@ async def becomes(shop: Shop, intent_id: str, status: str) -> None:
 @pytest.mark.parametrize("was", ["declined", "not captured"])
 async def test_payment_that_failed_and_was_taken_settles(shop: Shop, was: str) -> None:
     """By another card with the client secret before the decline is cancelled; or captured by a person before its release."""
-    account, faults = shop.fake.account(KEY), shop.fake.faults
+    account, faults = shop.account, shop.fake.faults
     faults.add(Fault(kind=FaultKind.KEY_IN_USE, path="/cancel"))
     if was == "not captured":
         faults.add(Fault(kind=FaultKind.CARD_ERROR, path="/capture", times=1))
