@@ -278,7 +278,7 @@ class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     """How far it is."""
     phase: str
-    """What it looks at now: payments, older, movements, payouts, books, lines, arrivals, report."""
+    """What it looks at now: payments, posted, older, movements, payouts, books, lines, arrivals, report."""
     payments: int
     """Payments that were compared."""
     movements: int

@@ -6,6 +6,10 @@ from sqlalchemy.dialects import postgresql as pg
 _INSTANT = sa.DateTime(timezone=True)
 UNSETTLED = sa.text("state IN ('open', 'assigned', 'pending', 'reopened')")
 """Discrepancies about which something is left to be done."""
+ADJUSTED_ENTRIES = sa.text(
+    "reason = 'adjusted' AND type <> 'DUPLICATE' AND aspect = 'entry' AND payment_intent_id IS NULL"
+)
+"""Entries of no payment that nothing had led to, and that an entry by hand stands for."""
 
 
 def runs_table(metadata: sa.MetaData) -> sa.Table:
@@ -78,6 +82,7 @@ def discrepancies_table(metadata: sa.MetaData) -> sa.Table:
         ),
         sa.Index("ix_discrepancies_tenant", "tenant_id", "id"),
         sa.Index("ix_discrepancies_unsettled", "tenant_id", "id", postgresql_where=UNSETTLED),
+        sa.Index("ix_discrepancies_adjusted", "tenant_id", "id", postgresql_where=ADJUSTED_ENTRIES),
         sa.Index("ix_discrepancies_payment", "payment_intent_id", "tenant_id"),
         sa.Index("ix_discrepancies_subject", "tenant_id", "subject_kind", "subject"),
         comment="Each fact on which two sides do not agree, once, however many runs have seen it.",
@@ -199,7 +204,12 @@ def repairs_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-def turns_table(metadata: sa.MetaData) -> sa.Table:
+def progress_tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table]:
+    """Describe the turns of tenants, and what runs have yet to compare."""
+    return _turns_table(metadata), _posted_table(metadata)
+
+
+def _turns_table(metadata: sa.MetaData) -> sa.Table:
     """Describe the turns of tenants."""
     return sa.Table(
         "reconciliation_turns",
@@ -209,4 +219,17 @@ def turns_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("busy_until", _INSTANT, nullable=False, comment="Until when one of them belongs to a process."),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_reconciliation_turns"),
         comment="Each tenant that had runs, with its turn: one run of a tenant at a time, and all tenants in turn.",
+    )
+
+
+def _posted_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what runs have yet to compare."""
+    return sa.Table(
+        "reconciliation_posted",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose run."),
+        sa.Column("run_id", pg.UUID, nullable=False, comment="The run that is to compare it."),
+        sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The payment."),
+        sa.PrimaryKeyConstraint("run_id", "payment_intent_id", "tenant_id", name="pk_reconciliation_posted"),
+        comment="Older payments of which something was posted in the window of a run, until the run has compared them.",
     )

@@ -60,6 +60,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     movements: Sequence[MovementFact] = ()
     payouts: Sequence[PayoutFact] = ()
     entries: Mapping[UUID, EntryFact] = {}
+    posted: str = ""
+    """Payments that are to be compared later: ids that are separated by commas."""
     alone: Alone | None = None
     """Entries of no payment that nothing known has led to."""
     books: Books | None = None
@@ -113,6 +115,9 @@ class StepReading:
         match run.phase:
             case Phase.PAYMENTS:
                 return await self._read_range(run)
+            case Phase.POSTED:
+                posted = await self._posted.payments(run)
+                return Step(cursor=posted.cursor, posted=posted.payments)
             case Phase.OLDER:
                 return await self._read_older(run)
             case Phase.MOVEMENTS:
@@ -224,7 +229,7 @@ class StepReading:
         since, until = run.window_from, run.window_until
         moved_of, posted, changed, taken_back, movements = await asyncio.gather(
             self._older_payments(run, after, _STEP_MAX),
-            self._posted.older_payments(run, after, _STEP_MAX),
+            sql.posted_payments(self._database, run, after=after, limit=_STEP_MAX),
             self._sources.changed(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._sources.reversed_payments(run.tenant_id, since=since, until=until, after=after, limit=_STEP_MAX),
             self._reversed_movements(run),

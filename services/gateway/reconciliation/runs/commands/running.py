@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from uuid import UUID
 
 import msgspec
 
@@ -34,6 +35,7 @@ from services.gateway.reconciliation.periods import lock
 from services.gateway.reconciliation.reports import BookSources, make_report
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
+from services.gateway.reconciliation.runs.commands.schedule import Schedule
 from services.gateway.reconciliation.runs.domain import (
     Compared,
     Difference,
@@ -71,25 +73,6 @@ _FORGET_BATCH = 1_000
 """Rows of each kind that are deleted in one statement."""
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Ids are in the order of their time from 1970 on; nothing to compare is that old."""
-
-
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When runs are made by themselves, and how long sides may be apart."""
-
-    every: timedelta
-    """How often; zero: never."""
-    window: timedelta
-    """How far back."""
-    deep: timedelta
-    """How far back once a day."""
-    quiet: timedelta
-    """For so long nothing is reported."""
-    timing: timedelta
-    """For so long it is a matter of time."""
-    kept: timedelta = timedelta(days=3_650)
-    """How long runs, matches and what is settled are kept."""
-    arrival: timedelta = timedelta()
-    """So long after the day of its arrival a payout may come."""
 
 
 class _LeaseLost(Exception):
@@ -182,6 +165,8 @@ class Reconciling:
         before = self._clock.now() - self._schedule.kept
         while await sql.forget(self._database, before=before, limit=_FORGET_BATCH) == _FORGET_BATCH:
             pass
+        while await sql.forget_posted(self._database, limit=_FORGET_BATCH) == _FORGET_BATCH:
+            pass
 
     async def count(self) -> None:
         """Show what goes on, and what is unsettled."""
@@ -204,7 +189,7 @@ class Reconciling:
                     step = await reading
                     is_last = number == _TURN_STEPS
                     after = run.after(step.cursor, run.counted, at=self._clock.now(), lease=_LEASE)
-                    is_ahead = after.next_at is not None and after.phase not in ONE_BY_ONE and not is_last
+                    is_ahead = after.next_at is not None and not ONE_BY_ONE & {run.phase, after.phase} and not is_last
                     if is_ahead:
                         reading = asyncio.create_task(self._reading.read(after))
                     run = await self._write(run, step, is_last=is_last)
@@ -288,6 +273,10 @@ class Reconciling:
                 after = msgspec.structs.replace(after, next_at=now)
             if not await sql.save(tx, after, busy_until=after.next_at or now):
                 raise _LeaseLost
+            if step.posted:
+                await sql.keep_posted(tx, run, step.posted)
+            if run.phase is Phase.OLDER:
+                await sql.compared_posted(tx, run, until=None if step.cursor is None else UUID(step.cursor))
             if step.books is not None:
                 report = await make_report(
                     tx,

@@ -37,6 +37,8 @@ class Phase(StrEnum):
 
     PAYMENTS = "payments"
     """Payments that were made in the window, whoever has them."""
+    POSTED = "posted"
+    """What was posted in the window, page by page: payments of other times are listed for the next phase."""
     OLDER = "older"
     """Payments of other times for which something moved, was given back or posted in the window, or about which something is unsettled."""
     MOVEMENTS = "movements"
@@ -55,8 +57,8 @@ class Phase(StrEnum):
 
 _ORDER = tuple(Phase)
 _PAYOUTS = (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)
-ONE_BY_ONE = frozenset({Phase.LINES, Phase.ARRIVALS})
-"""Phases in which a step decides what the next one finds, so that nothing is read ahead."""
+ONE_BY_ONE = frozenset({Phase.POSTED, Phase.LINES, Phase.ARRIVALS})
+"""Phases in which a step decides what the next one finds, also that of the next phase, so that nothing is read ahead."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,12 @@ from services.gateway.reconciliation.runs.sql.at_once import (
     is_reported,
     match_at_once,
 )
-from services.gateway.reconciliation.runs.sql.explaining import books_began, unexplained, unsettled_entries
+from services.gateway.reconciliation.runs.sql.explaining import (
+    books_began,
+    known_entries,
+    known_of,
+    unexplained,
+)
 from services.gateway.reconciliation.runs.sql.facts import (
     SEEN_AGAIN_AFTER,
     MovementPage,
@@ -21,6 +26,12 @@ from services.gateway.reconciliation.runs.sql.facts import (
     payouts,
     unmatch,
     witnesses,
+)
+from services.gateway.reconciliation.runs.sql.posted import (
+    compared_posted,
+    forget_posted,
+    keep_posted,
+    posted_payments,
 )
 from services.gateway.reconciliation.runs.sql.progress import (
     add,
@@ -47,12 +58,17 @@ __all__ = [
     "books_began",
     "claim",
     "compare_at_once",
+    "compared_posted",
     "count_open",
     "expected_entries",
     "forget",
+    "forget_posted",
     "get",
     "is_reported",
+    "keep_posted",
     "keep_report",
+    "known_entries",
+    "known_of",
     "list_newest",
     "loose_movements",
     "match",
@@ -63,6 +79,7 @@ __all__ = [
     "movements_of_range",
     "older_payments",
     "payouts",
+    "posted_payments",
     "report_of",
     "running",
     "save",
@@ -71,6 +88,5 @@ __all__ = [
     "unexplained",
     "unmatch",
     "unreported_payments",
-    "unsettled_entries",
     "witnesses",
 ]
