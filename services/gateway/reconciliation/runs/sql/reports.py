@@ -19,8 +19,9 @@ _FIRST_LINES = 200
 # zone it is in: a day of each end is left out, and one more for the zone. Payouts are no activity, so it has none. A report can be made of one
 # category alone, so it lacks a movement only where it has others of its category. Reports of payouts have all parts of each payout that they
 # name, which they are found by in `ix_statement_lines_words`. What any report of the tenant has is found by `uq_statement_lines`, those of
-# deleted sources too: the processor has reported it. Without any report nothing else is looked at.
-_MISSING = Statement("""
+# deleted sources too: the processor has reported it. Without any report nothing else is looked at. Each movement and line is looked up by
+# one index alone, movements by `ix_processor_movements_own` and in its order: another one that begins with the tenant would look at all of it for each.
+MISSING = Statement("""
 WITH sources AS MATERIALIZED (
     SELECT id, name, reading::jsonb ->> 'format' AS format, deleted_at FROM import_sources
      WHERE tenant_id = :tenant_id AND reading::jsonb ->> 'format' LIKE 'stripe%'
@@ -38,16 +39,18 @@ WITH sources AS MATERIALIZED (
 ), moved AS MATERIALIZED (
     SELECT m.movement_id, m.account_id, m.is_live, m.currency, m.created_at, m.payout_ref, left(m.reporting_category, 64) AS category, k.identity
       FROM unnest(:moved[].id::text[], :moved[].identity::bytea[]) AS k (id, identity)
-      JOIN processor_movements AS m ON m.tenant_id = :tenant_id AND m.id = k.id AND m.kind NOT IN ('payout', 'payout_return')
-     WHERE EXISTS (SELECT FROM sources WHERE deleted_at IS NULL)
+     CROSS JOIN LATERAL (SELECT * FROM processor_movements
+                          WHERE tenant_id = :tenant_id AND id >= k.id AND id <= k.id ORDER BY id OFFSET 0) AS m
+     WHERE EXISTS (SELECT FROM sources WHERE deleted_at IS NULL) AND m.kind NOT IN ('payout', 'payout_return')
 ), parts AS MATERIALIZED (
     SELECT p.payout_ref, s.name, i.ended_at, i.kinds
       FROM (SELECT DISTINCT payout_ref FROM moved
              WHERE payout_ref <> '' AND EXISTS (SELECT FROM sources WHERE format = 'stripe_payout_reconciliation' AND deleted_at IS NULL)) AS p
      CROSS JOIN LATERAL (
-        SELECT l.source_id, l.import_id FROM statement_lines AS l
-         WHERE words_of_line(l.bank_id, l.refs, l.counterparty, l.description) && ARRAY[plain_reference(p.payout_ref)]
-           AND l.tenant_id = :tenant_id AND l.refs ->> 'payout' = p.payout_ref AND l.source_id IN (
+        SELECT l.source_id, l.import_id
+          FROM (SELECT id, tenant_id, source_id, import_id, refs FROM statement_lines
+                 WHERE words_of_line(bank_id, refs, counterparty, description) && ARRAY[plain_reference(p.payout_ref)] OFFSET 0) AS l
+         WHERE l.tenant_id = :tenant_id AND l.refs ->> 'payout' = p.payout_ref AND l.source_id IN (
                SELECT id FROM sources WHERE format = 'stripe_payout_reconciliation' AND deleted_at IS NULL)
          ORDER BY l.id LIMIT 1) AS l
       JOIN sources AS s ON s.id = l.source_id
@@ -63,7 +66,7 @@ SELECT DISTINCT ON (movement_id) movement_id, source, imported_at, payout
           FROM moved AS m JOIN parts AS p ON p.payout_ref = m.payout_ref AND m.category = ANY (p.kinds)) AS m
  WHERE NOT EXISTS (SELECT FROM sources AS s
                      JOIN statement_lines AS l ON l.source_id = s.id AND l.identity = m.identity AND l.occurrence = 1
-                      AND l.tenant_id = :tenant_id)
+                      AND l.tenant_id || '' = :tenant_id)
  ORDER BY movement_id, imported_at
 """)
 
@@ -76,9 +79,13 @@ SELECT id, movement_id, payment_intent_id, created_at FROM processor_movements
 _unreported = reader_of(Unreported)
 
 
-class _Sought(msgspec.Struct, frozen=True, kw_only=True):
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement that is looked for in reports."""
+
     id: str
+    """The processor's reference."""
     identity: bytes
+    """By which lines of reports have it."""
 
 
 class _Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +105,11 @@ async def missing_in_reports(
     if not moved:
         return {}
     days = [each.created_at.astimezone(UTC).date() for each in moved]
-    rows = await _MISSING.fetch(
+    rows = await MISSING.fetch(
         database,
         tenant_id=tenant_id,
         # Reports of Stripe name no account.
-        moved=[_Sought(id=each.id, identity=identity_of("", each.id)) for each in moved],
+        moved=[Sought(id=each.id, identity=identity_of("", each.id)) for each in moved],
         first_on=min(days) - timedelta(days=1),
         last_on=max(days) + timedelta(days=1),
         first_lines=_FIRST_LINES,
