@@ -182,17 +182,31 @@ async def test_what_becomes_known_later_settles(office: Office, sides: Posting) 
 
 
 async def test_payouts_that_are_older_than_statements_are_left_alone(office: Office, sides: Posting) -> None:
-    async with office.database.connection() as connection:
-        await connection.execute(
-            "INSERT INTO stripe_accounts (account_id, is_live, tenant_id, known_at, booked_from) VALUES ($1, false, $1, $2, $2)",
-            office.tenant_id,
-            LATELY,
-        )
-    before = LATELY - timedelta(seconds=1)
+    async def opened(account: str, at: datetime) -> None:
+        async with office.database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO stripe_accounts (account_id, is_live, tenant_id, known_at, booked_from) "
+                "VALUES ($2, false, $1, $3, $3)",
+                office.tenant_id,
+                f"{office.tenant_id}_{account}",
+                at,
+            )
+
+    await opened("acct_1", LATELY - timedelta(hours=2))
+    before, between = LATELY - timedelta(hours=3), LATELY - timedelta(hours=1)
     sides.book(K.PAYOUT_CREATED, new_id(before), occurred_at=before)
-    since = sides.book(K.PAYOUT_CREATED, new_id(LATELY))
+    since = sides.book(K.PAYOUT_CREATED, new_id(between), occurred_at=between)
     await office.compare(SINCE, UNTIL)
-    assert await unsettled(office) == {("MISSING_REMOTE", "payout", since)}
+    found = {("MISSING_REMOTE", "payout", since)}
+    assert await unsettled(office) == found
+    # An entry names no account: what is of before another one's statement may be of that one. What was found is not settled by it.
+    await opened("acct_2", LATELY)
+    sides.book(K.PAYOUT_CREATED, new_id(between), occurred_at=between)
+    await office.compare(SINCE, UNTIL)
+    assert await unsettled(office) == found
+    found.add(("MISSING_REMOTE", "payout", sides.book(K.PAYOUT_CREATED, new_id(LATELY))))
+    await office.compare(SINCE, UNTIL)
+    assert await unsettled(office) == found
 
 
 async def test_ledger_that_does_not_list_what_was_posted_yet_delays_nothing(office: Office, sides: Posting) -> None:

@@ -81,8 +81,8 @@ SELECT subject::uuid AS id FROM discrepancies
    AND (state IN ('open', 'assigned', 'pending', 'reopened') OR reason = 'adjusted' AND type <> 'DUPLICATE')
 """)
 
-# A tenant has few accounts.
-_BEGAN = Statement("SELECT min(booked_from) AS at FROM stripe_accounts WHERE tenant_id = :tenant_id")
+# A tenant has few accounts. An entry of a payout names none of them, so only what is of after all of them have begun can be judged.
+_BEGAN = Statement("SELECT max(booked_from) AS at FROM stripe_accounts WHERE tenant_id = :tenant_id")
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +118,6 @@ async def known_of(database: Database, tenant_id: str, entries: Sequence[UUID]) 
 
 
 async def books_began(database: Database, tenant_id: str) -> datetime | None:
-    """Return from when on the first statement of a tenant is booked; None where it has none."""
+    """Return from when on the statements of all accounts of a tenant are booked; None where it has none."""
     row = await _BEGAN.fetchrow(database, tenant_id=tenant_id)
     return None if row is None else row["at"]
