@@ -76,7 +76,7 @@ from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 MEASURED = (
     *("attempts", "stripe_events", "processor_movements", "sandbox_payments", "outbox"),
     *("statement_lines", "import_rows", "import_pieces", "discrepancies", "reconciliation_matches", "line_matches"),
-    "reconciliation_posted",
+    *("carried_balances", "reconciliation_posted"),
 )
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200

@@ -203,6 +203,8 @@ class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """So many days after the day of its arrival a payout may appear on a bank's statement before it is missing there."""
     reconciliation_retention_days: Annotated[int, between(90, 36_500)] = 3_650
     """How long runs with their reports, matches and settled discrepancies with their history are kept; closed months for good."""
+    carried_balance_retention_days: Annotated[int, between(90, 36_500)] = 400
+    """How long it is kept what each account had at the beginning of a day: a report about an older window adds up from an earlier day."""
     reconciliation_repair: bool = False
     """Whether what is safe is done about a discrepancy by itself: publishing again what was not booked, reading again what was missed."""
 

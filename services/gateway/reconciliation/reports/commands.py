@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from libs.common.contracts.gateway_reports import MatchedTotal, RunReport
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from services.gateway.reconciliation.reports import sql
-from services.gateway.reconciliation.reports.domain import Books, carried_day, report
+from services.gateway.reconciliation.reports.domain import Books, report
+
+_FORGET_BATCH = 1_000
+"""Balances that are deleted in one statement."""
 
 
 async def make_report(
@@ -23,7 +26,7 @@ async def make_report(
 
     What became known from `known_until` on is left out of what moved.
     """
-    carried = await sql.carry(tx, tenant_id, day=carried_day(window[0], now=at))
+    carried = await sql.carry(tx, tenant_id, since=window[0], at=at)
     return report(
         window=window,
         made_at=at,
@@ -35,3 +38,9 @@ async def make_report(
         matched=matched,
         unsettled=await sql.unsettled(tx, tenant_id, now=at),
     )
+
+
+async def forget_carried(database: Database, *, before: datetime) -> None:
+    """Delete what is carried to days of before, in batches; the last of these days of each tenant stays."""
+    while await sql.forget_carried(database, before=before, limit=_FORGET_BATCH) == _FORGET_BATCH:
+        pass

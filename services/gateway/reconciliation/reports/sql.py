@@ -6,7 +6,7 @@ from typing import Any
 from libs.common.contracts.gateway_reports import OpenTotal
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
-from services.gateway.reconciliation.reports.domain import AGES, OLDER, Moved, Off
+from services.gateway.reconciliation.reports.domain import AGES, OLDER, Moved, Off, carried_day
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """Nothing is carried to it, and nothing moved before."""
@@ -45,11 +45,15 @@ SELECT account_id, is_live, currency, kind,
  ORDER BY account_id, is_live, currency, kind
 """)
 
+# The clock by which it is decided which days are settled: a gateway whose own is ahead would carry a day of which movements are still being written.
+# Until the end of the transaction no day is deleted that is read after this.
+_NOW = Statement("SELECT now() AS now, pg_advisory_xact_lock_shared(hashtextextended('carried_balances', 0))")
+
 # Until which day what moved is carried, a window's beginning at most, by the primary key.
 _CARRIED = Statement("SELECT max(day) AS day FROM carried_balances WHERE tenant_id = :tenant_id AND day <= :day")
 
 # What moved before a day, from what is carried to an earlier one. Movements are never changed; which of them count is a matter of the day alone,
-# so that whoever is first writes what everybody would.
+# so that whoever is first writes what everybody would. In the order of the key, so that two reports of a tenant never wait for each other in a circle.
 _CARRY = Statement("""
 INSERT INTO carried_balances (tenant_id, day, account_id, is_live, currency, net_minor)
 SELECT :tenant_id, (:day::timestamptz AT TIME ZONE 'UTC')::date, account_id, is_live, currency, sum(net)::int8
@@ -66,8 +70,12 @@ SELECT :tenant_id, (:day::timestamptz AT TIME ZONE 'UTC')::date, account_id, is_
        AND seen_at >= :carried::timestamptz + interval '1 day' AND seen_at < :day::timestamptz + interval '1 day'
   ) AS each
  GROUP BY account_id, is_live, currency
+ ORDER BY account_id, is_live, currency
 ON CONFLICT DO NOTHING
 """)
+
+# The function keeps 90 days whatever is passed, since the role may not delete by itself.
+_FORGET = Statement("SELECT forget_carried_balances(:before, :limit) AS number")
 
 # Of the accounts that the tenant owns; they are few.
 _OFF = Statement("""
@@ -108,13 +116,25 @@ async def moved(
     return [_moved(row) for row in rows]
 
 
-async def carry(tx: Connection, tenant_id: str, *, day: datetime) -> datetime:
-    """Write down what moved before a day; returns to which day that is carried, the same or, where nothing moved, an earlier one."""
+async def carry(tx: Connection, tenant_id: str, *, since: datetime, at: datetime) -> datetime:
+    """Write down what moved before the day of a window's beginning, as far as that is settled.
+
+    Returns to which day that is carried: that one or, where nothing moved, an earlier one.
+    """
+    row = await _NOW.fetchrow(tx)
+    assert row is not None
+    day = carried_day(since, now=min(at, row["now"]))
     row = await _CARRIED.fetchrow(tx, tenant_id=tenant_id, day=day.date())
     known = _EARLIEST if row is None or row["day"] is None else datetime.combine(row["day"], time(), UTC)
     if known == day:
         return day
     return day if await _CARRY.execute(tx, tenant_id=tenant_id, carried=known, day=day) else known
+
+
+async def forget_carried(database: Database, *, before: datetime, limit: int) -> int:
+    """Delete what is carried to days of before, but for the last of them; returns how much, 0 where a report is being made."""
+    row = await _FORGET.fetchrow(database, before=before, limit=limit)
+    return 0 if row is None else int(row["number"])
 
 
 async def off(connection: Connection | Database, tenant_id: str) -> list[Off]:

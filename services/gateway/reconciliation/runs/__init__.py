@@ -23,6 +23,7 @@ def reconciling(database: Database, bus: Bus, settings: ReconciliationSettings, 
         quiet=timedelta(seconds=settings.reconciliation_quiet_seconds),
         timing=timedelta(hours=settings.reconciliation_timing_hours),
         kept=timedelta(days=settings.reconciliation_retention_days),
+        carried=timedelta(days=settings.carried_balance_retention_days),
         arrival=timedelta(days=settings.reconciliation_arrival_days),
     )
     matching = Matching(database, clock=clock)

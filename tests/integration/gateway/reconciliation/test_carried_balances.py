@@ -5,19 +5,33 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.gateway.reconciliation.reports import sql
-from services.gateway.reconciliation.reports.domain import carried_day
+import pytest
+
+from services.gateway.reconciliation.reports import forget_carried, sql
 from tests.integration.gateway.reconciliation.conftest import Office
 
-BEGAN = datetime(2026, 8, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def now(office: Office) -> datetime:
+    """The database's time, which decides what is settled; the gateway's own is the same."""
+    [row] = await office.database.fetch("SELECT now() AS now")
+    found: datetime = row["now"]
+    office.clock.advance(found - office.clock.now())
+    return found
+
+
+async def days_of(office: Office) -> list[datetime]:
+    """Return to which days something is carried."""
+    rows = await office.rows("SELECT DISTINCT day FROM carried_balances WHERE tenant_id = $1 ORDER BY day")
+    return [datetime(row["day"].year, row["day"].month, row["day"].day, tzinfo=UTC) for row in rows]
 
 
 async def added_up(office: Office, since: datetime, until: datetime, **known: Any) -> dict[str, tuple[int, int]]:
     """Return what statements open and close with, by currency."""
     async with office.database.transaction() as tx:
-        now = office.clock.now()
-        carried = await sql.carry(tx, office.tenant_id, day=carried_day(since, now=now))
+        carried = await sql.carry(tx, office.tenant_id, since=since, at=office.clock.now())
         fields: dict[str, Any] = {"since": since, "until": until, "known_until": known.get("known_until")}
         found = await sql.moved(tx, office.tenant_id, carried=carried, **fields)
         whole = await sql.moved(tx, office.tenant_id, carried=sql._EARLIEST, **fields)
@@ -35,9 +49,10 @@ async def added_up(office: Office, since: datetime, until: datetime, **known: An
     return sums[0]
 
 
-async def test_what_is_carried_is_all_that_moved_whenever_it_became_known(office: Office) -> None:
+async def test_what_is_carried_is_all_that_moved_whenever_it_became_known(office: Office, now: datetime) -> None:
     chance = random.Random(11)
-    office.clock.advance(BEGAN - office.clock.now())
+    began = now.replace(hour=0, minute=0, second=0, microsecond=0) - 100 * DAY
+    office.clock.advance(began - now)
     total: dict[str, int] = {}
     for number in range(60):
         office.clock.advance(timedelta(hours=chance.choice([1, 7, 24, 30])))
@@ -53,12 +68,11 @@ async def test_what_is_carried_is_all_that_moved_whenever_it_became_known(office
             if is_booked:
                 total[currency] = total.get(currency, 0) + amount
         # Windows of any age, in no order, of runs and of closed months.
-        since = BEGAN + timedelta(hours=chance.randint(0, 24 * max(1, number)))
+        since = began + timedelta(hours=chance.randint(0, 24 * max(1, number)))
         await added_up(office, min(since, now), now, known_until=chance.choice([None, now - timedelta(minutes=5)]))
     end = office.clock.now() + DAY
     assert {currency: after for currency, (_, after) in (await added_up(office, end - DAY, end)).items()} == total
-    days = await office.rows("SELECT count(DISTINCT day) AS number FROM carried_balances WHERE tenant_id = $1")
-    assert days[0]["number"] > 10
+    assert len(await days_of(office)) > 10
 
 
 def rows_of_movements(plan: dict[str, Any]) -> int:
@@ -68,8 +82,33 @@ def rows_of_movements(plan: dict[str, Any]) -> int:
     return mine + sum(rows_of_movements(each) for each in plan.get("Plans", ()))
 
 
-async def test_history_is_not_looked_at_again(office: Office) -> None:
-    now = office.clock.now()
+async def test_days_are_forgotten_but_for_the_last_of_them(office: Office, now: datetime) -> None:
+    for number in (300, 250, 200, 150):
+        await office.move(5, now - number * DAY, seen_at=now - number * DAY)
+        await added_up(office, now - (number - 10) * DAY, now)
+    days = await days_of(office)
+    assert len(days) == 4
+    async with office.database.transaction() as tx:
+        # While a report is being made, no day is deleted under it.
+        await sql.carry(tx, office.tenant_id, since=now - 240 * DAY, at=now)
+        await forget_carried(office.database, before=now - 180 * DAY)
+        assert await days_of(office) == days
+    await forget_carried(office.database, before=now - 180 * DAY)
+    assert await days_of(office) == days[2:]
+    # A report about what is older adds up all of it once more; `before` cannot reach into the last 90 days.
+    assert (await added_up(office, now - 245 * DAY, now))["BRL"] == (10, 20)
+    await forget_carried(office.database, before=now)
+    assert len(await days_of(office)) == 1
+
+
+async def test_clock_of_a_gateway_that_is_ahead_settles_no_day(office: Office, now: datetime) -> None:
+    await office.move(5, now - 10 * DAY, seen_at=now - 10 * DAY)
+    office.clock.advance(30 * DAY)
+    await added_up(office, office.clock.now(), office.clock.now())
+    assert await days_of(office) == [(now - 2 * DAY).replace(hour=0, minute=0, second=0, microsecond=0)]
+
+
+async def test_history_is_not_looked_at_again(office: Office, now: datetime) -> None:
     await office.move(5, now - 200 * DAY, seen_at=now - 200 * DAY)
     columns = [
         row["attname"]
@@ -93,7 +132,7 @@ async def test_history_is_not_looked_at_again(office: Office) -> None:
     since = now - 2 * DAY
     assert (await added_up(office, since, now))["BRL"][1] == 4_000 * 5
     async with office.database.transaction() as tx:
-        carried = await sql.carry(tx, office.tenant_id, day=carried_day(since, now=now))
+        carried = await sql.carry(tx, office.tenant_id, since=since, at=now)
         await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         values = sql.MOVED.arguments(
             {"tenant_id": office.tenant_id, "since": since, "until": now, "carried": carried, "known_until": None}

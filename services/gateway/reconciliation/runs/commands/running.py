@@ -32,7 +32,7 @@ from services.gateway.reconciliation.discrepancies import Observation, Seen, cou
 from services.gateway.reconciliation.matching import Matching, Written
 from services.gateway.reconciliation.matching import Patience as MatchingPatience
 from services.gateway.reconciliation.periods import lock
-from services.gateway.reconciliation.reports import BookSources, make_report
+from services.gateway.reconciliation.reports import BookSources, forget_carried, make_report
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
 from services.gateway.reconciliation.runs.commands.schedule import Schedule
@@ -167,6 +167,7 @@ class Reconciling:
             pass
         while await sql.forget_posted(self._database, limit=_FORGET_BATCH) == _FORGET_BATCH:
             pass
+        await forget_carried(self._database, before=self._clock.now() - self._schedule.carried)
 
     async def count(self) -> None:
         """Show what goes on, and what is unsettled."""

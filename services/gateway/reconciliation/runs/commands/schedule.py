@@ -22,3 +22,5 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """How long runs, matches and what is settled are kept."""
     arrival: timedelta = timedelta()
     """So long after the day of its arrival a payout may come."""
+    carried: timedelta = timedelta(days=400)
+    """How long it is kept what each account had at the beginning of a day."""
