@@ -84,13 +84,31 @@ SELECT b.account_id, b.is_live, b.currency, b.total_off_minor, b.compared_at
  WHERE a.tenant_id = :tenant_id AND a.processor IS NOT NULL
 """)
 
-# All that is unsettled, by `ix_discrepancies_unsettled`.
+# All that is unsettled, by `ix_discrepancies_unsettled`. Where one thing is missing, sides differ in several aspects: in the statement, in the
+# books, in the entries that the books alone have, in a report. So of what is about one payment, or one subject of none, the aspect that comes
+# to most counts, and fees for themselves, which nobody else has. An entry that names no payment is of the one that has an entry of the same
+# millisecond: the ids of both follow from one movement.
 _UNSETTLED = Statement(
     """
+WITH unsettled AS MATERIALIZED (
+    SELECT type, currency, found_at, payment_intent_id::text AS payment, subject_kind || ' ' || subject AS subject, aspect,
+           CASE WHEN aspect = 'entry' THEN left(subject, 13) END AS at, type = 'FEE_MISMATCH' AS is_fee,
+           abs(coalesce(actual_minor, 0) - coalesce(expected_minor, 0)) AS minor
+      FROM discrepancies
+     WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
+), entries AS MATERIALIZED (
+    SELECT at, min(payment) AS payment FROM unsettled WHERE at IS NOT NULL AND payment IS NOT NULL GROUP BY at
+), named AS MATERIALIZED (
+    SELECT u.*, coalesce(u.payment, e.payment, u.at, u.subject) AS about,
+           CASE WHEN u.at IS NULL THEN aspect ELSE concat_ws(' ', aspect, type, u.payment) END AS side
+      FROM unsettled AS u LEFT JOIN entries AS e ON u.payment IS NULL AND e.at = u.at
+), counted AS MATERIALIZED (
+    SELECT DISTINCT ON (about, currency, is_fee) about, currency, is_fee, side
+      FROM named GROUP BY about, currency, is_fee, side ORDER BY about, currency, is_fee, sum(minor) DESC, side
+)
 SELECT type, currency, CASE {ages} ELSE '{older}' END AS age, count(*) AS number,
-       coalesce(sum(abs(coalesce(actual_minor, 0) - coalesce(expected_minor, 0))), 0)::int8 AS amount_minor
-  FROM discrepancies
- WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
+       coalesce(sum(minor) FILTER (WHERE (about, currency, is_fee, side) IN (SELECT about, currency, is_fee, side FROM counted)), 0)::int8 AS amount_minor
+  FROM named
  GROUP BY 1, 2, 3 ORDER BY 1, 2, max(found_at) DESC
 """,
     ages=" ".join(f"WHEN :now::timestamptz - found_at < '{age}'::interval THEN '{name}'" for name, age in AGES.items()),
