@@ -201,9 +201,7 @@ class Payment:
         async def answer() -> NotTaken:
             return probe
 
-        is_let_through = await self.guard.call(
-            answer, endpoint="probe", line="probe", within_seconds=0.0, timeout_seconds=1
-        )
+        is_let_through = await self.guard.call(answer, endpoint="probe", line="probe", within_seconds=0.0)
         return Seen(
             attempt=attempt,
             waits=None if attempt.next_ask_at is None else attempt.next_ask_at - self.clock.now(),

@@ -109,9 +109,11 @@ class AccountGuard:
         endpoint: str,
         line: str,
         within_seconds: float,
-        timeout_seconds: float,
     ) -> Finding:
         """Make a call when its turn has come; where it does not come in time, the answer is that nothing was sent.
+
+        The call has a deadline of its own, which its answer comes from: a second one here would fire beside it where the
+        process stood still, and then nobody would make an answer of it.
 
         Whoever calls holds a place that others could use, so that the wait for an endpoint is short: what is behind it at the
         same processor must not wait for it.
@@ -127,11 +129,9 @@ class AccountGuard:
             reason = NotTakenReason.ENDPOINT_PACE if fault.is_of_endpoint else NotTakenReason.RATE_LIMITED
             return NotTaken(reason=reason, calls=0, retry_after_seconds=fault.wait_seconds, is_worth_repeating=False)
         self.bucket.give_back()
-        return await self._counted(call, endpoint=endpoint, timeout_seconds=timeout_seconds)
+        return await self._counted(call, endpoint=endpoint)
 
-    async def _counted(
-        self, call: Callable[[], Awaitable[Finding]], *, endpoint: str, timeout_seconds: float
-    ) -> Finding:
+    async def _counted(self, call: Callable[[], Awaitable[Finding]], *, endpoint: str) -> Finding:
         async def judged() -> Finding:
             answer = await call()
             if isinstance(answer, NotTaken) and answer.reason in _ACCOUNTS_FAULTS and not answer.is_of_object:
@@ -141,7 +141,7 @@ class AccountGuard:
             return answer
 
         try:
-            return await self._circuit.call(judged, timeout_seconds=timeout_seconds)
+            return await self._circuit.call(judged, timeout_seconds=None)
         except CircuitOpenError:
             return self._paused()
         except _Failed as failed:

@@ -78,8 +78,6 @@ class _TooLate(tenacity.stop.stop_base):
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
 
 
-_SPARE_SECONDS = 1.0
-"""How much later than a call's own timeout the account's circuit would end it: never, but for a bug."""
 _LOOK_UP = "look_up"
 """What a look-up is called in metrics and among the endpoints, beside the operations."""
 READING = "reading"
@@ -235,7 +233,6 @@ class ResilientProcessor:
             line=request.tenant_id,
             # Whoever waited too long for a turn would have no time left for an answer.
             within_seconds=max(left - self._retries.call_timeout_seconds, left / 2),
-            timeout_seconds=self._retries.call_timeout_seconds + _SPARE_SECONDS,
         )
 
     async def _now[R: ProcessorRequest](

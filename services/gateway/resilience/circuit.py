@@ -100,8 +100,10 @@ class Circuit:
         if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self._probe_at):
             raise CircuitOpenError(f"the circuit {self._name} is {self.state}")
 
-    async def call[T](self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float) -> T:
+    async def call[T](self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None) -> T:
         """Let a call pass, and learn from how it ends: any exception is a failure, `TimeoutError` included.
+
+        Without a timeout the call has a deadline of its own.
 
         Raises:
             CircuitOpenError: when the call did not go out.

@@ -12,6 +12,7 @@ from services.gateway.metrics import CALLS_NOT_SENT
 from services.gateway.processors.port import (
     Answer,
     Approved,
+    Authorize,
     Finding,
     NotTaken,
     NotTakenReason,
@@ -108,7 +109,7 @@ async def test_a_limit_of_an_endpoint_stops_that_operation_alone(clock: ManualCl
         async def answered() -> Finding:
             return answer
 
-        return await account.call(answered, endpoint=endpoint, line="a", within_seconds=1, timeout_seconds=5)
+        return await account.call(answered, endpoint=endpoint, line="a", within_seconds=1)
 
     # As many as would open the circuit of the account, at endpoints that differ.
     for endpoint in ("refund", "void", "look_up"):
@@ -226,3 +227,20 @@ async def test_accounts_beyond_the_room_make_room_for_others(clock: ManualClock)
     for name in ("a", "b", "a", "c", "a", "b"):
         guards.of(name, is_live=True)
     assert made == ["a", "b", "c", "b"]
+
+
+async def test_call_is_answered_where_the_process_stood_still_past_its_end(clock: ManualClock) -> None:
+    class Silent(Scripted):
+        async def authorize(self, request: Authorize) -> Answer:
+            # The process stands still until every deadline of the call has passed.
+            asyncio.get_running_loop().call_soon(time.sleep, 1.2)
+            await asyncio.sleep(60)
+            return APPROVED
+
+    retries = Retries(max_retries=0, base_delay_seconds=0.1, max_delay_seconds=1, call_timeout_seconds=0.05)
+    through = ResilientProcessor(
+        Silent(), circuit=make_circuit(clock), account=guard(clock), retries=retries, sleep=Time().sleep
+    )
+    answer = await through.authorize(an_authorization(1_000))
+    assert isinstance(answer, Unknown)
+    assert answer.reason is UnknownReason.TIMEOUT
