@@ -17,8 +17,9 @@ PACKAGES = {
     "pgbouncer": "pgbouncer",
     "prometheus": "prometheus",
     "alertmanager": "prometheus-alertmanager",
+    "hledger": "hledger",
 }
-"""Debian's and Ubuntu's names. PgBouncer is needed by its own test only, Prometheus by its tests and by `just up --observe`."""
+"""Debian's and Ubuntu's names. PgBouncer and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -37,6 +38,7 @@ def missing(names: Iterable[str]) -> list[str]:
         "prometheus": lambda: bool(which("prometheus")),
         "alertmanager": lambda: bool(which("prometheus-alertmanager")),
         "pgbouncer": lambda: bool(which("pgbouncer", "/usr/sbin")),
+        "hledger": lambda: bool(which("hledger")),
     }
     return [name for name in names if not installed[name]()]
 

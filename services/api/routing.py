@@ -19,7 +19,8 @@ from services.api.books.routes.exchange import ExchangeRates
 from services.api.books.routes.holds import Holds
 from services.api.books.routes.journal import Decisions, ManualEntries, Proposals, Settings
 from services.api.books.routes.periods import Periods
-from services.api.books.routes.reports import BalanceReports, RecordReports, RevenueReports
+from services.api.books.routes.records import RecordReports
+from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.verification import Verifications
 from services.api.customers.routes.customers import CustomerRoutes

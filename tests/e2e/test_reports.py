@@ -4,10 +4,12 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.bookkeeping import CHIEF, enter, moved, new_tenant, person
+from tests.support import judges
 from tests.support.platform import Answer, Client, Platform
 
 
@@ -29,6 +31,12 @@ def table(answer: Answer) -> list[dict[str, str]]:
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"].startswith("attachment; filename=")
     return list(csv.DictReader(io.StringIO(answer.raw.decode(), newline="")))
+
+
+def by_hledger(path: Path) -> judges.Totals | None:
+    """Have hledger add a file up, where it is; else None."""
+    program = judges.hledger()
+    return judges.by_hledger(program, path) if program else None
 
 
 async def some_books(clerk: Client) -> None:
@@ -153,7 +161,7 @@ async def test_a_statement_opens_and_closes_with_its_lines_page_by_page(clerk: C
         assert (await clerk.call("GET", f"/v1/reports/statement?{query}")).json["code"] == code
 
 
-async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Client) -> None:
+async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Client, tmp_path: Path) -> None:
     entries = [moved("CASH", "REVENUE", f"{n + 1}.00") for n in range(1300)]
     assert (await enter(clerk, *entries)).json["posted"] == 1300
     rows = table(await clerk.call("GET", "/v1/reports/journal?format=csv"))
@@ -163,6 +171,17 @@ async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Cl
     assert [entry["lines"][0]["amount"] for entry in page["data"]] == ["1.00", "2.00", "3.00"]
     following = (await clerk.call("GET", f"/v1/reports/journal?limit=3&cursor={page['next_cursor']}")).json
     assert following["data"][0]["lines"][0]["amount"] == "4.00"
+    total, nothing = Decimal(1300 * 1301 // 2), Decimal(0)
+    sums = {("Assets:CASH", "BRL"): (total, nothing), ("Income:REVENUE", "BRL"): (nothing, total)}
+    for name, judged in (("beancount", lambda path: judges.by_beancount(path)[0]), ("hledger", by_hledger)):
+        answer = await clerk.call("GET", f"/v1/reports/journal?format={name}&limit=3")
+        assert answer.status == 200, answer.raw
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["content-disposition"] == f'attachment; filename="journal.{name}"'
+        assert answer.raw.endswith(b"\n; entries: 1300\n")
+        path = tmp_path / f"journal.{name}"
+        path.write_bytes(answer.raw)
+        assert judged(path) in (sums, None)
     assert "cancel scope" not in platform.log("api")
 
 
@@ -203,6 +222,7 @@ async def test_what_concerns_all_tenants_is_for_operators_of_the_platform(
         "statement?account=CASH&currency=BRL&cursor=x",
         "journal?cursor=AAAA",
         "journal?limit=501",
+        "journal?format=ledger",
     ],
 )
 async def test_garbage_is_refused(clerk: Client, query: str) -> None:

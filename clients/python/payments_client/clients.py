@@ -18,6 +18,7 @@ from payments_client.problems import PaymentsError
 _LOGIN = Operation[TokenResponse](
     name="createToken", method="POST", path="/v1/auth/token", reads=TokenResponse, is_harmless=True
 )
+_JOURNAL = Operation[bytes](name="reportJournal", method="GET", path="/v1/reports/journal", reads=bytes)
 _SECONDS = 30.0
 """For which a request is waited for."""
 
@@ -79,6 +80,10 @@ class _Shared[Http, Lock](ABC):
             operation, call, base_url=self.base_url, headers=headers, retries=self.retries, began=time.monotonic()
         )
 
+    def _journal_exchange(self, file_format: str, from_: str | None, to: str | None, tz: str | None) -> Exchange[bytes]:
+        query = {"format": file_format, "from": from_, "to": to, "tz": tz}
+        return self._exchange(_JOURNAL, Call(path={}, query=query))
+
     def _login_exchange(self) -> Exchange[TokenResponse]:
         if not isinstance(self.authentication, Login):
             raise PaymentsError("this authentication has neither a header nor a log-in")
@@ -117,6 +122,34 @@ class Client(_Shared[httpx.Client, threading.Lock], Operations):
         """Close its connections."""
         self._http.close()
 
+    def export_journal(
+        self,
+        file_format: str,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        tz: str | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the whole journal as a file, part by part as it comes.
+
+        Args:
+            file_format: `csv`, `beancount` or `hledger`.
+            from_: from this date or instant of record.
+            to: until this instant, or on this date, included.
+            tz: the time zone of dates.
+
+        Raises:
+            NoAnswer: also when the file breaks off: what has come of it is not the whole.
+        """
+        exchange = self._journal_exchange(file_format, from_, to, tz)
+        answer = self._send(exchange, is_stream=True)
+        try:
+            yield from answer.iter_bytes()
+        except httpx.RequestError as error:
+            raise exchange.broken_off(error) from error
+        finally:
+            answer.close()
+
     def _call[T](self, operation: Operation[T], call: Call) -> T:
         exchange = self._exchange(operation, call)
         return exchange.read(self._send(exchange))
@@ -134,19 +167,21 @@ class Client(_Shared[httpx.Client, threading.Lock], Operations):
         for page in self._pages(operation, call):
             yield from getattr(page, operation.items) if operation.items else page
 
-    def _send(self, exchange: Exchange[Any], *, is_login: bool = False) -> httpx.Response:
+    def _send(self, exchange: Exchange[Any], *, is_login: bool = False, is_stream: bool = False) -> httpx.Response:
         while True:
             header = None if is_login else self._authorization()
             request = exchange.request(header)
             try:
-                answer = self._http.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    content=request.content,
+                answer = self._http.send(
+                    self._http.build_request(
+                        request.method, request.url, headers=request.headers, content=request.content
+                    ),
+                    stream=is_stream,
                     # Also where the client that was given follows them: a log-in would be sent on with its password.
                     follow_redirects=False,
                 )
+                if is_stream and not answer.is_success:
+                    answer.read()
             except httpx.RequestError as error:
                 pause: float | None = exchange.failed(error, now=time.monotonic(), was_sent=_was_sent(error))
             else:
@@ -192,6 +227,35 @@ class AsyncClient(_Shared[httpx.AsyncClient, asyncio.Lock], AsyncOperations):
         """Close its connections."""
         await self._http.aclose()
 
+    async def export_journal(
+        self,
+        file_format: str,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        tz: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Yield the whole journal as a file, part by part as it comes.
+
+        Args:
+            file_format: `csv`, `beancount` or `hledger`.
+            from_: from this date or instant of record.
+            to: until this instant, or on this date, included.
+            tz: the time zone of dates.
+
+        Raises:
+            NoAnswer: also when the file breaks off: what has come of it is not the whole.
+        """
+        exchange = self._journal_exchange(file_format, from_, to, tz)
+        answer = await self._send(exchange, is_stream=True)
+        try:
+            async for part in answer.aiter_bytes():
+                yield part
+        except httpx.RequestError as error:
+            raise exchange.broken_off(error) from error
+        finally:
+            await answer.aclose()
+
     async def _call[T](self, operation: Operation[T], call: Call) -> T:
         exchange = self._exchange(operation, call)
         return exchange.read(await self._send(exchange))
@@ -210,19 +274,23 @@ class AsyncClient(_Shared[httpx.AsyncClient, asyncio.Lock], AsyncOperations):
             for item in getattr(page, operation.items) if operation.items else page:
                 yield item
 
-    async def _send(self, exchange: Exchange[Any], *, is_login: bool = False) -> httpx.Response:
+    async def _send(
+        self, exchange: Exchange[Any], *, is_login: bool = False, is_stream: bool = False
+    ) -> httpx.Response:
         while True:
             header = None if is_login else await self._authorization()
             request = exchange.request(header)
             try:
-                answer = await self._http.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    content=request.content,
+                answer = await self._http.send(
+                    self._http.build_request(
+                        request.method, request.url, headers=request.headers, content=request.content
+                    ),
+                    stream=is_stream,
                     # Also where the client that was given follows them: a log-in would be sent on with its password.
                     follow_redirects=False,
                 )
+                if is_stream and not answer.is_success:
+                    await answer.aread()
             except httpx.RequestError as error:
                 pause: float | None = exchange.failed(error, now=time.monotonic(), was_sent=_was_sent(error))
             else:

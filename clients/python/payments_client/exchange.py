@@ -166,6 +166,11 @@ class Exchange[T]:
             raise NoAnswer(message, idempotency_key=self.key) from error
         return pause
 
+    def broken_off(self, error: Exception) -> NoAnswer:
+        """Return what is raised where an answer began, and did not come to its end."""
+        message = f"{self.operation.name} broke off, what has come is not the whole: {error or type(error).__name__}"
+        return NoAnswer(message, idempotency_key=self.key)
+
     def refused(self, answer: Answer, *, may_log_in: bool, now: float) -> float | None:
         """Return None of a success, else after how many seconds to send it again.
 

@@ -259,6 +259,8 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
     """The account's code."""
     label: str
     """Its name for people."""
+    account_type: AccountType | None = None
+    """Fixes the normal balance; None from a ledger of before this member."""
     amount_minor: int
     """Above zero."""
     currency: str
@@ -276,10 +278,22 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened in the world."""
     kind: str
     """What it records."""
+    number: str | None = None
+    """Its place in the record, for ever: `c3-17-1` is chain 3, group 17 of it, entry 1 of that; None from a ledger of before."""
+    effective_at: datetime | None = None
+    """When it counts in the books: later than `occurred_at` where that period was closed."""
+    reverses: UUID | None = None
+    """The entry that it takes back, where it is a reversal."""
     description: str | None = None
     """The words of whoever made the entry, where a person did."""
+    made_by: str | None = None
+    """Who made it, where a person did: a subject."""
+    approved_by: str | None = None
+    """Who approved it, where somebody had to: another subject."""
     payment_intent_id: UUID | None = None
     """The intent it belongs to, where there is one."""
+    conversion_id: UUID | None = None
+    """The exchange of currencies that it is one side of, where it is."""
     lines: list[JournalLine]
     """In the order in which they were posted."""
 

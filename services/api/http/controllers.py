@@ -90,6 +90,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it answers CSV too."""
     html: bool = False
     """Whether it answers a page to print too."""
+    plain_text: bool = False
+    """Whether it answers plain text too."""
     aged: bool = False
     """Whether its answer is of an earlier instant, which it names."""
     query: tuple[QueryParameter, ...] = ()

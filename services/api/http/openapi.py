@@ -324,6 +324,8 @@ def _success(declaration: Declaration, schema_of: dict[int, Any], description: s
         answer["content"] = {"application/json": {"schema": schema_of[id(declaration.answer)]}}
     if declaration.csv:
         answer["content"]["text/csv"] = {"schema": {"type": "string"}}
+    if declaration.plain_text:
+        answer["content"]["text/plain"] = {"schema": {"type": "string"}}
     if declaration.html:
         answer["content"]["text/html"] = {"schema": {"type": "string"}}
     return answer

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 from litestar import Litestar
@@ -49,6 +49,12 @@ def chosen_format(request: AnyRequest, query: Query) -> str:
         return formats[0]
     accepted = request.headers.get("accept") or ""
     return "csv" if "text/csv" in accepted else "html" if "text/html" in accepted else "json"
+
+
+def named_format(query: Query, formats: Collection[str]) -> str | None:
+    """Return which of further formats a client names in `format`; None where it names another one or none."""
+    named = query.text("format")
+    return named if named in formats else None
 
 
 def csv_rows(rows: Iterable[Sequence[str]]) -> bytes:
@@ -108,6 +114,17 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+def file_answer(
+    filename: str, parts: AsyncIterator[bytes], *, media_type: str, headers: dict[str, str] | None = None
+) -> Stream:
+    """Answer with a file, part by part.
+
+    When a part cannot be had, the answer breaks off without its end, so that nobody takes a part for the whole.
+    """
+    disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return _Table(parts, media_type=media_type, headers={**disposition, **(headers or {})})
+
+
 def csv_answer(
     name: str,
     columns: Sequence[str],
@@ -115,18 +132,14 @@ def csv_answer(
     *,
     headers: dict[str, str] | None = None,
 ) -> Stream:
-    """Answer with a file `<name>.csv`, page by page.
-
-    When a page cannot be had, the answer breaks off without its end, so that nobody takes a part for the whole.
-    """
+    """Answer with a file `<name>.csv`, page by page."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield csv_rows([columns])
         async for page in pages:
             yield csv_rows(page)
 
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return _Table(parts(), media_type="text/csv", headers={**disposition, **(headers or {})})
+    return file_answer(f"{name}.csv", parts(), media_type="text/csv", headers=headers)
 
 
 async def one_page(rows: Iterable[Sequence[str]]) -> AsyncIterator[Iterable[Sequence[str]]]:

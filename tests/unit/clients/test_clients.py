@@ -125,6 +125,36 @@ async def test_a_person_logs_in_before_the_first_request_and_when_the_token_ends
 
 
 @BOTH
+async def test_a_journal_comes_part_by_part_and_is_whole_or_no_answer(run: Any) -> None:
+    cut_off = False
+
+    async def answer(request: web.Request, number: int) -> web.StreamResponse:
+        if number == 1:
+            return refusal(503, "overloaded")
+        if request.query["format"] == "xml":
+            return refusal(422, "invalid_request")
+        streamed = web.StreamResponse()
+        await streamed.prepare(request)
+        await streamed.write(b"; begins\n")
+        if cut_off:
+            assert request.transport is not None
+            request.transport.close()
+        await streamed.write(b"; ends\n")
+        return streamed
+
+    async with serving(answer) as (url, received):
+        parts = await run(url, lambda c: c.export_journal("hledger", tz="UTC"), authentication="key")
+        assert b"".join(parts) == b"; begins\n; ends\n"
+        assert dict(received[-1].query) == {"format": "hledger", "tz": "UTC"}
+        with pytest.raises(errors.ApiError) as refused:
+            await run(url, lambda c: c.export_journal("xml"), authentication="key")
+        assert refused.value.problem.code == "invalid_request"
+        cut_off = True
+        with pytest.raises(errors.NoAnswer, match="not the whole"):
+            await run(url, lambda c: c.export_journal("hledger"), authentication="key")
+
+
+@BOTH
 async def test_a_wrong_password_is_refused_once(run: Any) -> None:
     async def answer(request: web.Request, number: int) -> web.StreamResponse:
         return refusal(401, "invalid_credentials")

@@ -226,6 +226,36 @@ def test_signed_webhooks_are_printed_and_others_refused(monkeypatch: pytest.Monk
     assert ran.stderr.count("refused:") == 2
 
 
+def test_a_journal_that_breaks_off_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "Client", partial(Client, retries=Retries(max=0)))
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = ANSWER_SECONDS
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            # The file is cut off where the tenant asks for its dates in UTC.
+            self.send_header("Content-Length", "12" if "tz=UTC" in self.path else "6")
+            self.end_headers()
+            self.wfile.write(b"; part")
+
+    written, old = tmp_path / "journal.beancount", b"of yesterday"
+    written.write_bytes(old)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.timeout = ANSWER_SECONDS
+        env = BARE | {"PAYCTL_KEY": "k", "PAYCTL_URL": f"http://127.0.0.1:{server.server_port}"}
+        line = ["ledger", "export", "--format", "beancount", "--output", str(written)]
+        for further, code, content in ((["--tz", "UTC"], 1, old), ([], 0, b"; part")):
+            answering = threading.Thread(target=server.handle_request)
+            answering.start()
+            ran = CliRunner().invoke(payctl, [*line, *further], env=env)
+            answering.join()
+            assert (ran.exit_code, written.read_bytes()) == (code, content), ran.output
+            assert [path.name for path in tmp_path.iterdir()] == [written.name]
+    nowhere = CliRunner().invoke(payctl, [*line[:-1], str(tmp_path / "none" / "file")], env=env)
+    assert (nowhere.exit_code, type(nowhere.exception)) == (1, SystemExit)
+
+
 def test_every_command_is_on_its_page_and_shows_members_that_exist() -> None:
     page = (ROOT / "docs" / "payctl.md").read_text()
     structs = [kind.__struct_fields__ for kind in vars(models).values() if hasattr(kind, "__struct_fields__")]

@@ -42,6 +42,7 @@ DERIVED_WITHOUT_TENANT = {
     "services/ledger/holds/commands.py:capture": "the id of an entry; entries are kept by tenant",
     "services/ledger/entries/commands.py:reverse": "the id of an entry; entries are kept by tenant",
     "services/ledger/exchange/queries.py:shown": "the id of an entry; entries are kept by tenant",
+    "services/ledger/reports/sql/statements.py:_conversions_of": "the id of an entry; entries are kept by tenant",
     "services/ledger/posting_rules/domain/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/posting_rules/domain/movements.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/posting_rules/domain/payments.py:_entry": "the id of an entry; entries are kept by tenant",

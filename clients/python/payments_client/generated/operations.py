@@ -2636,7 +2636,9 @@ class Operations(ABC):
     ) -> models.JournalBody:
         """General journal.
 
-        Every entry with its lines, oldest first; as CSV one row per line. From the books themselves, as of now.
+        Every entry with its lines, oldest first; as CSV one row per line. As `beancount` or `hledger` a file for
+        the program of that name, in which the dates are those of record in `tz`. From the books themselves, as of
+        now.
 
         Needs the permission `ledger:read`.
         """
@@ -5143,7 +5145,9 @@ class AsyncOperations(ABC):
     ) -> models.JournalBody:
         """General journal.
 
-        Every entry with its lines, oldest first; as CSV one row per line. From the books themselves, as of now.
+        Every entry with its lines, oldest first; as CSV one row per line. As `beancount` or `hledger` a file for
+        the program of that name, in which the dates are those of record in `tz`. From the books themselves, as of
+        now.
 
         Needs the permission `ledger:read`.
         """

@@ -1,10 +1,14 @@
 """`payctl ledger` and `payctl holds`."""
 
+import os
+from pathlib import Path
+
 import click
 
 from payments_client import Client, models
 from payments_client.payctl.commands import again, command, first, given, limited
 
+_FILES = ("csv", "beancount", "hledger")
 _HOLD = ("id", "state", "amount", "currency", "debit_account", "credit_account", "expires_at")
 
 
@@ -55,6 +59,33 @@ def entries(client: Client, *, payment: str | None, account: str | None, limit: 
 def statement(client: Client, *, account: str, currency: str, from_: str | None, to: str | None, limit: int) -> object:
     """List what moved an ACCOUNT, with the balance after each line."""
     return first(client.iterate_statement(account=account, currency=currency, from_=from_, to=to), limit)
+
+
+@command(ledger, "export", example="payctl ledger export --format beancount --from 2026-01-01")
+@click.option(
+    "--format", "file_format", type=click.Choice(_FILES), default="csv", show_default=True, help="For which program."
+)
+@click.option("--from", "from_", help="From this date or instant of record.")
+@click.option("--to", help="Until this date or instant.")
+@click.option("--tz", help="The time zone of dates: America/Sao_Paulo.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else it is printed.")
+def export(client: Client, *, output: Path | None, **arguments: str | None) -> None:
+    """Write the whole journal as a file: every entry, oldest first."""
+    parts = client.export_journal(arguments.pop("file_format") or "csv", **arguments)
+    if output is None:
+        for part in parts:
+            click.echo(part, nl=False)
+        return
+    written = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with written.open("wb") as out:
+            out.writelines(parts)
+        # A part of the journal is never taken for the whole.
+        written.replace(output)
+    except OSError as failed:
+        raise click.ClickException(str(failed)) from None
+    finally:
+        written.unlink(missing_ok=True)
 
 
 @command(

@@ -2,16 +2,24 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-import msgspec
 from litestar import Response
 from litestar.response import Stream
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_reports as contract
-from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
-from libs.common.money import UnsupportedCurrency, is_known_currency
+from libs.common.contracts.ledger_errors import QueryInvalid
+from services.api.books.routes.parameters import (
+    AGED,
+    CURRENCY,
+    CURSOR,
+    FROM_TO,
+    INSTANT,
+    LIVE,
+    TZ,
+    all_pages,
+    limited,
+)
 from services.api.books.schemas import reports as shapes
 from services.api.errors import OperatorRequired
 from services.api.http.bodies import NoMembers, take_nothing
@@ -23,38 +31,7 @@ from services.api.http.requests import Ask
 from services.api.http.tables import FORMAT, csv_answer, one_page, wants_csv
 
 _READ, _WRITE = "ledger:read", "admin:write"
-LINES, LINES_MAX = 200, 1000
-ENTRIES, ENTRIES_MAX = 200, 500
 TENANTS, TENANTS_MAX = 200, 1000
-
-_INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
-_FROM_TO = (
-    QueryParameter(name="from", description="Posted at or after this date or instant.", shape=_INSTANT),
-    QueryParameter(name="to", description="Posted until this instant, or on this date, included.", shape=_INSTANT),
-)
-_TZ = QueryParameter(
-    name="tz",
-    description="IANA time zone of dates and periods.",
-    shape={"type": "string", "default": "UTC", "examples": ["America/Sao_Paulo"]},
-)
-_CURRENCY = QueryParameter(
-    name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}
-)
-_CURSOR = QueryParameter(
-    name="cursor", description="The `next_cursor` of the page before.", shape={"type": "string", "maxLength": 512}
-)
-
-
-def _limit(what: str, default: int, most: int) -> QueryParameter:
-    return QueryParameter(
-        name="limit",
-        description=f"{what} on a page; a CSV file has all of them.",
-        shape={"type": "integer", "minimum": 1, "maximum": most, "default": default},
-    )
-
-
-_AGED = "As of the last refresh, whose instant and age are in the headers; exact for any span before it."
-_LIVE = "From the books themselves, as of now."
 
 
 class RevenueReports(Resource):
@@ -67,19 +44,19 @@ class RevenueReports(Resource):
         "/v1/reports/revenue",
         operation_id="reportRevenue",
         summary="Revenue by period",
-        description=f"By period and currency, as a bare array; periods without revenue are left out. {_AGED}",
+        description=f"By period and currency, as a bare array; periods without revenue are left out. {AGED}",
         tags=["reports"],
         answer=list[shapes.RevenueItem],
         permission=_READ,
         query=(
-            *_FROM_TO,
+            *FROM_TO,
             QueryParameter(
                 name="granularity",
                 description="How long a period is; a week begins on Monday.",
                 shape={"type": "string", "enum": [g.value for g in contract.Granularity], "default": "month"},
             ),
-            _CURRENCY,
-            _TZ,
+            CURRENCY,
+            TZ,
             FORMAT,
         ),
         refusals=(QueryInvalid,),
@@ -111,11 +88,11 @@ class RevenueReports(Resource):
         operation_id="reportRevenueByTenant",
         summary="Revenue of every tenant",
         description="By tenant and currency, as a bare array; for operators of the platform. The next page is in the "
-        f"`Link` header. {_AGED}",
+        f"`Link` header. {AGED}",
         tags=["reports"],
         answer=list[shapes.TenantRevenueItem],
         permission=_READ,
-        query=(*_FROM_TO, _CURRENCY, _TZ, _limit("Tenants", TENANTS, TENANTS_MAX), _CURSOR, FORMAT),
+        query=(*FROM_TO, CURRENCY, TZ, limited("Tenants", TENANTS, TENANTS_MAX), CURSOR, FORMAT),
         refusals=(QueryInvalid, OperatorRequired),
         csv=True,
         aged=True,
@@ -136,7 +113,7 @@ class RevenueReports(Resource):
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(self.ask, requested, first):
+                async for page in all_pages(self.ask, requested, first):
                     yield shapes.rows_of(shapes.tenant_item(row) for row in page.rows)
 
             return csv_answer("revenue-by-tenant", shapes.TENANT_COLUMNS, pages(), headers=headers)
@@ -177,11 +154,11 @@ class BalanceReports(Resource):
         "/v1/reports/account-balances",
         operation_id="reportAccountBalances",
         summary="Account balances",
-        description=f"By account and currency, as a bare array; within a period when one is given. {_AGED}",
+        description=f"By account and currency, as a bare array; within a period when one is given. {AGED}",
         tags=["reports"],
         answer=list[shapes.AccountBalanceItem],
         permission=_READ,
-        query=(*_FROM_TO, _CURRENCY, _TZ, FORMAT),
+        query=(*FROM_TO, CURRENCY, TZ, FORMAT),
         refusals=(QueryInvalid,),
         csv=True,
         aged=True,
@@ -208,7 +185,7 @@ class BalanceReports(Resource):
         "/v1/reports/trial-balance",
         operation_id="reportTrialBalance",
         summary="Trial balance",
-        description=f"Every account at one instant of record: in each currency debits equal credits. {_LIVE}",
+        description=f"Every account at one instant of record: in each currency debits equal credits. {LIVE}",
         tags=["reports"],
         answer=shapes.TrialBalanceBody,
         permission=_READ,
@@ -216,9 +193,9 @@ class BalanceReports(Resource):
             QueryParameter(
                 name="as_of",
                 description="At the end of this date, or right after this instant; else now.",
-                shape=_INSTANT,
+                shape=INSTANT,
             ),
-            _TZ,
+            TZ,
             FORMAT,
         ),
         csv=True,
@@ -232,118 +209,6 @@ class BalanceReports(Resource):
         if as_csv:
             return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, one_page(shapes.rows_of(body.accounts)))
         return json_answer(body)
-
-
-class RecordReports(Resource):
-    """Reports of what stands in the books, line by line."""
-
-    ask: Ask
-
-    @operation(
-        "GET",
-        "/v1/reports/statement",
-        operation_id="reportStatement",
-        summary="Account statement",
-        description="One account in one currency, oldest first: the opening balance and the lines make the closing "
-        "balance. The first page fixes where it ends, so that all pages are of one statement.",
-        tags=["reports"],
-        answer=shapes.StatementBody,
-        permission=_READ,
-        query=(
-            QueryParameter(name="account", description="The account's code.", shape={"type": "string"}, required=True),
-            QueryParameter(
-                name="currency",
-                description="ISO 4217 code.",
-                shape={"type": "string", "pattern": "^[A-Z]{3}$"},
-                required=True,
-            ),
-            *_FROM_TO,
-            _TZ,
-            _limit("Lines", LINES, LINES_MAX),
-            _CURSOR,
-            FORMAT,
-        ),
-        refusals=(QueryInvalid, AccountUnknown, UnsupportedCurrency),
-        csv=True,
-    )
-    async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
-        query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
-        account, currency = query.text("account", length_max=64), query.currency()
-        if account is None:
-            raise wrong("account", "is required")
-        if currency is None:
-            raise wrong("currency", "is required")
-        if not is_known_currency(currency):
-            raise UnsupportedCurrency("unsupported currency", errors=(("currency", "unsupported currency"),))
-        requested = contract.ReportStatement(
-            tenant_id=caller.tenant_id,
-            account=account,
-            currency=currency,
-            posted_from=query.begin(zone=zone),
-            posted_until=query.end(zone=zone),
-            limit=LINES_MAX if as_csv else query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX),
-            cursor=query.cursor(),
-        )
-        first = await self.ask(requested)
-        body = shapes.statement_body(first)
-        if as_csv:
-
-            async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                yield [shapes.edge_row("opening", requested.posted_from, body.opening_balance, currency)]
-                async for page in _all(self.ask, requested, first):
-                    yield shapes.statement_rows(shapes.statement_body(page).lines, currency)
-                yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
-
-            return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages())
-        link = query.link(body.next_cursor)
-        return json_answer(body, headers=link)
-
-    @operation(
-        "GET",
-        "/v1/reports/journal",
-        operation_id="reportJournal",
-        summary="General journal",
-        description=f"Every entry with its lines, oldest first; as CSV one row per line. {_LIVE}",
-        tags=["reports"],
-        answer=shapes.JournalBody,
-        permission=_READ,
-        query=(*_FROM_TO, _TZ, _limit("Entries", ENTRIES, ENTRIES_MAX), _CURSOR, FORMAT),
-        refusals=(QueryInvalid,),
-        csv=True,
-    )
-    async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
-        query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
-        requested = contract.ReportJournal(
-            tenant_id=caller.tenant_id,
-            posted_from=query.begin(zone=zone),
-            posted_until=query.end(zone=zone),
-            limit=ENTRIES_MAX if as_csv else query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
-            cursor=query.cursor(),
-        )
-        first = await self.ask(requested)
-        if as_csv:
-
-            async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(self.ask, requested, first):
-                    yield shapes.journal_rows(page.entries)
-
-            return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages())
-        body = shapes.JournalBody(
-            data=[shapes.journal_item(entry) for entry in first.entries], next_cursor=first.next_cursor
-        )
-        link = query.link(first.next_cursor)
-        return json_answer(body, headers=link)
-
-
-async def _all(ask: Ask, requested: Any, first: Any) -> AsyncIterator[Any]:
-    """Ask for page after page, one at a time, beginning with one that is there."""
-    page = first
-    yield page
-    while page.next_cursor is not None:
-        page = await ask(msgspec.structs.replace(requested, cursor=page.next_cursor))
-        yield page
 
 
 def _granularity(query: Query) -> contract.Granularity:

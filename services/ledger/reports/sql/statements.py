@@ -7,12 +7,18 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger import AccountType, EntryKind, Side
 from libs.common.contracts.ledger_reports import JournalLine, JournalRecord, StatementLine, TrialBalanceRow
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
+from libs.common.ids import derived_id
 from services.ledger.core import Account
 from services.ledger.reports.sql.views import Period
+
+_SIDES = (EntryKind.CONVERSION_SOLD.value, EntryKind.CONVERSION_BOUGHT.value)
+"""The two entries of an exchange of currencies."""
+_AFTER_TIME = (1 << 80) - 1
+"""What follows the time in an id."""
 
 # One statement, so that all accounts are of one moment; one probe of `uq_postings_posted_at` for each.
 _TRIAL_BALANCE = Statement("""
@@ -131,13 +137,14 @@ def _statement_line(row: asyncpg.Record) -> StatementLine:
 # The page is cut along `ix_journal_entries_posted_at` before anything is joined. `from_at` repeats a part of
 # `after_at`, and lets the index begin at the right place.
 _JOURNAL = Statement("""
-WITH page AS (SELECT id, posted_at, occurred_at, kind, payment_intent_id FROM journal_entries
+WITH page AS (SELECT id, posted_at, occurred_at, effective_at, kind, payment_intent_id, reverses,
+chain, sequence, position FROM journal_entries
 WHERE tenant_id = :tenant_id AND posted_at >= coalesce(:from_at::timestamptz, '-infinity')
 AND posted_at < coalesce(:period.ends_at::timestamptz, 'infinity')
 AND (posted_at, id) > (coalesce(:after_at::timestamptz, '-infinity'), :after_id::uuid)
 ORDER BY posted_at, id LIMIT :limit)
-SELECT page.*, m.description, l.side, a.code, a.label, l.amount_minor, l.currency FROM page
-JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = page.id
+SELECT page.*, m.description, m.made_by, m.approved_by, l.side, a.code, a.label, a.account_type, l.amount_minor, l.currency
+FROM page JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = page.id
 JOIN accounts AS a ON a.tenant_id = :tenant_id AND a.id = l.account_id
 LEFT JOIN manual_entries AS m ON m.tenant_id = :tenant_id AND m.entry_id = page.id
 ORDER BY page.posted_at, page.id, l.line_no
@@ -157,7 +164,30 @@ async def journal(
         after_id=UUID(int=0) if after is None else after[1],
         limit=limit,
     )
-    return _records(rows)
+    found = _records(rows)
+    conversions = await _conversions_of(connection, tenant_id, found)
+    return [msgspec.structs.replace(each, conversion_id=conversions.get(each.id)) for each in found]
+
+
+# Within the primary key: the id of such an entry has the time of the conversion's own, as `derived_id` keeps it.
+_CONVERSIONS = Statement("""
+SELECT DISTINCT c.id FROM unnest(:first_ids::uuid[], :last_ids::uuid[]) AS within(first_id, last_id)
+JOIN conversions AS c ON c.tenant_id = :tenant_id AND c.id BETWEEN within.first_id AND within.last_id
+""")
+
+
+async def _conversions_of(connection: Connection, tenant_id: str, records: Sequence[JournalRecord]) -> dict[UUID, UUID]:
+    """Find the conversion of each entry that is one side of such an exchange."""
+    sides = [record.id.int for record in records if record.kind in _SIDES]
+    if not sides:
+        return {}
+    rows = await _CONVERSIONS.fetch(
+        connection,
+        tenant_id=tenant_id,
+        first_ids=[UUID(int=number & ~_AFTER_TIME) for number in sides],
+        last_ids=[UUID(int=number | _AFTER_TIME) for number in sides],
+    )
+    return {derived_id(row["id"], kind): row["id"] for row in rows for kind in _SIDES}
 
 
 def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
@@ -170,7 +200,12 @@ def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
                     posted_at=row["posted_at"],
                     occurred_at=row["occurred_at"],
                     kind=row["kind"],
+                    number=f"c{row['chain']}-{row['sequence']}-{row['position']}",
+                    effective_at=row["effective_at"],
+                    reverses=row["reverses"],
                     description=row["description"],
+                    made_by=row["made_by"],
+                    approved_by=row["approved_by"],
                     payment_intent_id=row["payment_intent_id"],
                     lines=[],
                 )
@@ -180,6 +215,7 @@ def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
                 side=Side(row["side"]),
                 account=row["code"],
                 label=row["label"],
+                account_type=AccountType(row["account_type"]),
                 amount_minor=row["amount_minor"],
                 currency=row["currency"],
             )
