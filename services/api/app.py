@@ -51,6 +51,7 @@ from services.api.payments import (
     Sweeper,
     Totals,
     payment_workers,
+    references,
     stuck,
 )
 from services.api.payments.schemas import render_intent, render_refund
@@ -238,6 +239,7 @@ def build(
                 "database": database,
                 "currencies": frozenset(settings.payments.supported_currencies),
                 "totals": Totals(database, clock),
+                "payments_of": lambda tenant_id, ids: references(database, tenant_id, ids),
                 "chaos": chaos,
                 "directory": directory,
                 "clock": clock,

@@ -185,6 +185,55 @@ async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Cl
     assert "cancel scope" not in platform.log("api")
 
 
+async def test_a_sheet_has_its_totals_and_the_instant(clerk: Client, admin: Client) -> None:
+    await some_books(clerk)
+    await refresh(admin)
+    for report, column, totals in (
+        ("trial-balance", "debit_balance", {"BRL": "130,50", "JPY": "7"}),
+        ("revenue", "net", {"BRL": "100,25", "JPY": "7"}),
+        ("account-balances", "debits_total", {"BRL": "220,75", "JPY": "7"}),
+        ("journal", "debit", {"BRL": "220,75", "JPY": "7"}),
+        ("statement", "credit", {"BRL": "60,25"}),
+    ):
+        query = "account=CASH&currency=BRL&" if report == "statement" else ""
+        answer = await clerk.call("GET", f"/v1/reports/{report}?{query}format=csv&locale=pt-BR")
+        assert answer.raw.startswith(b"\xef\xbb\xbf"), answer.raw
+        rows = [*csv.DictReader(io.StringIO(answer.raw.decode("utf-8-sig"), newline=""), delimiter=";")]
+        first = next(iter(rows[0]))
+        assert {row["currency"]: row[column] for row in rows if row[first] == "total"} == totals, report
+        at = datetime.fromisoformat([*rows[-1].values()][1])
+        assert rows[-1][first] == "as of"
+        assert abs(datetime.now(UTC) - at) < timedelta(minutes=5)
+
+
+async def test_an_entry_names_its_author_order_and_customer(platform: Platform, tenant: str) -> None:
+    seller = person(platform, tenant, "seller@example.com", (*CHIEF, "payments:read", "payments:write"))
+    body = {"amount": "12.34", "currency": "BRL", "customer_ref": "ana", "capture_method": "automatic"}
+    intent = str((await seller.call("POST", "/v1/payment-intents", body, key=new_tenant())).json["id"])
+    await seller.confirm(intent)
+    await seller.settled(intent)
+    await enter(seller, moved("CASH", "REVENUE", "1.00"))
+    journal = "/v1/reports/journal"
+    captured, by_hand = (await seller.call("GET", journal)).json["data"]
+    assert (captured["payment_intent_id"], captured["customer_ref"], captured["order_id"]) == (intent, "ana", None)
+    assert (captured["made_by"], by_hand["made_by"]) == (None, "seller@example.com")
+    assert captured["number"] != by_hand["number"]
+    line = (await seller.call("GET", "/v1/reports/statement?account=CASH&currency=BRL&limit=1")).json["lines"][0]
+    assert {name: line[name] for name in ("number", "customer_ref")} == {
+        name: captured[name] for name in ("number", "customer_ref")
+    }
+    rows = table(await seller.call("GET", f"{journal}?format=csv"))
+    assert [(row["number"], row["customer_ref"], row["made_by"]) for row in rows] == [
+        *[(captured["number"], "ana", "")] * 2,
+        *[(by_hand["number"], "", "seller@example.com")] * 2,
+    ]
+    assert b'customer: "ana"' in (await seller.call("GET", f"{journal}?format=beancount")).raw
+    # Who may not read payments does not learn whose they are.
+    clerk = person(platform, tenant, "clerk@example.com", CHIEF)
+    assert (await clerk.call("GET", journal)).json["data"] == [{**captured, "customer_ref": None}, by_hand]
+    assert b"ana" not in (await clerk.call("GET", f"{journal}?format=beancount")).raw
+
+
 async def test_what_concerns_all_tenants_is_for_operators_of_the_platform(
     clerk: Client, admin: Client, tenant: str
 ) -> None:
@@ -223,6 +272,8 @@ async def test_what_concerns_all_tenants_is_for_operators_of_the_platform(
         "journal?cursor=AAAA",
         "journal?limit=501",
         "journal?format=ledger",
+        "journal?locale=xx",
+        "trial-balance?locale=pt_BR",
     ],
 )
 async def test_garbage_is_refused(clerk: Client, query: str) -> None:

@@ -80,8 +80,10 @@ class _Shared[Http, Lock](ABC):
             operation, call, base_url=self.base_url, headers=headers, retries=self.retries, began=time.monotonic()
         )
 
-    def _journal_exchange(self, file_format: str, from_: str | None, to: str | None, tz: str | None) -> Exchange[bytes]:
-        query = {"format": file_format, "from": from_, "to": to, "tz": tz}
+    def _journal_exchange(
+        self, file_format: str, from_: str | None, to: str | None, tz: str | None, locale: str | None
+    ) -> Exchange[bytes]:
+        query = {"format": file_format, "from": from_, "to": to, "tz": tz, "locale": locale}
         return self._exchange(_JOURNAL, Call(path={}, query=query))
 
     def _login_exchange(self) -> Exchange[TokenResponse]:
@@ -129,6 +131,7 @@ class Client(_Shared[httpx.Client, threading.Lock], Operations):
         from_: str | None = None,
         to: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> Iterator[bytes]:
         """Yield the whole journal as a file, part by part as it comes.
 
@@ -137,11 +140,12 @@ class Client(_Shared[httpx.Client, threading.Lock], Operations):
             from_: from this date or instant of record.
             to: until this instant, or on this date, included.
             tz: the time zone of dates.
+            locale: of a `csv`: whose spreadsheets read it, `pt-BR` for example; with totals.
 
         Raises:
             NoAnswer: also when the file breaks off: what has come of it is not the whole.
         """
-        exchange = self._journal_exchange(file_format, from_, to, tz)
+        exchange = self._journal_exchange(file_format, from_, to, tz, locale)
         answer = self._send(exchange, is_stream=True)
         try:
             yield from answer.iter_bytes()
@@ -234,6 +238,7 @@ class AsyncClient(_Shared[httpx.AsyncClient, asyncio.Lock], AsyncOperations):
         from_: str | None = None,
         to: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the whole journal as a file, part by part as it comes.
 
@@ -242,11 +247,12 @@ class AsyncClient(_Shared[httpx.AsyncClient, asyncio.Lock], AsyncOperations):
             from_: from this date or instant of record.
             to: until this instant, or on this date, included.
             tz: the time zone of dates.
+            locale: of a `csv`: whose spreadsheets read it, `pt-BR` for example; with totals.
 
         Raises:
             NoAnswer: also when the file breaks off: what has come of it is not the whole.
         """
-        exchange = self._journal_exchange(file_format, from_, to, tz)
+        exchange = self._journal_exchange(file_format, from_, to, tz, locale)
         answer = await self._send(exchange, is_stream=True)
         try:
             async for part in answer.aiter_bytes():

@@ -184,10 +184,18 @@ class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
     """The entry that it is a line of."""
     kind: str
     """What the entry records."""
+    number: str | None = None
+    """The entry's place in the record, as in the journal; None from a ledger of before."""
     description: str | None = None
     """The words of whoever made the entry, where a person did."""
+    made_by: str | None = None
+    """Who made it, where a person did: a subject."""
+    approved_by: str | None = None
+    """Who approved it, where somebody had to: another subject."""
     payment_intent_id: UUID | None = None
     """The intent it belongs to, where there is one."""
+    conversion_id: UUID | None = None
+    """The exchange of currencies that it is one side of, where it is."""
     side: Side
     """Debit or credit."""
     amount_minor: int

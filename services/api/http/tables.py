@@ -1,19 +1,24 @@
 """Tables for spreadsheets: CSV (RFC 4180), row by row, so that a table of any length needs the memory of one page."""
 
 import asyncio
+import codecs
 import csv
 import io
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
+import msgspec
 from litestar import Litestar
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Receive, Send
 
-from services.api.http.parameters import AnyRequest, Query, QueryParameter
+from libs.common.clock import iso
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
 
 _FORMULA = re.compile(r"[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 """How a text begins that a spreadsheet takes for a formula (OWASP, CSV injection), in characters of full width too."""
@@ -21,6 +26,8 @@ _FURTHER = re.compile(r"([;\t\r\n|])(?=[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20
 """Where a spreadsheet that separates by something else than a comma would begin another cell with a formula."""
 _NUMBER = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 """An amount of ours: below zero it begins as a formula does, and is none."""
+_EXACT = Context(prec=60)
+"""More digits than all amounts of a tenant together have."""
 _FORMATS = {"json": ("json",), "csv": ("csv",)}
 _PAGE_FORMATS = {**_FORMATS, "html": ("html",)}
 
@@ -34,6 +41,40 @@ PAGE_FORMAT = QueryParameter(
     description="`csv` for a spreadsheet, `html` for a page to print; `Accept: text/csv` and `text/html` do the same.",
     shape={"type": "string", "enum": [*_PAGE_FORMATS], "default": "json"},
 )
+
+
+_COMMA, _POINT = ("de-DE", "es-ES", "fr-FR", "it-IT", "nl-NL", "pl-PL", "pt-BR", "pt-PT"), ("en-GB", "en-US", "es-MX")
+"""Locales by how their spreadsheets write decimals; where by a comma, they separate cells by a semicolon."""
+LOCALE = QueryParameter(
+    name="locale",
+    description="Of a CSV file: as spreadsheets of this locale read it by a double click, with a byte order mark, and semicolons "
+    "and decimal commas where it has them; at the end totals by currency, and as of when.",
+    shape={"type": "string", "enum": [*sorted(_COMMA + _POINT)]},
+)
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """A table for people: as their spreadsheet reads it, with its totals."""
+
+    has_commas: bool
+    """Whether decimals are after a comma, and cells therefore between semicolons."""
+    sums: tuple[str, ...]
+    """The columns that are added up by the column `currency`."""
+    as_of: str
+    """The instant of the figures."""
+
+
+def chosen_locale(query: Query) -> str | None:
+    """Return the locale whose spreadsheets read the file; None: it is for programs."""
+    locale = query.text("locale")
+    if locale is not None and locale not in _COMMA + _POINT:
+        raise wrong("locale", f"must be one of {', '.join(sorted(_COMMA + _POINT))}")
+    return locale
+
+
+def sheet_of(locale: str | None, *, sums: Sequence[str], as_of: datetime) -> Sheet | None:
+    """Return how a table is written for a locale; None: as for programs."""
+    return None if locale is None else Sheet(has_commas=locale in _COMMA, sums=tuple(sums), as_of=iso(as_of))
 
 
 def wants_csv(request: AnyRequest, query: Query) -> bool:
@@ -57,16 +98,18 @@ def named_format(query: Query, formats: Collection[str]) -> str | None:
     return named if named in formats else None
 
 
-def csv_rows(rows: Iterable[Sequence[str]]) -> bytes:
+def csv_rows(rows: Iterable[Sequence[str]], *, sheet: Sheet | None = None) -> bytes:
     """Write rows; a text that a spreadsheet would run is quoted by an apostrophe."""
     out = io.StringIO()
-    csv.writer(out).writerows([_plain(text) for text in row] for row in rows)
+    has_commas = sheet is not None and sheet.has_commas
+    writer = csv.writer(out, delimiter=";" if has_commas else ",")
+    writer.writerows([_plain(text, has_commas=has_commas) for text in row] for row in rows)
     return out.getvalue().encode()
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, *, has_commas: bool) -> str:
     if _NUMBER.match(text):
-        return text
+        return text.replace(".", ",") if has_commas else text
     text = _FURTHER.sub(r"\1'", text)
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -131,15 +174,50 @@ def csv_answer(
     pages: AsyncIterator[Iterable[Sequence[str]]],
     *,
     headers: dict[str, str] | None = None,
+    sheet: Sheet | None = None,
 ) -> Stream:
     """Answer with a file `<name>.csv`, page by page."""
 
     async def parts() -> AsyncIterator[bytes]:
-        yield csv_rows([columns])
+        # By the mark, spreadsheets read UTF-8 as what it is.
+        yield (b"" if sheet is None else codecs.BOM_UTF8) + csv_rows([columns], sheet=sheet)
+        totals = None if sheet is None else _Totals(columns, sheet)
         async for page in pages:
-            yield csv_rows(page)
+            yield csv_rows(page if totals is None else totals.count(page), sheet=sheet)
+        if totals is not None:
+            yield csv_rows(totals.rows(), sheet=sheet)
 
     return file_answer(f"{name}.csv", parts(), media_type="text/csv", headers=headers)
+
+
+class _Totals:
+    """Adds up columns by currency, as the rows pass."""
+
+    def __init__(self, columns: Sequence[str], sheet: Sheet) -> None:
+        self._width, self._sheet = len(columns), sheet
+        self._currency = columns.index("currency")
+        self._places = [columns.index(name) for name in sheet.sums]
+        self._sums: dict[str, list[Decimal]] = {}
+
+    def count(self, rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+        """Pass rows on, and add them up; an empty cell is nothing."""
+        for row in rows:
+            sums = self._sums.setdefault(row[self._currency], [Decimal(0)] * len(self._places))
+            with localcontext(_EXACT):
+                for i, place in enumerate(self._places):
+                    # With the decimals of the row, also where they are zeros.
+                    sums[i] += Decimal(row[place] or 0)
+            yield row
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        """Return the totals of each currency, and as of when they are."""
+        for currency, sums in sorted(self._sums.items()):
+            row = ["total", *("" for _ in range(self._width - 1))]
+            row[self._currency] = currency
+            for place, total in zip(self._places, sums, strict=True):
+                row[place] = f"{total:f}"
+            yield row
+        yield ["as of", self._sheet.as_of, *("" for _ in range(self._width - 2))]
 
 
 async def one_page(rows: Iterable[Sequence[str]]) -> AsyncIterator[Iterable[Sequence[str]]]:

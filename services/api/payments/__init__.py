@@ -2,7 +2,7 @@
 
 from services.api.payments.commands import Abandoner, Answers, Operations, Outcomes, PaymentCommands, Sweeper
 from services.api.payments.consumers import FactConsumers, PaymentConsumers
-from services.api.payments.queries import Totals
+from services.api.payments.queries import Totals, references
 from services.api.payments.sql.sweeps import stuck
 from services.api.payments.workers import payment_workers
 
@@ -17,5 +17,6 @@ __all__ = [
     "Sweeper",
     "Totals",
     "payment_workers",
+    "references",
     "stuck",
 ]

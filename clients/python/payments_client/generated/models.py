@@ -1686,13 +1686,29 @@ class JournalBody(Struct, frozen=True, kw_only=True):
 class JournalItem(Struct, frozen=True, kw_only=True):
     """One entry of the journal."""
 
+    approved_by: str | None
+    """Who approved it, where somebody had to."""
+    conversion_id: str | None
+    """The exchange of currencies that it is one side of."""
+    customer_ref: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
     description: str | None
+    effective_at: str | None
+    """When it counts: later than `occurred_at` where that period was closed."""
     id: str
     kind: str
     lines: list[EntryLineBody]
+    made_by: str | None
+    """Who made it, where a person did."""
+    number: str | None
+    """Its place in the record, for ever: chain, group of it, entry of that; `c3-17-1`."""
     occurred_at: str
+    order_id: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
     payment_intent_id: str | None
     posted_at: str
+    reverses: str | None
+    """The entry that it takes back, where it is a reversal."""
 
 
 class KeyMode(OpenEnum):
@@ -3118,12 +3134,24 @@ class StatementItem(Struct, frozen=True, kw_only=True):
     """One posting on the account."""
 
     amount: str
+    approved_by: str | None
+    """Who approved it, where somebody had to."""
     balance: str
     """Right after it; positive in the account's normal direction."""
+    conversion_id: str | None
+    """The exchange of currencies that it is one side of."""
+    customer_ref: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
     description: str | None
     entry_id: str
     kind: str
+    made_by: str | None
+    """Who made it, where a person did."""
+    number: str | None
+    """Its place in the record, for ever: chain, group of it, entry of that; `c3-17-1`."""
     occurred_at: str
+    order_id: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
     payment_intent_id: str | None
     posted_at: str
     side: Side

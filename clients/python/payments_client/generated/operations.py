@@ -2613,6 +2613,7 @@ class Operations(ABC):
         to: str | None = None,
         currency: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> list[models.AccountBalanceItem]:
         """Account balances.
 
@@ -2622,7 +2623,8 @@ class Operations(ABC):
         Needs the permission `ledger:read`.
         """
         return self._call(
-            _REPORT_ACCOUNT_BALANCES, Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz})
+            _REPORT_ACCOUNT_BALANCES,
+            Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "locale": locale}),
         )
 
     def report_journal(
@@ -2633,6 +2635,7 @@ class Operations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> models.JournalBody:
         """General journal.
 
@@ -2643,7 +2646,10 @@ class Operations(ABC):
         Needs the permission `ledger:read`.
         """
         return self._call(
-            _REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "cursor": cursor})
+            _REPORT_JOURNAL,
+            Call(
+                path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "cursor": cursor, "locale": locale}
+            ),
         )
 
     def iterate_journal(
@@ -2653,9 +2659,12 @@ class Operations(ABC):
         to: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> Iterator[models.JournalItem]:
         """Yield what `report_journal` lists, page after page."""
-        return self._items(_REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit}))
+        return self._items(
+            _REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "locale": locale})
+        )
 
     def report_revenue(
         self,
@@ -2665,6 +2674,7 @@ class Operations(ABC):
         granularity: str | None = None,
         currency: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> list[models.RevenueItem]:
         """Revenue by period.
 
@@ -2675,7 +2685,17 @@ class Operations(ABC):
         """
         return self._call(
             _REPORT_REVENUE,
-            Call(path={}, query={"from": from_, "to": to, "granularity": granularity, "currency": currency, "tz": tz}),
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "granularity": granularity,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
         )
 
     def report_revenue_by_tenant(
@@ -2687,6 +2707,7 @@ class Operations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> list[models.TenantRevenueItem]:
         """Revenue of every tenant.
 
@@ -2699,7 +2720,15 @@ class Operations(ABC):
             _REPORT_REVENUE_BY_TENANT,
             Call(
                 path={},
-                query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit, "cursor": cursor},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "currency": currency,
+                    "tz": tz,
+                    "limit": limit,
+                    "cursor": cursor,
+                    "locale": locale,
+                },
             ),
         )
 
@@ -2711,11 +2740,15 @@ class Operations(ABC):
         currency: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> Iterator[models.TenantRevenueItem]:
         """Yield what `report_revenue_by_tenant` lists, page after page."""
         return self._items(
             _REPORT_REVENUE_BY_TENANT,
-            Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit}),
+            Call(
+                path={},
+                query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit, "locale": locale},
+            ),
         )
 
     def report_statement(
@@ -2728,6 +2761,7 @@ class Operations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> models.StatementBody:
         """Account statement.
 
@@ -2748,6 +2782,7 @@ class Operations(ABC):
                     "tz": tz,
                     "limit": limit,
                     "cursor": cursor,
+                    "locale": locale,
                 },
             ),
         )
@@ -2761,17 +2796,32 @@ class Operations(ABC):
         to: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> Iterator[models.StatementItem]:
         """Yield what `report_statement` lists, page after page."""
         return self._items(
             _REPORT_STATEMENT,
             Call(
                 path={},
-                query={"account": account, "currency": currency, "from": from_, "to": to, "tz": tz, "limit": limit},
+                query={
+                    "account": account,
+                    "currency": currency,
+                    "from": from_,
+                    "to": to,
+                    "tz": tz,
+                    "limit": limit,
+                    "locale": locale,
+                },
             ),
         )
 
-    def report_trial_balance(self, *, as_of: str | None = None, tz: str | None = None) -> models.TrialBalanceBody:
+    def report_trial_balance(
+        self,
+        *,
+        as_of: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.TrialBalanceBody:
         """Trial balance.
 
         Every account at one instant of record: in each currency debits equal credits. From the books themselves, as
@@ -2779,7 +2829,7 @@ class Operations(ABC):
 
         Needs the permission `ledger:read`.
         """
-        return self._call(_REPORT_TRIAL_BALANCE, Call(path={}, query={"as_of": as_of, "tz": tz}))
+        return self._call(_REPORT_TRIAL_BALANCE, Call(path={}, query={"as_of": as_of, "tz": tz, "locale": locale}))
 
     def resolve_discrepancy(
         self,
@@ -5122,6 +5172,7 @@ class AsyncOperations(ABC):
         to: str | None = None,
         currency: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> list[models.AccountBalanceItem]:
         """Account balances.
 
@@ -5131,7 +5182,8 @@ class AsyncOperations(ABC):
         Needs the permission `ledger:read`.
         """
         return await self._call(
-            _REPORT_ACCOUNT_BALANCES, Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz})
+            _REPORT_ACCOUNT_BALANCES,
+            Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "locale": locale}),
         )
 
     async def report_journal(
@@ -5142,6 +5194,7 @@ class AsyncOperations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> models.JournalBody:
         """General journal.
 
@@ -5152,7 +5205,10 @@ class AsyncOperations(ABC):
         Needs the permission `ledger:read`.
         """
         return await self._call(
-            _REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "cursor": cursor})
+            _REPORT_JOURNAL,
+            Call(
+                path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "cursor": cursor, "locale": locale}
+            ),
         )
 
     def iterate_journal(
@@ -5162,9 +5218,12 @@ class AsyncOperations(ABC):
         to: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> AsyncIterator[models.JournalItem]:
         """Yield what `report_journal` lists, page after page."""
-        return self._items(_REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit}))
+        return self._items(
+            _REPORT_JOURNAL, Call(path={}, query={"from": from_, "to": to, "tz": tz, "limit": limit, "locale": locale})
+        )
 
     async def report_revenue(
         self,
@@ -5174,6 +5233,7 @@ class AsyncOperations(ABC):
         granularity: str | None = None,
         currency: str | None = None,
         tz: str | None = None,
+        locale: str | None = None,
     ) -> list[models.RevenueItem]:
         """Revenue by period.
 
@@ -5184,7 +5244,17 @@ class AsyncOperations(ABC):
         """
         return await self._call(
             _REPORT_REVENUE,
-            Call(path={}, query={"from": from_, "to": to, "granularity": granularity, "currency": currency, "tz": tz}),
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "granularity": granularity,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
         )
 
     async def report_revenue_by_tenant(
@@ -5196,6 +5266,7 @@ class AsyncOperations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> list[models.TenantRevenueItem]:
         """Revenue of every tenant.
 
@@ -5208,7 +5279,15 @@ class AsyncOperations(ABC):
             _REPORT_REVENUE_BY_TENANT,
             Call(
                 path={},
-                query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit, "cursor": cursor},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "currency": currency,
+                    "tz": tz,
+                    "limit": limit,
+                    "cursor": cursor,
+                    "locale": locale,
+                },
             ),
         )
 
@@ -5220,11 +5299,15 @@ class AsyncOperations(ABC):
         currency: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> AsyncIterator[models.TenantRevenueItem]:
         """Yield what `report_revenue_by_tenant` lists, page after page."""
         return self._items(
             _REPORT_REVENUE_BY_TENANT,
-            Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit}),
+            Call(
+                path={},
+                query={"from": from_, "to": to, "currency": currency, "tz": tz, "limit": limit, "locale": locale},
+            ),
         )
 
     async def report_statement(
@@ -5237,6 +5320,7 @@ class AsyncOperations(ABC):
         tz: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        locale: str | None = None,
     ) -> models.StatementBody:
         """Account statement.
 
@@ -5257,6 +5341,7 @@ class AsyncOperations(ABC):
                     "tz": tz,
                     "limit": limit,
                     "cursor": cursor,
+                    "locale": locale,
                 },
             ),
         )
@@ -5270,17 +5355,32 @@ class AsyncOperations(ABC):
         to: str | None = None,
         tz: str | None = None,
         limit: int | None = None,
+        locale: str | None = None,
     ) -> AsyncIterator[models.StatementItem]:
         """Yield what `report_statement` lists, page after page."""
         return self._items(
             _REPORT_STATEMENT,
             Call(
                 path={},
-                query={"account": account, "currency": currency, "from": from_, "to": to, "tz": tz, "limit": limit},
+                query={
+                    "account": account,
+                    "currency": currency,
+                    "from": from_,
+                    "to": to,
+                    "tz": tz,
+                    "limit": limit,
+                    "locale": locale,
+                },
             ),
         )
 
-    async def report_trial_balance(self, *, as_of: str | None = None, tz: str | None = None) -> models.TrialBalanceBody:
+    async def report_trial_balance(
+        self,
+        *,
+        as_of: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.TrialBalanceBody:
         """Trial balance.
 
         Every account at one instant of record: in each currency debits equal credits. From the books themselves, as
@@ -5288,7 +5388,9 @@ class AsyncOperations(ABC):
 
         Needs the permission `ledger:read`.
         """
-        return await self._call(_REPORT_TRIAL_BALANCE, Call(path={}, query={"as_of": as_of, "tz": tz}))
+        return await self._call(
+            _REPORT_TRIAL_BALANCE, Call(path={}, query={"as_of": as_of, "tz": tz, "locale": locale})
+        )
 
     async def resolve_discrepancy(
         self,

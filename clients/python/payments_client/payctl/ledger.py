@@ -68,6 +68,7 @@ def statement(client: Client, *, account: str, currency: str, from_: str | None,
 @click.option("--from", "from_", help="From this date or instant of record.")
 @click.option("--to", help="Until this date or instant.")
 @click.option("--tz", help="The time zone of dates: America/Sao_Paulo.")
+@click.option("--locale", help="Of a csv: whose spreadsheets read it, pt-BR for example.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else it is printed.")
 def export(client: Client, *, output: Path | None, **arguments: str | None) -> None:
     """Write the whole journal as a file: every entry, oldest first."""

@@ -12,16 +12,25 @@ from libs.common.contracts import ledger_reports as contract
 from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
 from libs.common.money import UnsupportedCurrency, is_known_currency
 from services.api.books.routes.parameters import CURSOR, FROM_TO, LIVE, TZ, all_pages, limited
-from services.api.books.schemas import reports as shapes
+from services.api.books.schemas import records as shapes
 from services.api.books.schemas.plain_text import JournalText, TextFormat
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
-from services.api.http.tables import FORMAT, csv_answer, file_answer, named_format, wants_csv
+from services.api.http.tables import (
+    FORMAT,
+    LOCALE,
+    chosen_locale,
+    csv_answer,
+    file_answer,
+    named_format,
+    sheet_of,
+    wants_csv,
+)
 
-_READ = "ledger:read"
+_READ, _PAYMENTS = "ledger:read", "payments:read"
 LINES, LINES_MAX = 200, 1000
 ENTRIES, ENTRIES_MAX = 200, 500
 
@@ -37,6 +46,7 @@ class RecordReports(Resource):
     """Reports of what stands in the books, line by line."""
 
     ask: Ask
+    payments_of: shapes.PaymentsOf
 
     @operation(
         "GET",
@@ -61,13 +71,14 @@ class RecordReports(Resource):
             limited("Lines", LINES, LINES_MAX),
             CURSOR,
             FORMAT,
+            LOCALE,
         ),
         refusals=(QueryInvalid, AccountUnknown, UnsupportedCurrency),
         csv=True,
     )
     async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
+        as_csv, zone, locale = wants_csv(request, query), query.zone(), chosen_locale(query)
         account, currency = query.text("account", length_max=64), query.currency()
         if account is None:
             raise wrong("account", "is required")
@@ -85,16 +96,18 @@ class RecordReports(Resource):
             cursor=query.cursor(),
         )
         first = await self.ask(requested)
-        body = shapes.statement_body(first)
+        body = shapes.statement_body(first, await self._payments(caller, first.lines))
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
                 yield [shapes.edge_row("opening", requested.posted_from, body.opening_balance, currency)]
                 async for page in all_pages(self.ask, requested, first):
-                    yield shapes.statement_rows(shapes.statement_body(page).lines, currency)
+                    payments = await self._payments(caller, page.lines)
+                    yield shapes.statement_rows(shapes.statement_body(page, payments).lines, currency)
                 yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
 
-            return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages())
+            sheet = sheet_of(locale, sums=("debit", "credit"), as_of=self.clock.now())
+            return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages(), sheet=sheet)
         link = query.link(body.next_cursor)
         return json_answer(body, headers=link)
 
@@ -108,14 +121,14 @@ class RecordReports(Resource):
         tags=["reports"],
         answer=shapes.JournalBody,
         permission=_READ,
-        query=(*FROM_TO, TZ, limited("Entries", ENTRIES, ENTRIES_MAX), CURSOR, _JOURNAL_FORMAT),
+        query=(*FROM_TO, TZ, limited("Entries", ENTRIES, ENTRIES_MAX), CURSOR, _JOURNAL_FORMAT, LOCALE),
         refusals=(QueryInvalid,),
         csv=True,
         plain_text=True,
     )
     async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        zone = query.zone()
+        zone, locale = query.zone(), chosen_locale(query)
         text_format = named_format(query, TextFormat)
         as_csv = text_format is None and wants_csv(request, query)
         is_whole = as_csv or text_format is not None
@@ -130,13 +143,14 @@ class RecordReports(Resource):
         if text_format is not None:
             written = JournalText(TextFormat(text_format), zone=zone)
             # Before the answer begins, so that what cannot be written is a refusal.
-            begun = written.begin(_notes(requested, zone, now=self.clock.now())) + written.page(first.entries)
+            begun = written.begin(_notes(requested, zone, now=self.clock.now()))
+            begun += written.page(first.entries, await self._payments(caller, first.entries))
 
             async def parts() -> AsyncIterator[bytes]:
                 yield begun.encode()
                 async for page in all_pages(self.ask, requested, first):
                     if page is not first:
-                        yield written.page(page.entries).encode()
+                        yield written.page(page.entries, await self._payments(caller, page.entries)).encode()
                 yield written.end().encode()
 
             return file_answer(f"journal.{text_format}", parts(), media_type="text/plain")
@@ -144,14 +158,25 @@ class RecordReports(Resource):
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
                 async for page in all_pages(self.ask, requested, first):
-                    yield shapes.journal_rows(page.entries)
+                    yield shapes.journal_rows(page.entries, await self._payments(caller, page.entries))
 
-            return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages())
+            sheet = sheet_of(locale, sums=("debit", "credit"), as_of=self.clock.now())
+            return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages(), sheet=sheet)
+        payments = await self._payments(caller, first.entries)
         body = shapes.JournalBody(
-            data=[shapes.journal_item(entry) for entry in first.entries], next_cursor=first.next_cursor
+            data=[shapes.journal_item(entry, payments) for entry in first.entries], next_cursor=first.next_cursor
         )
         link = query.link(first.next_cursor)
         return json_answer(body, headers=link)
+
+    async def _payments(
+        self, caller: Caller, rows: Iterable[contract.JournalRecord | contract.StatementLine]
+    ) -> shapes.Payments:
+        """Read whose payments the rows are, for a caller who may read payments."""
+        if _PAYMENTS not in caller.principal.perms:
+            return shapes.NO_PAYMENTS
+        ids = {row.payment_intent_id for row in rows if row.payment_intent_id is not None}
+        return await self.payments_of(caller.tenant_id, ids)
 
 
 def _notes(requested: contract.ReportJournal, zone: ZoneInfo, *, now: datetime) -> list[tuple[str, str]]:

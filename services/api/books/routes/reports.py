@@ -28,7 +28,7 @@ from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
-from services.api.http.tables import FORMAT, csv_answer, one_page, wants_csv
+from services.api.http.tables import FORMAT, LOCALE, chosen_locale, csv_answer, one_page, sheet_of, wants_csv
 
 _READ, _WRITE = "ledger:read", "admin:write"
 TENANTS, TENANTS_MAX = 200, 1000
@@ -58,6 +58,7 @@ class RevenueReports(Resource):
             CURRENCY,
             TZ,
             FORMAT,
+            LOCALE,
         ),
         refusals=(QueryInvalid,),
         csv=True,
@@ -65,7 +66,7 @@ class RevenueReports(Resource):
     )
     async def report_revenue(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
+        as_csv, zone, locale = wants_csv(request, query), query.zone(), chosen_locale(query)
         found = await self.ask(
             contract.ReportRevenue(
                 tenant_id=caller.tenant_id,
@@ -79,7 +80,9 @@ class RevenueReports(Resource):
         items = [shapes.revenue_item(row, zone) for row in found.rows]
         age = _age(found.refreshed_at, self.clock)
         if as_csv:
-            return csv_answer("revenue", shapes.REVENUE_COLUMNS, one_page(shapes.rows_of(items)), headers=age)
+            sheet = sheet_of(locale, sums=shapes.REVENUE_SUMS, as_of=found.refreshed_at)
+            rows = one_page(shapes.rows_of(items))
+            return csv_answer("revenue", shapes.REVENUE_COLUMNS, rows, headers=age, sheet=sheet)
         return json_answer(items, headers=age)
 
     @operation(
@@ -92,7 +95,7 @@ class RevenueReports(Resource):
         tags=["reports"],
         answer=list[shapes.TenantRevenueItem],
         permission=_READ,
-        query=(*FROM_TO, CURRENCY, TZ, limited("Tenants", TENANTS, TENANTS_MAX), CURSOR, FORMAT),
+        query=(*FROM_TO, CURRENCY, TZ, limited("Tenants", TENANTS, TENANTS_MAX), CURSOR, FORMAT, LOCALE),
         refusals=(QueryInvalid, OperatorRequired),
         csv=True,
         aged=True,
@@ -100,7 +103,7 @@ class RevenueReports(Resource):
     )
     async def report_revenue_by_tenant(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
+        as_csv, zone, locale = wants_csv(request, query), query.zone(), chosen_locale(query)
         requested = contract.ReportRevenueByTenant(
             posted_from=query.begin(zone=zone),
             posted_until=query.end(zone=zone),
@@ -116,7 +119,8 @@ class RevenueReports(Resource):
                 async for page in all_pages(self.ask, requested, first):
                     yield shapes.rows_of(shapes.tenant_item(row) for row in page.rows)
 
-            return csv_answer("revenue-by-tenant", shapes.TENANT_COLUMNS, pages(), headers=headers)
+            sheet = sheet_of(locale, sums=shapes.REVENUE_SUMS, as_of=first.refreshed_at)
+            return csv_answer("revenue-by-tenant", shapes.TENANT_COLUMNS, pages(), headers=headers, sheet=sheet)
         if first.next_cursor:
             headers["Link"] = next_link(query.given, first.next_cursor)
         return json_answer([shapes.tenant_item(row) for row in first.rows], headers=headers)
@@ -158,14 +162,14 @@ class BalanceReports(Resource):
         tags=["reports"],
         answer=list[shapes.AccountBalanceItem],
         permission=_READ,
-        query=(*FROM_TO, CURRENCY, TZ, FORMAT),
+        query=(*FROM_TO, CURRENCY, TZ, FORMAT, LOCALE),
         refusals=(QueryInvalid,),
         csv=True,
         aged=True,
     )
     async def report_account_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        as_csv, zone = wants_csv(request, query), query.zone()
+        as_csv, zone, locale = wants_csv(request, query), query.zone(), chosen_locale(query)
         found = await self.ask(
             contract.ReportBalances(
                 tenant_id=caller.tenant_id,
@@ -177,7 +181,9 @@ class BalanceReports(Resource):
         items = [shapes.balance_item(balance) for balance in found.balances]
         age = _age(found.refreshed_at, self.clock)
         if as_csv:
-            return csv_answer("account-balances", shapes.BALANCE_COLUMNS, one_page(shapes.rows_of(items)), headers=age)
+            sheet = sheet_of(locale, sums=shapes.BALANCE_SUMS, as_of=found.refreshed_at)
+            rows = one_page(shapes.rows_of(items))
+            return csv_answer("account-balances", shapes.BALANCE_COLUMNS, rows, headers=age, sheet=sheet)
         return json_answer(items, headers=age)
 
     @operation(
@@ -197,17 +203,20 @@ class BalanceReports(Resource):
             ),
             TZ,
             FORMAT,
+            LOCALE,
         ),
         csv=True,
     )
     async def report_trial_balance(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        as_csv = wants_csv(request, query)
+        as_csv, locale = wants_csv(request, query), chosen_locale(query)
         as_of = query.end("as_of", zone=query.zone())
         found = await self.ask(contract.ReportTrialBalance(tenant_id=caller.tenant_id, as_of=as_of))
         body = shapes.trial_balance_body(found)
         if as_csv:
-            return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, one_page(shapes.rows_of(body.accounts)))
+            sheet = sheet_of(locale, sums=shapes.TRIAL_SUMS, as_of=found.as_of)
+            rows = one_page(shapes.rows_of(body.accounts))
+            return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, rows, sheet=sheet)
         return json_answer(body)
 
 

@@ -15,6 +15,7 @@ from libs.common.contracts.ledger import AccountType, Side
 from libs.common.contracts.ledger_reports import JournalLine, JournalRecord
 from libs.common.errors import Unavailable
 from libs.common.money import format_minor
+from services.api.books.schemas.records import NO_PAYMENTS, NOBODY, Payments
 
 _ROOTS = {
     AccountType.ASSET: "Assets",
@@ -83,19 +84,23 @@ class JournalText:
         head.append('option "title" "Journal"' if self._is_beancount else "decimal-mark .")
         return "\n".join([*head, "", ""])
 
-    def page(self, entries: Iterable[JournalRecord]) -> str:
+    def page(self, entries: Iterable[JournalRecord], payments: Payments = NO_PAYMENTS) -> str:
         """Write entries, each after the accounts that are in use for the first time.
+
+        Args:
+            entries: of one page.
+            payments: whose payments they are, as far as the reader may know.
 
         Raises:
             Unavailable: where the ledger does not yet name the types of accounts.
         """
-        return "".join(f"{line}\n" for entry in entries for line in self._entry(entry))
+        return "".join(f"{line}\n" for entry in entries for line in self._entry(entry, payments))
 
     def end(self) -> str:
         """Write what stands after the last entry: a file that was cut off does not have it."""
         return f"; entries: {self._count}\n"
 
-    def _entry(self, entry: JournalRecord) -> Iterator[str]:
+    def _entry(self, entry: JournalRecord, payments: Payments) -> Iterator[str]:
         self._count += 1
         on = entry.posted_at.astimezone(self._zone).date()
         names = [_name(line) for line in entry.lines]
@@ -107,7 +112,7 @@ class JournalText:
         else:
             # With a code in front, no text is taken for a mark or a code.
             yield f"{on.isoformat()} * ({_hledger(entry.number or '')}) {_hledger(words)}"
-        yield from self._metadata(_facts(entry))
+        yield from self._metadata(_facts(entry, payments))
         for line, name in zip(entry.lines, names, strict=True):
             signed = line.amount_minor if line.side is Side.DEBIT else -line.amount_minor
             amount = format_minor(signed, line.currency)
@@ -136,7 +141,8 @@ def _name(line: JournalLine) -> str:
     return account_name(line.account_type, line.account)
 
 
-def _facts(entry: JournalRecord) -> list[tuple[str, str]]:
+def _facts(entry: JournalRecord, payments: Payments) -> list[tuple[str, str]]:
+    order_id, customer_ref = payments.get(entry.payment_intent_id or NOBODY, (None, None))
     effective_at = entry.effective_at or entry.occurred_at
     facts = [
         ("entry", str(entry.id)),
@@ -147,6 +153,8 @@ def _facts(entry: JournalRecord) -> list[tuple[str, str]]:
         ("effective", iso(effective_at)),
         ("reverses", entry.reverses and str(entry.reverses)),
         ("payment", entry.payment_intent_id and str(entry.payment_intent_id)),
+        ("order", order_id),
+        ("customer", customer_ref),
         ("conversion", entry.conversion_id and str(entry.conversion_id)),
         ("author", entry.made_by),
         ("approver", entry.approved_by),

@@ -1,8 +1,7 @@
 """What reports look like to clients: amounts as decimal strings, as JSON and as rows of a table."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,15 +10,11 @@ import msgspec
 from libs.common.clock import iso
 from libs.common.contracts.ledger import AccountBalance, AccountType, Side
 from libs.common.contracts.ledger_reports import (
-    JournalRecord,
     RevenueRow,
-    StatementLine,
-    StatementPage,
     TrialBalance,
     TrialBalanceRow,
 )
 from libs.common.money import format_minor
-from services.api.books.schemas.entries import EntryLineBody
 
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 _TOTAL = msgspec.Meta(description="Credits to revenue; the same as `gross`.")
@@ -96,53 +91,6 @@ class TrialBalanceBody(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     accounts: list[TrialBalanceItem]
     totals: list[TrialBalanceTotal]
-
-
-class StatementItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One posting on the account."""
-
-    posted_at: str
-    occurred_at: str
-    entry_id: str
-    kind: str
-    description: str | None
-    payment_intent_id: str | None
-    side: Side
-    amount: str
-    balance: Annotated[str, msgspec.Meta(description="Right after it; positive in the account's normal direction.")]
-
-
-class StatementBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened on one account in one currency: the opening balance and the lines make the closing balance."""
-
-    account: str
-    label: str
-    account_type: AccountType
-    normal_side: Side
-    currency: str
-    opening_balance: Annotated[str, msgspec.Meta(description="Before the period, on every page.")]
-    closing_balance: Annotated[str, msgspec.Meta(description="At the end of the period, on every page.")]
-    lines: list[StatementItem]
-    next_cursor: str | None
-
-
-class JournalItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the journal."""
-
-    id: str
-    posted_at: str
-    occurred_at: str
-    kind: str
-    description: str | None
-    payment_intent_id: str | None
-    lines: list[EntryLineBody]
-
-
-class JournalBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the journal, oldest first."""
-
-    data: list[JournalItem]
-    next_cursor: str | None
 
 
 class RefreshBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,108 +182,15 @@ def _trial_item(row: TrialBalanceRow) -> TrialBalanceItem:
     )
 
 
-def statement_body(page: StatementPage) -> StatementBody:
-    """Show a page of a statement; balances are positive in the account's normal direction."""
-    normal_side = Side.DEBIT if page.account_type in _DEBIT_SIDE else Side.CREDIT
-
-    def balance(debits_minor: int, credits_minor: int) -> str:
-        net = debits_minor - credits_minor
-        return format_minor(net if normal_side is Side.DEBIT else -net, page.currency)
-
-    def item(line: StatementLine) -> StatementItem:
-        return StatementItem(
-            posted_at=iso(line.posted_at),
-            occurred_at=iso(line.occurred_at),
-            entry_id=str(line.entry_id),
-            kind=line.kind,
-            description=line.description,
-            payment_intent_id=None if line.payment_intent_id is None else str(line.payment_intent_id),
-            side=line.side,
-            amount=format_minor(line.amount_minor, page.currency),
-            balance=balance(line.debits_after_minor, line.credits_after_minor),
-        )
-
-    return StatementBody(
-        account=page.account,
-        label=page.label,
-        account_type=page.account_type,
-        normal_side=normal_side,
-        currency=page.currency,
-        opening_balance=balance(page.opening_debits_minor, page.opening_credits_minor),
-        closing_balance=balance(page.closing_debits_minor, page.closing_credits_minor),
-        lines=[item(line) for line in page.lines],
-        next_cursor=page.next_cursor,
-    )
-
-
-def journal_item(entry: JournalRecord) -> JournalItem:
-    """Show one entry of the journal."""
-    return JournalItem(
-        id=str(entry.id),
-        posted_at=iso(entry.posted_at),
-        occurred_at=iso(entry.occurred_at),
-        kind=entry.kind,
-        description=entry.description,
-        payment_intent_id=None if entry.payment_intent_id is None else str(entry.payment_intent_id),
-        lines=[
-            EntryLineBody(
-                side=line.side,
-                account=line.account,
-                amount=format_minor(line.amount_minor, line.currency),
-                currency=line.currency,
-            )
-            for line in entry.lines
-        ],
-    )
-
-
 REVENUE_COLUMNS = tuple(RevenueItem.__struct_fields__)
 TENANT_COLUMNS = tuple(TenantRevenueItem.__struct_fields__)
 BALANCE_COLUMNS = tuple(AccountBalanceItem.__struct_fields__)
 TRIAL_COLUMNS = tuple(TrialBalanceItem.__struct_fields__)
-STATEMENT_COLUMNS = (
-    *("posted_at", "occurred_at", "entry_id", "kind", "description", "payment_intent_id"),
-    *("debit", "credit", "balance", "currency"),
-)
-JOURNAL_COLUMNS = (
-    *("entry_id", "posted_at", "occurred_at", "kind", "description", "payment_intent_id"),
-    *("account", "label", "debit", "credit", "currency"),
-)
+REVENUE_SUMS = ("total", "gross", "reversals", "refunds", "net")
+BALANCE_SUMS = ("debits_total", "credits_total", "balance")
+TRIAL_SUMS = ("debits_total", "credits_total", "debit_balance", "credit_balance")
 
 
 def rows_of(items: Iterable[msgspec.Struct]) -> list[Sequence[str]]:
     """Lay structs of texts out as rows, one column per member."""
     return [[str(getattr(item, name)) for name in item.__struct_fields__] for item in items]
-
-
-def statement_rows(lines: Iterable[StatementItem], currency: str) -> Iterator[Sequence[str]]:
-    """Lay a statement's lines out as rows, debits and credits apart."""
-    for line in lines:
-        yield (
-            *(line.posted_at, line.occurred_at, line.entry_id, line.kind, line.description or ""),
-            line.payment_intent_id or "",
-            *_apart(line.side, line.amount),
-            *(line.balance, currency),
-        )
-
-
-def edge_row(what: str, at: datetime | None, balance: str, currency: str) -> Sequence[str]:
-    """Lay an opening or closing balance out as a row."""
-    return ("" if at is None else iso(at), "", "", what, "", "", "", "", balance, currency)
-
-
-def journal_rows(entries: Iterable[JournalRecord]) -> Iterator[Sequence[str]]:
-    """Lay entries out as rows, one per line, debits and credits apart."""
-    for entry in entries:
-        shown = journal_item(entry)
-        for line, labelled in zip(shown.lines, entry.lines, strict=True):
-            yield (
-                *(shown.id, shown.posted_at, shown.occurred_at, shown.kind, shown.description or ""),
-                *(shown.payment_intent_id or "", line.account, labelled.label),
-                *_apart(line.side, line.amount),
-                line.currency,
-            )
-
-
-def _apart(side: Side, amount: str) -> tuple[str, str]:
-    return (amount, "") if side is Side.DEBIT else ("", amount)

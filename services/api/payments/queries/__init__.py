@@ -9,6 +9,7 @@ from services.api.payments.queries.intents import (
     disputes_of,
     get,
     numbered_page,
+    references,
     refunds_of,
     timeline,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "get",
     "numbered_page",
     "payment_facts",
+    "references",
     "refunds_of",
     "timeline",
 ]

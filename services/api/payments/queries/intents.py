@@ -1,6 +1,6 @@
 """Payment intents, one or a list of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
@@ -95,6 +95,13 @@ async def disputes_of(database: Database, tenant_id: str, intent_id: UUID) -> li
 async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:
     """Read the intent that a charge request of this order created, if there is one."""
     return await intents.page(database, tenant_id, IntentFilter(order_id=order_id), limit=1)
+
+
+async def references(
+    database: Database, tenant_id: str, ids: Collection[UUID]
+) -> Mapping[UUID, tuple[str | None, str]]:
+    """Return the order and the merchant's reference of the customer of some payments, those of one page at most."""
+    return await intents.references(database, tenant_id, ids) if ids else {}
 
 
 async def numbered_page(

@@ -1,6 +1,6 @@
 """The SQL of payment intents: created, changed and read, each together with the key, the audit line and the messages it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -180,6 +180,19 @@ async def get_with_key(
     """Read one intent and what is kept under the key of `claim`, in one round trip."""
     row = await _GET_WITH_KEY.fetchrow(database, intent_id=intent_id, claim=claim)
     return None if row is None else (intent_of(row), key_of(row))
+
+
+# By the primary key, for the payments on a page of somebody else's rows.
+_REFERENCES = Statement("""
+SELECT id, order_id, customer_ref FROM payment_intents WHERE tenant_id = :tenant_id AND id = ANY(:ids::uuid[])
+""")
+
+
+async def references(database: Database, tenant_id: str, ids: Collection[UUID]) -> dict[UUID, tuple[str | None, str]]:
+    """Read the order and the merchant's reference of the customer of some of a tenant's payments; unknown ones are left out."""
+    async with database.connection() as connection:
+        rows = await _REFERENCES.fetch(connection, tenant_id=tenant_id, ids=list(ids))
+    return {row["id"]: (row["order_id"], row["customer_ref"]) for row in rows}
 
 
 async def lock(tx: Connection, ids: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], PaymentIntent]:

@@ -1,6 +1,6 @@
 """Reading the books as an accountant does: trial balance, account statement, general journal. Always from the books."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -82,8 +82,8 @@ async def standing_before(
 # The page is cut along `uq_postings_posted_at` before anything is joined. `from_at` repeats a part of `after_at`, and
 # lets the index begin at the right place.
 _STATEMENT_LINES = Statement("""
-SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, e.payment_intent_id, p.side,
-p.amount_minor, p.debits_after_minor, p.credits_after_minor
+SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, m.made_by, m.approved_by,
+e.payment_intent_id, e.chain, e.sequence, e.position, p.side, p.amount_minor, p.debits_after_minor, p.credits_after_minor
 FROM (SELECT * FROM postings WHERE tenant_id = :account.tenant_id AND account_id = :account.id
   AND currency = :currency::bpchar
 AND posted_at >= coalesce(:from_at::timestamptz, '-infinity') AND posted_at <= :until
@@ -116,17 +116,22 @@ async def statement_lines(
         after_version=0 if after is None else after[1],
         limit=limit,
     )
-    return [(row["version"], _statement_line(row)) for row in rows]
+    conversions = await _conversions_of(connection, account.tenant_id, [(row["entry_id"], row["kind"]) for row in rows])
+    return [(row["version"], _statement_line(row, conversions)) for row in rows]
 
 
-def _statement_line(row: asyncpg.Record) -> StatementLine:
+def _statement_line(row: asyncpg.Record, conversions: Mapping[UUID, UUID]) -> StatementLine:
     return StatementLine(
         posted_at=row["posted_at"],
         occurred_at=row["occurred_at"],
         entry_id=row["entry_id"],
         kind=row["kind"],
+        number=_number(row),
         description=row["description"],
+        made_by=row["made_by"],
+        approved_by=row["approved_by"],
         payment_intent_id=row["payment_intent_id"],
+        conversion_id=conversions.get(row["entry_id"]),
         side=Side(row["side"]),
         amount_minor=row["amount_minor"],
         debits_after_minor=row["debits_after_minor"],
@@ -165,7 +170,7 @@ async def journal(
         limit=limit,
     )
     found = _records(rows)
-    conversions = await _conversions_of(connection, tenant_id, found)
+    conversions = await _conversions_of(connection, tenant_id, [(each.id, each.kind) for each in found])
     return [msgspec.structs.replace(each, conversion_id=conversions.get(each.id)) for each in found]
 
 
@@ -176,9 +181,11 @@ JOIN conversions AS c ON c.tenant_id = :tenant_id AND c.id BETWEEN within.first_
 """)
 
 
-async def _conversions_of(connection: Connection, tenant_id: str, records: Sequence[JournalRecord]) -> dict[UUID, UUID]:
-    """Find the conversion of each entry that is one side of such an exchange."""
-    sides = [record.id.int for record in records if record.kind in _SIDES]
+async def _conversions_of(
+    connection: Connection, tenant_id: str, entries: Iterable[tuple[UUID, str]]
+) -> dict[UUID, UUID]:
+    """Find the conversion of each entry, given with its kind, that is one side of such an exchange."""
+    sides = [entry_id.int for entry_id, kind in entries if kind in _SIDES]
     if not sides:
         return {}
     rows = await _CONVERSIONS.fetch(
@@ -188,6 +195,11 @@ async def _conversions_of(connection: Connection, tenant_id: str, records: Seque
         last_ids=[UUID(int=number | _AFTER_TIME) for number in sides],
     )
     return {derived_id(row["id"], kind): row["id"] for row in rows for kind in _SIDES}
+
+
+def _number(row: asyncpg.Record) -> str:
+    # Begins with a letter: spreadsheets take three numbers for a date.
+    return f"c{row['chain']}-{row['sequence']}-{row['position']}"
 
 
 def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
@@ -200,7 +212,7 @@ def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
                     posted_at=row["posted_at"],
                     occurred_at=row["occurred_at"],
                     kind=row["kind"],
-                    number=f"c{row['chain']}-{row['sequence']}-{row['position']}",
+                    number=_number(row),
                     effective_at=row["effective_at"],
                     reverses=row["reverses"],
                     description=row["description"],

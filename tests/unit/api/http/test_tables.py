@@ -2,10 +2,13 @@
 
 import csv
 import io
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
-from services.api.http.tables import csv_rows
+from services.api.http.tables import csv_answer, csv_rows, one_page, sheet_of
 
 
 def read(raw: bytes) -> list[list[str]]:
@@ -47,3 +50,31 @@ def test_no_cell_of_another_separator_begins_a_formula(text: str, shown: str) ->
 )
 def test_amounts_and_plain_texts_stay_as_they_are(text: str) -> None:
     assert read(csv_rows([[text, "z"]])) == [[text, "z"]]
+
+
+ROWS = (("=a;b", "1.10", "0.00", "BRL"), ("b\r\n;c", "-7.00", "1234567.89", "BRL"), ("c3-1-2", "", "70", "JPY"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "mark", "separator", "decimal"),
+    [(None, b"", ",", "."), ("pt-BR", BOM_UTF8, ";", ","), ("en-US", BOM_UTF8, ",", ".")],
+)
+async def test_a_sheet_is_written_as_its_locale_reads_it(
+    locale: str | None, mark: bytes, separator: str, decimal: str
+) -> None:
+    sheet = sheet_of(locale, sums=("debit", "credit"), as_of=datetime(2026, 11, 30, 12, tzinfo=UTC))
+    table = csv_answer("t", ("what", "debit", "credit", "currency"), one_page(ROWS), sheet=sheet)
+    assert isinstance(table.iterator, AsyncIterator)
+    raw = b"".join([part async for part in table.iterator if isinstance(part, bytes)])
+    assert raw.startswith(mark + b"what")
+    shown = [*csv.reader(io.StringIO(raw.removeprefix(BOM_UTF8).decode(), newline=""), delimiter=separator)]
+    expected = [
+        ["what", "debit", "credit", "currency"],
+        ["'=a;b", "1.10", "0.00", "BRL"],
+        ["b\r\n;c", "-7.00", "1234567.89", "BRL"],
+        ["c3-1-2", "", "70", "JPY"],
+    ]
+    if locale is not None:
+        expected += [["total", "-5.90", "1234567.89", "BRL"], ["total", "0", "70", "JPY"]]
+        expected += [["as of", "2026-11-30T12:00:00+00:00", "", ""]]
+    assert shown == [[*row[:1], *(text.replace(".", decimal) for text in row[1:])] for row in expected]
