@@ -42,6 +42,11 @@ PAYOUTS = (
     "DELETE FROM gateway.statement_lines WHERE import_id",
 )
 """By the payout: what the processor, the books and the bank have of it. The movement, the entry and the line bear its id."""
+ALONE = (
+    *(EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE),
+    *(EntryKind.PAYOUT_CREATED, EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_FAILED, EntryKind.PAYOUT_DEBITED),
+)
+"""Kinds of entries that belong to no payment. Each is posted once with nothing that it follows from; nothing else is there to be damaged too."""
 _AMOUNT = 15_050
 _APART = timedelta(days=6)
 """Between two payouts: no rule looks so far for a line."""
@@ -93,6 +98,7 @@ async def load_and_damage(
     for thing in things:
         for damage in thing.damages:
             await admin.execute(f"{damage} = $1", thing.id)
+    things += [await _alone(admin, tenant_id, kind, at) for kind in ALONE]
     await admin.execute("RESET session_replication_role")
     return things
 
@@ -168,6 +174,14 @@ async def _disputed(
     lost = {Role.DISPUTE_LOSSES: _AMOUNT, Role.DISPUTE_CLEARING: -_AMOUNT}
     await _book(admin, tenant_id, EntryKind.DISPUTE_LOST, dispute, lost, at, payment_intent_id=payment)
     return Thing(payment, damages, frozenset((str(payment), str(dispute), ref)))
+
+
+async def _alone(admin: asyncpg.Connection, tenant_id: str, kind: EntryKind, at: datetime) -> Thing:
+    """Post an entry of something that nobody knows."""
+    subject = new_id(at)
+    debits = {Role.GATEWAY_CLEARING: _AMOUNT, Role.PROCESSOR_PENDING: -_AMOUNT}
+    await _book(admin, tenant_id, kind, subject, debits, at)
+    return Thing(subject, (f"nothing has led to its entry '{kind}'",), frozenset((str(derived_id(subject, kind)),)))
 
 
 async def _bank(admin: asyncpg.Connection, tenant_id: str, at: datetime) -> UUID:
