@@ -17,8 +17,9 @@ from services.api.books.routes.accounts import Accounts
 from services.api.books.routes.entries import Entries
 from services.api.books.routes.exchange import ExchangeRates
 from services.api.books.routes.holds import Holds
-from services.api.books.routes.journal import Decisions, ManualEntries, Proposals, Settings
+from services.api.books.routes.journal import Decisions, ManualEntries, Proposals
 from services.api.books.routes.periods import Periods
+from services.api.books.routes.policies import ApprovalPolicies, PolicyDecisions, Settings
 from services.api.books.routes.records import RecordReports
 from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
@@ -64,6 +65,8 @@ RESOURCES: tuple[type[Resource], ...] = (
     Proposals,
     Decisions,
     Settings,
+    ApprovalPolicies,
+    PolicyDecisions,
     RevenueReports,
     BalanceReports,
     RecordReports,

@@ -31,6 +31,7 @@ from services.ledger.integrity import (
 from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
 from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, RequestArchivist
 from services.ledger.periods import PeriodConsumers, Periods
+from services.ledger.policies import Policies, PolicyConsumers, PolicyQueries
 from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
@@ -60,12 +61,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
         timeout_seconds=settings.reports.report_refresh_timeout_seconds,
     )
-    journal = Journal(
-        database,
-        clock=clock,
-        proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours),
-        cache=cache,
-    )
+    lifetime = timedelta(hours=settings.journal.proposal_lifetime_hours)
+    journal = Journal(database, clock=clock, proposal_lifetime=lifetime, cache=cache)
     for consumers in (
         AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
         PaymentConsumers(
@@ -89,6 +86,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             ExchangeQueries(database, clock=clock),
         ),
         ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
+        PolicyConsumers(Policies(database, clock=clock, lifetime=lifetime), PolicyQueries(database, clock=clock)),
         ReportConsumers(reports, ReportQueries(database, clock=clock)),
         IntegrityConsumers(reconciliation, verifier),
     ):
@@ -97,7 +95,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         name="ledger",
         place=settings.place,
         http=settings.http,
-        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from libs.common.setting_values import Port, between
-from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings, TracingSettings
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 
 
 class LedgerHttpSettings(HttpSettings, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How entries that people make get into the books."""
 
     proposal_lifetime_hours: Annotated[int, between(1, 8760)] = 168
-    """How long a proposal can be decided before it expires."""
+    """How long a proposal, of entries or of a policy, can be decided before it expires."""
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +59,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
     """How it exchanges messages."""
-    tracing: TracingSettings = TracingSettings()
-    """Where spans of traces go."""
     http: LedgerHttpSettings = LedgerHttpSettings()
     """Where it is checked."""
     reports: ReportSettings = ReportSettings()

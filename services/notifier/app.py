@@ -77,7 +77,6 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         name="notifier",
         place=settings.place,
         http=settings.http,
-        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

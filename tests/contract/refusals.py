@@ -35,6 +35,7 @@ REFUSED = {
     "journal.reject": "proposal_not_found",
     "line_matches.add": "line_match_invalid",
     "line_matches.undo": "line_match_not_found",
+    "policy.reject": "policy_change_decided",
     "reconciliation_periods.close": "reconciliation_period_open",
     "reconciliation_periods.get": "reconciliation_period_not_found",
     "replays.cancel": "webhook_replay_not_found",

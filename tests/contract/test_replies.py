@@ -45,6 +45,11 @@ LAST = (
     "imports.delete_source",
     "webhook_endpoints.delete",
     "journal.set_policy",
+    "policy.propose",
+    "policy.change",
+    "policy.changes",
+    "policy.approve",
+    "policy.reject",
     "periods.close",
 )
 """What ends them."""
@@ -56,6 +61,7 @@ FULL = {
     "gateway_configs.list",
     "imports.list",
     "imports.list_sources",
+    "policy.changes",
     "webhook_endpoints.list",
 }
 """Lists that have an item for it, whatever else goes on."""

@@ -245,6 +245,49 @@ async def test_a_tenant_may_demand_two_people(clerk: Client, chief: Client) -> N
     rejected = await chief.call("POST", f"/v1/ledger/proposals/{proposed.json['id']}/reject", {"reason": "no"})
     assert (rejected.json["status"], rejected.json["decision_reason"]) == ("rejected", "no")
     assert await entries_of(clerk) == 0
+    alone = await chief.call("PUT", "/v1/ledger/settings", {"manual_entries_need_approval": False})
+    assert (alone.status, alone.json["code"]) == (409, "approval_required")
+
+
+async def test_policy_is_changed_by_two_people(clerk: Client, chief: Client, platform: Platform, tenant: str) -> None:
+    assert (await clerk.call("GET", "/v1/ledger/policy")).json["rules"] == []
+    rule = {"kind": None, "account": "CASH", "role": None, "at_least": [{"currency": "BRL", "amount": "1000.00"}]}
+    body = {"reason": "The board", "rules": [{"account": "CASH", "at_least": [{"currency": "BRL", "amount": 1000}]}]}
+    assert (await clerk.call("POST", "/v1/ledger/policy/changes", body)).status == 403
+    key = uuid4().hex
+    first = await chief.call("POST", "/v1/ledger/policy/changes", body, key=key)
+    assert (first.status, first.json["status"], first.json["rules"]) == (201, "applied", [rule]), first.raw
+    assert (await chief.call("POST", "/v1/ledger/policy/changes", body, key=key)).json == first.json
+    for mode in ("atomic", "independent"):
+        small = await enter(chief, moved("CASH", "REVENUE", "999.99"), moved("CASH", "REVENUE", "1000.00"), mode=mode)
+        if mode == "atomic":
+            assert (small.status, small.json["code"]) == (409, "approval_required"), small.raw
+        else:
+            assert (small.json["posted"], small.json["results"][1]["code"]) == (1, "approval_required"), small.raw
+    wider = await chief.call("POST", "/v1/ledger/policy/changes", {"reason": "Too strict", "rules": []})
+    path = f"/v1/ledger/policy/changes/{wider.json['id']}"
+    alone = await chief.call("POST", f"{path}/approve")
+    assert (alone.status, alone.json["code"]) == (403, "self_approval")
+    other = person(platform, tenant, "other@example.com", CHIEF)
+    approved = await other.call("POST", f"{path}/approve", {"reason": "agreed"})
+    assert (approved.status, approved.json["status"]) == (200, "applied"), approved.raw
+    assert (await clerk.call("GET", path)).json == approved.json
+    policy = (await clerk.call("GET", "/v1/ledger/policy")).json
+    assert (policy["revision"], policy["changed_by"], policy["approved_by"]) == (
+        2,
+        "chief@example.com",
+        "other@example.com",
+    )
+    listed = (await clerk.call("GET", "/v1/ledger/policy/changes?status=applied")).json["data"]
+    assert [change["id"] for change in listed] == [wider.json["id"], first.json["id"]]
+    late = await other.call("POST", f"{path}/reject")
+    assert (late.status, late.json["code"]) == (409, "policy_change_decided")
+    unknown = await chief.call("POST", "/v1/ledger/policy/changes", {"reason": "r", "rules": [{"account": "NOWHERE"}]})
+    assert (unknown.status, unknown.json["errors"][0]["pointer"]) == (422, "/rules/0/account")
+    lines = (await chief.call("GET", "/v1/audit?action=ledger.approve_policy_change&outcome=success")).json["data"]
+    assert [(line["actor"], line["detail"]["made_by"]) for line in lines] == [
+        ("other@example.com", "chief@example.com")
+    ]
 
 
 async def test_what_cannot_be_posted_is_not_proposed(clerk: Client) -> None:

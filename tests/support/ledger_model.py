@@ -4,10 +4,18 @@ from collections import defaultdict
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind
+from libs.common.contracts.ledger_roles import Role
 from services.ledger.core import Account, Entry, Hold
 
 POSTED, REPLAYED, HELD = "posted", "replayed", "held"
+KINDS = {
+    EntryKind.MANUAL: RuleKind.MANUAL,
+    EntryKind.REVERSAL: RuleKind.REVERSAL,
+    EntryKind.HOLD_CAPTURE: RuleKind.HOLD,
+}
+"""What a person does by each kind of entry that is posted here."""
 
 type Key = tuple[UUID, str]
 """Account, currency."""
@@ -59,8 +67,10 @@ class Model:
         self.reversed: set[UUID] = set()
         self.lines: dict[UUID, Entry] = {}
         self.open_from: datetime | None = None
-        self.demands_two = False
-        """Whether what a person causes is refused where nobody else has approved it."""
+        self.rules: list[ApprovalRule] = []
+        """What is refused where a person causes it and nobody else has approved it."""
+        self.played: dict[Role, set[UUID]] = defaultdict(set)
+        """The accounts that play each role, or have played it."""
 
     def post(self, entry: Entry, *, now: datetime, captures: Hold | None = None, is_approved: bool = False) -> str:
         """Post an entry that a person causes, or capture a hold by one."""
@@ -68,7 +78,8 @@ class Model:
             if self.entries[entry.id] == entry.content:
                 return REPLAYED
             return "entry_conflict" if captures is None else "hold_resolved"
-        if self.demands_two and not is_approved:
+        touched = {line.account_id for line in entry.lines}
+        if not is_approved and self._demands_two(KINDS[entry.kind], touched, entry.amount_minor, entry.currency):
             return "approval_required"
         counts_at = entry.occurred_at
         if self.open_from is not None and counts_at < self.open_from:
@@ -112,7 +123,8 @@ class Model:
         """Set an amount aside."""
         if hold.id in self.holds:
             return HELD if self.holds[hold.id][0].is_same_promise_as(hold) else "hold_conflict"
-        if self.demands_two:
+        touched = {account_id for _, account_id in hold.sides}
+        if self._demands_two(RuleKind.HOLD, touched, hold.amount_minor, hold.currency):
             return "approval_required"
         for _, account_id in hold.sides:
             if (refusal := self._refusal((account_id, hold.currency))) is not None:
@@ -152,6 +164,18 @@ class Model:
                 for key, side, amount in lines:
                     sums[key][side is Side.CREDIT] += amount
         return {key: (debits, credits_) for key, (debits, credits_) in sums.items()}
+
+    def _demands_two(self, kind: RuleKind, touched: set[UUID], amount_minor: int, currency: str) -> bool:
+        codes = {self.accounts[account_id].code for account_id in touched if account_id in self.accounts}
+        for rule in self.rules:
+            if rule.kind not in (None, kind) or (rule.account is not None and rule.account not in codes):
+                continue
+            if rule.role is not None and not touched & self.played[rule.role]:
+                continue
+            least = {threshold.currency: threshold.at_least_minor for threshold in rule.thresholds}
+            if amount_minor >= least.get(currency, 1):
+                return True
+        return False
 
     def _refusal(self, key: Key) -> str | None:
         account = self.accounts.get(key[0])

@@ -23,18 +23,21 @@ from deploy.local import servers as local
 from libs.common.clock import ManualClock
 from libs.common.contracts import ledger_books as contract
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
-from libs.common.db import Database
+from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind, Threshold
+from libs.common.contracts.ledger_roles import Role
+from libs.common.db import Connection, Database
 from libs.common.errors import Rejected
 from libs.common.ids import derived_id, new_id
 from libs.common.observability.correlation import Correlation
-from services.ledger.accounts import open_accounts
+from services.ledger.accounts import RoleChange, add_role_change, hold_roles, open_accounts
 from services.ledger.balances.sql.effective import effective_balances, fold
 from services.ledger.core import Account, Entry, Hold, HoldState, Line
 from services.ledger.entries import EntryCommands
 from services.ledger.holds import HoldCommands
 from services.ledger.integrity import Verifier
-from services.ledger.manual_entries.sql.manual import set_policy
 from services.ledger.periods import Periods
+from services.ledger.policies.domain import stored_rules
+from services.ledger.policies.sql import StoredPolicy, add_policy, latest_policy
 from services.ledger.posting import Booking, Placing, Posted, PostingService, Releasing, Replayed
 from tests.support.databases import fresh_database
 from tests.support.ledger_model import HELD, POSTED, REPLAYED, Model
@@ -210,13 +213,52 @@ class Writer:
         await periods.close(contract.ClosePeriod(tenant_id=self.tenant_id, ends_before=ends_before, closed_by="proof"))
         self.model.open_from = ends_before
 
-    async def demand_two(self, database: Database, *, demanded: bool) -> None:
-        """Demand a second person from now on, or do not."""
+    async def change_policy(self, database: Database, *, demands: bool) -> None:
+        """Demand a second person for something else from now on, or for nothing; sometimes after a role has changed."""
+        chance = self._chance
+        rules = [self._rule() for _ in range(chance.choice((1, 1, 2, 3)))] if demands else []
+        codes = {account.code: account.id for account in self.model.accounts.values()}
         async with database.transaction() as tx:
-            await set_policy(
-                tx, self.tenant_id, needs_approval=demanded, changed_by="proof", changed_at=self._clock.now()
+            if chance.random() < 0.3:
+                await self._play(tx, Role.SUSPENSE, chance.choice(self._accounts))
+            before, _ = await latest_policy(tx, self.tenant_id)
+            policy = StoredPolicy(
+                tenant_id=self.tenant_id,
+                revision=1 if before is None else before.revision + 1,
+                changed_by="proof",
+                approved_by=None,
+                changed_at=self._clock.now(),
+                change_id=None,
             )
-        self.model.demands_two = demanded
+            await add_policy(tx, policy, stored_rules(rules, codes))
+        self.model.rules = rules
+
+    async def _play(self, tx: Connection, role: Role, account_id: UUID) -> None:
+        revision = (await hold_roles(tx, [self.tenant_id])).get(self.tenant_id, 0) + 1
+        change = RoleChange(
+            tenant_id=self.tenant_id,
+            revision=revision,
+            role=role,
+            account_id=account_id,
+            changed_at=self._clock.now(),
+            changed_by="proof",
+        )
+        await add_role_change(tx, change)
+        self.model.played[role].add(account_id)
+
+    def _rule(self) -> ApprovalRule:
+        chance = self._chance
+        of = chance.choice(("everything", "account", "role", "any", "any"))
+        currencies = chance.sample(CURRENCIES, chance.choice((0, 1, 3)))
+        thresholds = [Threshold(currency=currency, at_least_minor=chance.choice((50, 200))) for currency in currencies]
+        return ApprovalRule(
+            kind=None
+            if of == "everything"
+            else chance.choice((None, RuleKind.MANUAL, RuleKind.REVERSAL, RuleKind.HOLD)),
+            account=f"A{chance.randrange(len(self._accounts))}" if of == "account" else None,
+            role=Role.SUSPENSE if of == "role" else None,
+            thresholds=[] if of == "everything" else thresholds,
+        )
 
     async def compare(self, database: Database) -> None:
         """Compare every balance with the model's."""
@@ -296,7 +338,7 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
     holds = HoldCommands(two, services[1], clock=clock)
     for round_no in range(max(1, operations // (WRITERS * BURST))):
         for number, writer in enumerate(writers):
-            await writer.demand_two(one, demanded=(round_no + number) % 5 == 4)
+            await writer.change_policy(one, demands=(round_no + number) % 3 == 2)
         await asyncio.gather(*(writer.burst() for writer in writers))
         for writer in writers:
             await writer.reverse(entries)

@@ -2,8 +2,8 @@
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
-parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
-people enter). `api_facts` and `ledger_facts` are what reconciliation reads. `foreign` is what
+parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, `ledger_journal` (what
+people enter), and `ledger_policy` (what nobody does alone). `api_facts` and `ledger_facts` are what reconciliation reads. `foreign` is what
 other teams publish, which is in no registry.
 """
 
@@ -26,6 +26,7 @@ from libs.common.contracts import (
     ledger_facts,
     ledger_journal,
     ledger_money,
+    ledger_policy,
     ledger_reports,
     ledger_roles,
     notifier,
@@ -67,6 +68,7 @@ __all__ = [
     "ledger_facts",
     "ledger_journal",
     "ledger_money",
+    "ledger_policy",
     "ledger_reports",
     "ledger_roles",
     "notifier",

@@ -228,10 +228,45 @@ class QueryInvalid(Invalid):
 
 
 class ApprovalRequired(Conflict):
-    """The tenant lets nobody change its books alone: no entry, hold, reversal or conversion."""
+    """The tenant lets nobody do it alone: an entry, hold, reversal or conversion that a rule names, or a change of the rules."""
 
     code = "approval_required"
-    remedy = "Propose them: `POST /v1/ledger/proposals`."
+    remedy = "Propose it: `POST /v1/ledger/proposals`, or `POST /v1/ledger/policy/changes` for the rules."
+
+
+class PolicyInvalid(Invalid):
+    """The policy cannot be: it has too many rules, or a rule that contradicts itself."""
+
+    code = "policy_invalid"
+    remedy = FIX
+
+
+class PolicyChangeNotFound(NotFound):
+    """The tenant has no such change of its policy."""
+
+    code = "policy_change_not_found"
+    remedy = CHECK_ID
+
+
+class PolicyChangeConflict(Conflict):
+    """There is a change of the policy of this id with other content."""
+
+    code = "policy_change_conflict"
+    remedy = "Use a new id for a new change."
+
+
+class PolicyChangeDecided(Conflict):
+    """The change of the policy was decided otherwise, or nobody decided in time."""
+
+    code = "policy_change_decided"
+    remedy = "Propose the change again."
+
+
+class PolicyChangeOutdated(Conflict):
+    """The policy has changed since the change was proposed, so who decides would not decide about what was proposed."""
+
+    code = "policy_change_outdated"
+    remedy = "Look at the policy as it is now, and propose the change again."
 
 
 class ProposalNotFound(NotFound):

@@ -304,15 +304,15 @@ class ListProposals(Message, frozen=True, kw_only=True):
 
 
 class JournalPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant requires of entries that people make."""
+    """Whether a tenant lets nobody do anything in its books alone; `policy.get` has all that it demands."""
 
     manual_entries_need_approval: bool
-    """Whether they may only be proposed, and are posted once somebody else approves."""
+    """Whether entries may only be proposed, and are posted once somebody else approves."""
 
 
 @request("journal.policy", owner="ledger", published_by=("api",), reply=JournalPolicy, example={"tenant_id": _TENANT})
 class GetJournalPolicy(Message, frozen=True, kw_only=True):
-    """What does this tenant demand of entries that people make? Requested by the api."""
+    """Does this tenant let nobody do anything in its books alone? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -326,7 +326,7 @@ class GetJournalPolicy(Message, frozen=True, kw_only=True):
     example={"tenant_id": _TENANT, "changed_by": "admin@local", "manual_entries_need_approval": True},
 )
 class SetJournalPolicy(Message, frozen=True, kw_only=True):
-    """Change what a tenant requires of entries that people make. Requested by the api."""
+    """Demand a second person for everything, or for nothing. Requested by the api; refused where the policy demands anything."""
 
     tenant_id: str
     """The tenant."""

@@ -3,9 +3,7 @@
 from libs.common.contracts.ledger_journal import (
     ApproveProposal,
     EntriesPosted,
-    GetJournalPolicy,
     GetProposal,
-    JournalPolicy,
     ListProposals,
     PostEntries,
     Proposal,
@@ -13,7 +11,6 @@ from libs.common.contracts.ledger_journal import (
     ProposalPage,
     ProposeEntries,
     RejectProposal,
-    SetJournalPolicy,
 )
 from libs.common.messaging import Bus
 from services.ledger.manual_entries.commands import decide, post, propose
@@ -36,8 +33,6 @@ class ManualEntryConsumers:
         bus.answer(RejectProposal, self.on_reject_proposal)
         bus.answer(GetProposal, self.on_get_proposal)
         bus.answer(ListProposals, self.on_list_proposals)
-        bus.answer(GetJournalPolicy, self.on_get_journal_policy)
-        bus.answer(SetJournalPolicy, self.on_set_journal_policy)
 
     async def on_post_entries(self, request: PostEntries) -> EntriesPosted:
         """Post entries."""
@@ -62,11 +57,3 @@ class ManualEntryConsumers:
     async def on_list_proposals(self, request: ListProposals) -> ProposalPage:
         """List proposals."""
         return await self._queries.proposals(request)
-
-    async def on_get_journal_policy(self, request: GetJournalPolicy) -> JournalPolicy:
-        """Show whether a tenant's manual entries need approval."""
-        return await self._queries.policy(request)
-
-    async def on_set_journal_policy(self, request: SetJournalPolicy) -> JournalPolicy:
-        """Change whether a tenant's manual entries need approval."""
-        return await post.set_policy(self._journal, request)

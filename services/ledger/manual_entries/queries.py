@@ -1,11 +1,11 @@
-"""Reads about entries that people make: proposals, and what a tenant requires."""
+"""Reads about entries that people make: proposals."""
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_errors import ProposalNotFound, QueryInvalid
 from libs.common.db import Database
 from services.ledger.core import read_cursor, write_cursor
-from services.ledger.manual_entries.sql import manual, proposals
+from services.ledger.manual_entries.sql import proposals
 
 PROPOSALS_MAX = 200
 """Proposals on one page at most."""
@@ -54,9 +54,3 @@ class JournalQueries:
             proposals=page,
             next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > request.limit else None,
         )
-
-    async def policy(self, request: contract.GetJournalPolicy) -> contract.JournalPolicy:
-        """Return what a tenant requires of entries that people make."""
-        async with self._database.connection() as connection:
-            found = await manual.needs_approval(connection, request.tenant_id)
-        return contract.JournalPolicy(manual_entries_need_approval=found)

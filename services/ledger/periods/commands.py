@@ -1,9 +1,7 @@
 """Closing periods: later entries are kept out of earlier books."""
 
-import asyncio
 from contextlib import suppress
 from datetime import UTC, time
-from time import monotonic
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_books as contract
@@ -11,12 +9,7 @@ from libs.common.contracts.ledger_errors import PeriodInvalid
 from libs.common.db import Database
 from libs.common.errors import Unavailable
 from services.ledger.periods import sql
-
-_GROUPS_WAIT_SECONDS = 1.0
-"""How long whoever closes waits for the groups that began before; one that hangs does not hold them up for longer."""
-
-_GROUPS_LOOK_SECONDS = 0.01
-"""How often it looks whether they have ended."""
+from services.ledger.posting import earlier_groups_ended
 
 
 class Periods:
@@ -75,15 +68,8 @@ class Periods:
             if not closings:
                 return
             # A period that is read here is committed, so a group that begins after this look sees it.
-            groups = await sql.groups_in_progress(connection)
-            deadline = monotonic() + _GROUPS_WAIT_SECONDS
-            while groups:
-                if monotonic() >= deadline:
-                    raise Unavailable(
-                        "entries are being posted that began before the period was closed; again finishes it"
-                    )
-                await asyncio.sleep(_GROUPS_LOOK_SECONDS)
-                groups &= await sql.groups_in_progress(connection)
+            if not await earlier_groups_ended(connection):
+                raise Unavailable("entries are being posted that began before the period was closed; again finishes it")
             await sql.end_closings(connection, tenant_id, closings)
 
 

@@ -21,14 +21,6 @@ _LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('closing a peri
 _LOCK_TIMEOUT_MILLISECONDS = 1000
 """How long the second one waits: the first one writes a line and is done."""
 
-_GROUPS = """
-SELECT virtualtransaction FROM pg_locks
- WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND objsubid = 1
-   AND (classid::int8 << 32) + objid::int8 = x'636c6f7365'::int8
-   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-"""The transactions that are posting: those that hold the lock of the functions `lock_group` and `post_group`."""
-
 
 async def begin_closing(tx: Connection, tenant_id: str) -> None:
     """Keep others from closing a period of this tenant until the transaction ends.
@@ -71,7 +63,8 @@ async def write_period(tx: Connection, tenant_id: str, period: Period) -> None:
     await _WRITE_PERIOD.execute(tx, tenant_id=tenant_id, period=period)
 
 
-# Before `_GROUPS`: a period that is read here is committed, so a group that begins after that sees it.
+# Before it is looked which groups are in progress: a period that is read here is committed, so a group that begins after
+# that sees it.
 _IN_PROGRESS = Statement("SELECT ends_before FROM closings_under_way WHERE tenant_id = :tenant_id")
 
 
@@ -79,11 +72,6 @@ async def closings_in_progress(connection: Connection, tenant_id: str) -> list[d
     """List the closed periods of a tenant into which a group may still post."""
     rows = await _IN_PROGRESS.fetch(connection, tenant_id=tenant_id)
     return [row["ends_before"] for row in rows]
-
-
-async def groups_in_progress(connection: Connection) -> set[str]:
-    """Name the transactions that are posting at this moment; a name is not used twice."""
-    return {row["virtualtransaction"] for row in await connection.fetch(_GROUPS)}
 
 
 # By name: the groups of a period that was closed meanwhile have not been waited for.

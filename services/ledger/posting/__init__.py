@@ -27,7 +27,9 @@ from services.ledger.posting.domain.instructions import (
 from services.ledger.posting.locked import post_locked
 from services.ledger.posting.optimistic import post_optimistically
 from services.ledger.posting.service import CONTENTION_RETRIES_MAX, PostingService
+from services.ledger.posting.sql.approval import KnownPolicies
 from services.ledger.posting.sql.holds import HOLD_COLUMNS, holds_by_id, read_hold
+from services.ledger.posting.waiting import earlier_groups_ended
 
 __all__ = [
     "CONTENTION_RETRIES_MAX",
@@ -41,6 +43,7 @@ __all__ = [
     "Held",
     "HoldKey",
     "Instruction",
+    "KnownPolicies",
     "Outcome",
     "Placing",
     "Posted",
@@ -50,6 +53,7 @@ __all__ = [
     "Replayed",
     "count",
     "decide",
+    "earlier_groups_ended",
     "holds_by_id",
     "post_locked",
     "post_optimistically",

@@ -1,4 +1,4 @@
-"""What this process remembers of balances: as its last groups left them."""
+"""What this process remembers of balances, as its last groups left them, and of what tenants let nobody do alone."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ import msgspec
 
 from services.ledger.core import Balance
 from services.ledger.posting.domain.decision import BalanceKey
+from services.ledger.posting.sql.approval import KnownPolicies
 
 BALANCES_MAX = 20_000
 """Balances that are remembered; those that were not posted to for longest are forgotten."""
@@ -78,6 +79,8 @@ class BalanceCache:
         self._locking_left = 0
         self.lockings = 0
         """Groups of this process that lock balances at this moment."""
+        self.policies = KnownPolicies()
+        """What tenants let nobody do alone."""
 
     def recall(self, keys: Iterable[BalanceKey]) -> Recalled | None:
         """Return the balances of these keys as they should be; None when the group has to lock them."""

@@ -12,15 +12,14 @@ from typing import cast
 
 from libs.common.clock import Clock
 from libs.common.db import Connection
-from libs.common.observability import tracing
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache
-from services.ledger.posting.counting import record_group
 from services.ledger.posting.domain.decision import BalanceKey, Decision, ExistingEntry, decide
 from services.ledger.posting.domain.instructions import Booking, Instruction, Outcome, tenants_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
 from services.ledger.posting.publications import encoded
-from services.ledger.posting.sql import approval, groups, holds
+from services.ledger.posting.sql import groups, holds
+from services.ledger.posting.sql.approval import KnownPolicies
 
 GROUP_MAX = 500
 """Entries of one group at most: deciding and encoding more would keep the process from everything else."""
@@ -48,18 +47,23 @@ async def post_locked(
         return await _post_parts(tx, bookings, clock=clock, cache=cache)
     needs = Needs(bookings)
     with cache.locking(needs.balances) if cache is not None else nullcontext():
-        return outcomes_of(await lock_and_write(tx, bookings, needs, clock=clock))
+        return outcomes_of(await lock_and_write(tx, bookings, needs, clock=clock, cache=cache))
 
 
 async def lock_and_write(
-    tx: Connection, instructions: Sequence[Instruction], needs: Needs, *, clock: Clock
+    tx: Connection,
+    instructions: Sequence[Instruction],
+    needs: Needs,
+    *,
+    clock: Clock,
+    cache: BalanceCache | None = None,
 ) -> Decision:
     """Lock the balances of a group, decide it, and write it; inside the caller's transaction.
 
     Raises:
         asyncpg.SerializationError: as `post_locked`.
     """
-    begun, started_ns = time.perf_counter(), tracing.started()
+    begun = time.perf_counter()
     locked = await groups.lock_group(tx, needs.balances, needs.entries, needs.tenants)
     not_taken: set[BalanceKey] = set()
     balances = locked.balances
@@ -68,6 +72,7 @@ async def lock_and_write(
         new, not_taken = await groups.begin_balances(tx, missing)
         balances = balances | new
     alone = tenants_of_one_person(instructions)
+    policies = KnownPolicies() if cache is None else cache.policies
     decision = decide(
         instructions,
         balances=balances,
@@ -77,7 +82,7 @@ async def lock_and_write(
         holds=await holds.holds_by_id(tx, needs.holds) if needs.holds else {},
         not_taken=not_taken,
         # In the transaction that posts, whichever way it came here.
-        demanding=await approval.demanding(tx, alone) if alone else (),
+        policies=await policies.of(tx, alone) if alone else {},
         now=clock.now(),
     )
     if decision.balances:
@@ -87,8 +92,6 @@ async def lock_and_write(
     if decision.resolved:
         await holds.write_resolved(tx, list(decision.resolved.values()))
     metrics.observe_group("locked", len(instructions), seconds=time.perf_counter() - begun)
-    if started_ns:
-        record_group("locked", instructions, started_ns=started_ns)
     return decision
 
 
@@ -110,7 +113,7 @@ async def _post_parts(
     with cache.locking(list(keys)) if cache is not None else nullcontext():
         await groups.lock_group(tx, list(keys), (), ())
         for part in parts:
-            outcomes += outcomes_of(await lock_and_write(tx, part, Needs(part), clock=clock))
+            outcomes += outcomes_of(await lock_and_write(tx, part, Needs(part), clock=clock, cache=cache))
             # Others have the process to themselves for as long as it takes to prepare a part.
             await asyncio.sleep(_REST_SECONDS)
     return outcomes

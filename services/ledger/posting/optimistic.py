@@ -13,10 +13,8 @@ import asyncpg
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
-from libs.common.observability import tracing
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache, PendingWrite, Recalled, wait_for
-from services.ledger.posting.counting import record_group
 from services.ledger.posting.domain.decision import Decision, decide
 from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome, is_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
@@ -48,7 +46,7 @@ async def post_optimistically(
             return outcomes_of(await group.write(tx))
     needs = Needs(bookings)
     with cache.locking(needs.balances):
-        decision = await lock_and_write(tx, bookings, needs, clock=clock)
+        decision = await lock_and_write(tx, bookings, needs, clock=clock, cache=cache)
         cache.remember(decision.balances)
     return outcomes_of(decision)
 
@@ -67,7 +65,7 @@ class OptimisticGroup:
     def __init__(
         self, instructions: Sequence[Instruction], decision: Decision, recalled: Recalled, cache: BalanceCache
     ) -> None:
-        self._instructions = instructions
+        self._size = len(instructions)
         self._decision = decision
         self._earlier = recalled.pending
         self._cache = cache
@@ -100,11 +98,9 @@ class OptimisticGroup:
                 return await self._write(connection)
 
     async def _write(self, connection: Connection) -> Decision:
-        begun, started_ns = time.perf_counter(), tracing.started()
+        begun = time.perf_counter()
         await groups.post_group(connection, self._encoded)
-        metrics.observe_group("remembered", len(self._instructions), seconds=time.perf_counter() - begun)
-        if started_ns:
-            record_group("remembered", self._instructions, started_ns=started_ns)
+        metrics.observe_group("remembered", self._size, seconds=time.perf_counter() - begun)
         return self._decision
 
     @contextmanager
@@ -163,6 +159,6 @@ async def post_in_turn(
     with cache.locking(needs.balances) as earlier:
         await wait_for(earlier)
         async with database.transaction() as tx:
-            decision = await lock_and_write(tx, instructions, needs, clock=clock)
+            decision = await lock_and_write(tx, instructions, needs, clock=clock, cache=cache)
             cache.remember(decision.balances)
         return decision.outcomes

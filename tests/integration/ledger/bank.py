@@ -1,6 +1,7 @@
 """A bank account and a wallet that must not be overdrawn, and what a test does with them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -53,7 +54,7 @@ class Bank:
         )
         self.ids[code] = opened.id
 
-    async def post(
+    def booking(
         self,
         debited: str,
         credited: str,
@@ -62,15 +63,14 @@ class Bank:
         occurred_at: datetime | None = None,
         from_message: bool = False,
         currency: str = "BRL",
-    ) -> UUID:
-        entry_id = new_id()
+    ) -> Booking:
         lines = tuple(
             Line(account_id=self.ids[code], side=side, amount_minor=amount_minor, currency=currency)
             for side, code in ((Side.DEBIT, debited), (Side.CREDIT, credited))
         )
         entry = Entry(
             tenant_id=self.tenant_id,
-            id=entry_id,
+            id=new_id(),
             kind=EntryKind.MANUAL,
             content=f"{lines}",
             payment_intent_id=None,
@@ -78,9 +78,12 @@ class Bank:
             source_event_id=new_id() if from_message else None,
             lines=lines,
         )
-        correlation = Correlation(correlation_id="c", tenant_id=self.tenant_id)
-        await self.service.post(Booking(entry=entry, correlation=correlation))
-        return entry_id
+        return Booking(entry=entry, correlation=Correlation(correlation_id="c", tenant_id=self.tenant_id))
+
+    async def post(self, debited: str, credited: str, amount_minor: int, **more: Any) -> UUID:
+        booking = self.booking(debited, credited, amount_minor, **more)
+        await self.service.post(booking)
+        return booking.entry.id
 
     async def hold(
         self,

@@ -25,6 +25,7 @@ from services.ledger.accounts import AccountCommands
 from services.ledger.entries import EntryQueries
 from services.ledger.manual_entries import Journal, JournalQueries
 from services.ledger.manual_entries.commands import post
+from services.ledger.policies import Policies, PolicyQueries
 from services.ledger.reports import ReportCommands, ReportQueries
 
 PROPOSAL_LIFETIME = timedelta(days=7)
@@ -40,6 +41,8 @@ class Books:
         self.queries = EntryQueries(database)
         self.journal = Journal(database, clock=clock, proposal_lifetime=PROPOSAL_LIFETIME)
         self.proposals = JournalQueries(database, clock=clock)
+        self.policies = Policies(database, clock=clock, lifetime=PROPOSAL_LIFETIME)
+        self.policy = PolicyQueries(database, clock=clock)
         self.reports = ReportQueries(database, clock=clock)
         self.refreshing = ReportCommands(database, age_max=timedelta(minutes=15), timeout_seconds=60)
 

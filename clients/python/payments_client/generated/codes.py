@@ -89,7 +89,9 @@ class ApiKeyRevoked(Unauthenticated):
 
 
 class ApprovalRequired(Conflict):
-    """The tenant lets nobody change its books alone: no entry, hold, reversal or conversion."""
+    """The tenant lets nobody do it alone: an entry, hold, reversal or conversion that a rule names, or a change of the
+    rules.
+    """
 
     code = "approval_required"
 
@@ -660,10 +662,40 @@ class PlanNotAllowed(Forbidden):
     code = "plan_not_allowed"
 
 
+class PolicyChangeConflict(Conflict):
+    """There is a change of the policy of this id with other content."""
+
+    code = "policy_change_conflict"
+
+
+class PolicyChangeDecided(Conflict):
+    """The change of the policy was decided otherwise, or nobody decided in time."""
+
+    code = "policy_change_decided"
+
+
+class PolicyChangeNotFound(NotFound):
+    """The tenant has no such change of its policy."""
+
+    code = "policy_change_not_found"
+
+
+class PolicyChangeOutdated(Conflict):
+    """The policy has changed since the change was proposed, so who decides would not decide about what was proposed."""
+
+    code = "policy_change_outdated"
+
+
 class PolicyDeny(Forbidden):
     """A policy denies the permission."""
 
     code = "policy_deny"
+
+
+class PolicyInvalid(Unprocessable):
+    """The policy cannot be: it has too many rules, or a rule that contradicts itself."""
+
+    code = "policy_invalid"
 
 
 class PresentPasswordRequired(Conflict):
@@ -1044,7 +1076,12 @@ BY_CODE: dict[str, type[ApiError]] = {
     "period_invalid": PeriodInvalid,
     "permission_unknown": PermissionUnknown,
     "plan_not_allowed": PlanNotAllowed,
+    "policy_change_conflict": PolicyChangeConflict,
+    "policy_change_decided": PolicyChangeDecided,
+    "policy_change_not_found": PolicyChangeNotFound,
+    "policy_change_outdated": PolicyChangeOutdated,
     "policy_deny": PolicyDeny,
+    "policy_invalid": PolicyInvalid,
     "present_password_required": PresentPasswordRequired,
     "processor_account_changed": ProcessorAccountChanged,
     "processor_account_unreadable": ProcessorAccountUnreadable,

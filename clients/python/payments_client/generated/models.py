@@ -18,6 +18,8 @@ __all__ = [
     "AgesBody",
     "ApiKeyBody",
     "ApiKeyList",
+    "ApprovalPolicyBody",
+    "ApprovalRuleBody",
     "Assign",
     "AssignRole",
     "AttemptBody",
@@ -60,6 +62,7 @@ __all__ = [
     "CustomerBody",
     "CustomerList",
     "DecideMany",
+    "DecidePolicyChange",
     "DecideProposal",
     "DeliveryAttemptBody",
     "DeliveryBody",
@@ -114,7 +117,9 @@ __all__ = [
     "Mode",
     "MovedBody",
     "NewApiKeyBody",
+    "NewApprovalRule",
     "NewEntry",
+    "NewThreshold",
     "NextActionBody",
     "NoMembers",
     "OpenBody",
@@ -147,10 +152,14 @@ __all__ = [
     "PixDisplayQrCode",
     "PlaceHoldBody",
     "PolicyBody",
+    "PolicyChangeBody",
+    "PolicyChangeStatus",
+    "PolicyChangesBody",
     "PostLedgerEntries",
     "ProposalBody",
     "ProposalStatus",
     "ProposalsBody",
+    "ProposeApprovalPolicy",
     "ProposeLedgerEntries",
     "ProposedEntry",
     "ProposedLine",
@@ -181,6 +190,7 @@ __all__ = [
     "RotateKeys",
     "RotateWebhookSecret",
     "RuleBody",
+    "RuleKind",
     "RuleOfSource",
     "RulesBody",
     "RunBody",
@@ -210,6 +220,7 @@ __all__ = [
     "TestData",
     "TestDataWebhook",
     "TestSentBody",
+    "ThresholdBody",
     "TimelineEventBody",
     "TokenRequest",
     "TokenResponse",
@@ -354,6 +365,27 @@ class ApiKeyList(Struct, frozen=True, kw_only=True):
 
     data: list[ApiKeyBody]
     next_cursor: str | None
+
+
+class ApprovalPolicyBody(Struct, frozen=True, kw_only=True):
+    """What the tenant lets nobody do alone."""
+
+    approved_by: str | None
+    changed_at: str | None
+    changed_by: str | None
+    revision: int
+    """The tenant's policies are numbered from 1; 0: there was none."""
+    rules: list[ApprovalRuleBody]
+    """What any of them matches needs a second person."""
+
+
+class ApprovalRuleBody(Struct, frozen=True, kw_only=True):
+    """What nobody may do alone."""
+
+    account: str | None
+    at_least: list[ThresholdBody]
+    kind: RuleKind | None
+    role: Role | None
 
 
 class Assign(Struct, frozen=True, kw_only=True):
@@ -913,6 +945,12 @@ class DecideMany(Struct, frozen=True, kw_only=True):
     """Why, in your words."""
     reason: str | UnsetType = UNSET
     """Why, as a word: `refunded_by_hand`."""
+
+
+class DecidePolicyChange(Struct, frozen=True, kw_only=True):
+    """A decision about a change of the policy."""
+
+    reason: str | None | UnsetType = UNSET
 
 
 class DecideProposal(Struct, frozen=True, kw_only=True):
@@ -1719,10 +1757,10 @@ class KeyMode(OpenEnum):
 
 
 class LedgerSettings(Struct, frozen=True, kw_only=True):
-    """What the tenant demands of entries that people make."""
+    """Whether the tenant lets nobody change its books alone."""
 
     manual_entries_need_approval: bool
-    """Whether they can only be proposed, and somebody else approves."""
+    """Whether everything can only be proposed, and somebody else approves."""
 
 
 class Liveness(Struct, frozen=True, kw_only=True):
@@ -1838,6 +1876,19 @@ class NewApiKeyBody(Struct, frozen=True, kw_only=True):
     """What to send as `Authorization: Bearer`. It is never shown again."""
 
 
+class NewApprovalRule(Struct, frozen=True, kw_only=True):
+    """What nobody may do alone: all of its conditions together; without any, everything."""
+
+    account: str | None | UnsetType = UNSET
+    """With a line on this account only."""
+    at_least: list[NewThreshold] | UnsetType = UNSET
+    """From these amounts on. A currency that is not named counts from the first minor unit."""
+    kind: RuleKind | None | UnsetType = UNSET
+    """This kind only."""
+    role: Role | None | UnsetType = UNSET
+    """With a line on an account that plays this role, or has, only."""
+
+
 class NewEntry(Struct, frozen=True, kw_only=True):
     """An entry to be made: in one currency, its debits equal to its credits."""
 
@@ -1850,6 +1901,15 @@ class NewEntry(Struct, frozen=True, kw_only=True):
     lines: list[EntryLine]
     occurred_at: str | None | UnsetType = UNSET
     """When it happened; else when it is posted."""
+
+
+class NewThreshold(Struct, frozen=True, kw_only=True):
+    """From which amount on a rule holds."""
+
+    amount: Amount
+    """Above zero; a JSON number or a numeric string, read exactly."""
+    currency: str
+    """ISO 4217 code, upper case."""
 
 
 class NextActionBody(Struct, frozen=True, kw_only=True):
@@ -2441,6 +2501,39 @@ class PolicyBody(Struct, frozen=True, kw_only=True):
     permission: str
 
 
+class PolicyChangeBody(Struct, frozen=True, kw_only=True):
+    """A policy that one person wants and another one decides about."""
+
+    decided_at: str | None
+    decided_by: str | None
+    decision_reason: str | None
+    expires_at: str
+    follows: int
+    """The revision of the policy that it was proposed to replace."""
+    id: str
+    made_at: str
+    made_by: str
+    reason: str
+    rules: list[ApprovalRuleBody]
+    status: PolicyChangeStatus
+
+
+class PolicyChangeStatus(OpenEnum):
+    """How far a change of the policy is."""
+
+    APPLIED = "applied"
+    EXPIRED = "expired"
+    OPEN = "open"
+    REJECTED = "rejected"
+
+
+class PolicyChangesBody(Struct, frozen=True, kw_only=True):
+    """A page of changes of the policy, newest first."""
+
+    data: list[PolicyChangeBody]
+    next_cursor: str | None
+
+
 class PostLedgerEntries(Struct, frozen=True, kw_only=True):
     """Entries to be posted."""
 
@@ -2480,6 +2573,15 @@ class ProposalsBody(Struct, frozen=True, kw_only=True):
 
     data: list[ProposalBody]
     next_cursor: str | None
+
+
+class ProposeApprovalPolicy(Struct, frozen=True, kw_only=True):
+    """A policy to be proposed: all of its rules."""
+
+    reason: str
+    """Why it is proposed."""
+    rules: list[NewApprovalRule]
+    """All rules; none: nothing needs a second person any more."""
 
 
 class ProposeLedgerEntries(Struct, frozen=True, kw_only=True):
@@ -2854,6 +2956,15 @@ class RuleBody(Struct, frozen=True, kw_only=True):
     parts_max: int
     tolerance_minor: int
     window_days: int
+
+
+class RuleKind(OpenEnum):
+    """What a person does in the books by themselves."""
+
+    CONVERSION = "conversion"
+    HOLD = "hold"
+    MANUAL = "manual"
+    REVERSAL = "reversal"
 
 
 class RuleOfSource(Struct, frozen=True, kw_only=True):
@@ -3290,6 +3401,13 @@ class TestSentBody(Struct, frozen=True, kw_only=True):
 
     delivery_id: str
     event_id: str
+
+
+class ThresholdBody(Struct, frozen=True, kw_only=True):
+    """From which amount on a rule holds."""
+
+    amount: str
+    currency: str
 
 
 class TimelineEventBody(Struct, frozen=True, kw_only=True):

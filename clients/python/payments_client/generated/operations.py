@@ -12,6 +12,13 @@ from payments_client.exchange import Call, Operation
 from payments_client.generated import models
 
 
+_APPROVE_POLICY_CHANGE = Operation[models.PolicyChangeBody](
+    name="approvePolicyChange",
+    method="POST",
+    path="/v1/ledger/policy/changes/{change_id}/approve",
+    reads=models.PolicyChangeBody,
+    has_key=True,
+)
 _APPROVE_PROPOSAL = Operation[models.ProposalBody](
     name="approveProposal",
     method="POST",
@@ -150,6 +157,9 @@ _GET_ACCOUNT_ROLE = Operation[models.AccountRoleHistoryBody](
 _GET_API_KEY = Operation[models.ApiKeyBody](
     name="getApiKey", method="GET", path="/v1/api-keys/{key_id}", reads=models.ApiKeyBody
 )
+_GET_APPROVAL_POLICY = Operation[models.ApprovalPolicyBody](
+    name="getApprovalPolicy", method="GET", path="/v1/ledger/policy", reads=models.ApprovalPolicyBody
+)
 _GET_CHAOS = Operation[models.Disturbance](
     name="getChaos", method="GET", path="/v1/admin/chaos", reads=models.Disturbance
 )
@@ -198,6 +208,9 @@ _GET_PAYMENT_INTENT_NEXT_ACTION = Operation[models.ClientActionBody](
     method="GET",
     path="/v1/payment-intents/{intent_id}/next-action",
     reads=models.ClientActionBody,
+)
+_GET_POLICY_CHANGE = Operation[models.PolicyChangeBody](
+    name="getPolicyChange", method="GET", path="/v1/ledger/policy/changes/{change_id}", reads=models.PolicyChangeBody
 )
 _GET_PROPOSAL = Operation[models.ProposalBody](
     name="getProposal", method="GET", path="/v1/ledger/proposals/{proposal_id}", reads=models.ProposalBody
@@ -321,6 +334,13 @@ _LIST_PERIODS = Operation[list[models.PeriodBody]](
 _LIST_POLICIES = Operation[list[models.PolicyBody]](
     name="listPolicies", method="GET", path="/v1/policies", reads=list[models.PolicyBody]
 )
+_LIST_POLICY_CHANGES = Operation[models.PolicyChangesBody](
+    name="listPolicyChanges",
+    method="GET",
+    path="/v1/ledger/policy/changes",
+    reads=models.PolicyChangesBody,
+    items="data",
+)
 _LIST_PROPOSALS = Operation[models.ProposalsBody](
     name="listProposals", method="GET", path="/v1/ledger/proposals", reads=models.ProposalsBody, items="data"
 )
@@ -376,6 +396,13 @@ _POST_LEDGER_ENTRIES = Operation[models.EntriesPostedBody](
 _PROPOSE_LEDGER_ENTRIES = Operation[models.ProposalBody](
     name="proposeLedgerEntries", method="POST", path="/v1/ledger/proposals", reads=models.ProposalBody, has_key=True
 )
+_PROPOSE_POLICY_CHANGE = Operation[models.PolicyChangeBody](
+    name="proposePolicyChange",
+    method="POST",
+    path="/v1/ledger/policy/changes",
+    reads=models.PolicyChangeBody,
+    has_key=True,
+)
 _PUT_ACCOUNT_ROLE = Operation[models.AccountRoleBody](
     name="putAccountRole", method="PUT", path="/v1/accounts/roles/{role}", reads=models.AccountRoleBody, has_key=True
 )
@@ -410,6 +437,13 @@ _REFUND_PAYMENT_INTENT = Operation[models.RefundBody](
     method="POST",
     path="/v1/payment-intents/{intent_id}/refund",
     reads=models.RefundBody,
+    has_key=True,
+)
+_REJECT_POLICY_CHANGE = Operation[models.PolicyChangeBody](
+    name="rejectPolicyChange",
+    method="POST",
+    path="/v1/ledger/policy/changes/{change_id}/reject",
+    reads=models.PolicyChangeBody,
     has_key=True,
 )
 _REJECT_PROPOSAL = Operation[models.ProposalBody](
@@ -553,6 +587,31 @@ class Operations(ABC):
     @abstractmethod
     def _items(self, operation: Operation[Any], call: Call) -> Iterator[Any]:
         """Yield the items of all pages."""
+
+    def approve_policy_change(
+        self,
+        change_id: UUID | str,
+        body: models.DecidePolicyChange | None = None,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Approve a change of the policy.
+
+        It becomes the policy, unless another one has meanwhile. Who proposed it, or made the key that did, cannot.
+
+        Needs the permission `ledger:approve`.
+        """
+        return self._call(
+            _APPROVE_POLICY_CHANGE,
+            Call(
+                path={"change_id": change_id},
+                query={},
+                body={} if body is None else body,
+                idempotency_key=idempotency_key,
+                prefer=prefer,
+            ),
+        )
 
     def approve_proposal(
         self,
@@ -1153,6 +1212,13 @@ class Operations(ABC):
         """
         return self._call(_GET_API_KEY, Call(path={"key_id": key_id}, query={}))
 
+    def get_approval_policy(self) -> models.ApprovalPolicyBody:
+        """What does the tenant let nobody do alone?.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_GET_APPROVAL_POLICY, Call(path={}, query={}))
+
     def get_chaos(self) -> models.Disturbance:
         """How is the tenant disturbed?.
 
@@ -1239,7 +1305,9 @@ class Operations(ABC):
         return self._call(_GET_IMPORT_SOURCE, Call(path={"source_id": source_id}, query={}))
 
     def get_ledger_settings(self) -> models.LedgerSettings:
-        """What does the tenant demand of entries that people make?.
+        """Does the tenant let nobody change its books alone?.
+
+        Whether a rule without conditions is in the policy; `GET /v1/ledger/policy` has all rules.
 
         Needs the permission `ledger:read`.
         """
@@ -1289,6 +1357,13 @@ class Operations(ABC):
         Needs the permission `payments:write`.
         """
         return self._call(_GET_PAYMENT_INTENT_NEXT_ACTION, Call(path={"intent_id": intent_id}, query={}))
+
+    def get_policy_change(self, change_id: UUID | str) -> models.PolicyChangeBody:
+        """Get a change of the policy.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_GET_POLICY_CHANGE, Call(path={"change_id": change_id}, query={}))
 
     def get_proposal(self, proposal_id: UUID | str) -> models.ProposalBody:
         """Get a proposal.
@@ -2015,6 +2090,32 @@ class Operations(ABC):
         """
         return self._call(_LIST_POLICIES, Call(path={}, query={}))
 
+    def list_policy_changes(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.PolicyChangesBody:
+        """List changes of the policy.
+
+        Newest first.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(
+            _LIST_POLICY_CHANGES, Call(path={}, query={"status": status, "limit": limit, "cursor": cursor})
+        )
+
+    def iterate_policy_changes(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.PolicyChangeBody]:
+        """Yield what `list_policy_changes` lists, page after page."""
+        return self._items(_LIST_POLICY_CHANGES, Call(path={}, query={"status": status, "limit": limit}))
+
     def list_proposals(
         self,
         *,
@@ -2312,6 +2413,20 @@ class Operations(ABC):
         """
         return self._call(_PROPOSE_LEDGER_ENTRIES, Call(path={}, query={}, body=body, idempotency_key=idempotency_key))
 
+    def propose_policy_change(
+        self,
+        body: models.ProposeApprovalPolicy,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Propose a policy.
+
+        All rules of it. `applied` at once where the present policy demands nothing; else somebody else decides.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_PROPOSE_POLICY_CHANGE, Call(path={}, query={}, body=body, idempotency_key=idempotency_key))
+
     def put_account_role(
         self,
         role: str,
@@ -2363,7 +2478,10 @@ class Operations(ABC):
         idempotency_key: str | None = None,
         prefer: str | None = None,
     ) -> models.LedgerSettings:
-        """Demand a second person, or do not.
+        """Demand a second person for everything.
+
+        Where the policy demands anything already, a change of it needs a second person: 409, and `POST
+        /v1/ledger/policy/changes` proposes it.
 
         Needs the permission `admin:write`.
         """
@@ -2462,6 +2580,31 @@ class Operations(ABC):
             _REFUND_PAYMENT_INTENT,
             Call(
                 path={"intent_id": intent_id},
+                query={},
+                body={} if body is None else body,
+                idempotency_key=idempotency_key,
+                prefer=prefer,
+            ),
+        )
+
+    def reject_policy_change(
+        self,
+        change_id: UUID | str,
+        body: models.DecidePolicyChange | None = None,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Reject a change of the policy.
+
+        The policy stays. Who proposed it, or made the key that did, cannot reject it either.
+
+        Needs the permission `ledger:approve`.
+        """
+        return self._call(
+            _REJECT_POLICY_CHANGE,
+            Call(
+                path={"change_id": change_id},
                 query={},
                 body={} if body is None else body,
                 idempotency_key=idempotency_key,
@@ -3095,6 +3238,31 @@ class AsyncOperations(ABC):
     def _items(self, operation: Operation[Any], call: Call) -> AsyncIterator[Any]:
         """Yield the items of all pages."""
 
+    async def approve_policy_change(
+        self,
+        change_id: UUID | str,
+        body: models.DecidePolicyChange | None = None,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Approve a change of the policy.
+
+        It becomes the policy, unless another one has meanwhile. Who proposed it, or made the key that did, cannot.
+
+        Needs the permission `ledger:approve`.
+        """
+        return await self._call(
+            _APPROVE_POLICY_CHANGE,
+            Call(
+                path={"change_id": change_id},
+                query={},
+                body={} if body is None else body,
+                idempotency_key=idempotency_key,
+                prefer=prefer,
+            ),
+        )
+
     async def approve_proposal(
         self,
         proposal_id: UUID | str,
@@ -3696,6 +3864,13 @@ class AsyncOperations(ABC):
         """
         return await self._call(_GET_API_KEY, Call(path={"key_id": key_id}, query={}))
 
+    async def get_approval_policy(self) -> models.ApprovalPolicyBody:
+        """What does the tenant let nobody do alone?.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_GET_APPROVAL_POLICY, Call(path={}, query={}))
+
     async def get_chaos(self) -> models.Disturbance:
         """How is the tenant disturbed?.
 
@@ -3782,7 +3957,9 @@ class AsyncOperations(ABC):
         return await self._call(_GET_IMPORT_SOURCE, Call(path={"source_id": source_id}, query={}))
 
     async def get_ledger_settings(self) -> models.LedgerSettings:
-        """What does the tenant demand of entries that people make?.
+        """Does the tenant let nobody change its books alone?.
+
+        Whether a rule without conditions is in the policy; `GET /v1/ledger/policy` has all rules.
 
         Needs the permission `ledger:read`.
         """
@@ -3834,6 +4011,13 @@ class AsyncOperations(ABC):
         Needs the permission `payments:write`.
         """
         return await self._call(_GET_PAYMENT_INTENT_NEXT_ACTION, Call(path={"intent_id": intent_id}, query={}))
+
+    async def get_policy_change(self, change_id: UUID | str) -> models.PolicyChangeBody:
+        """Get a change of the policy.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_GET_POLICY_CHANGE, Call(path={"change_id": change_id}, query={}))
 
     async def get_proposal(self, proposal_id: UUID | str) -> models.ProposalBody:
         """Get a proposal.
@@ -4564,6 +4748,32 @@ class AsyncOperations(ABC):
         """
         return await self._call(_LIST_POLICIES, Call(path={}, query={}))
 
+    async def list_policy_changes(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.PolicyChangesBody:
+        """List changes of the policy.
+
+        Newest first.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(
+            _LIST_POLICY_CHANGES, Call(path={}, query={"status": status, "limit": limit, "cursor": cursor})
+        )
+
+    def iterate_policy_changes(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.PolicyChangeBody]:
+        """Yield what `list_policy_changes` lists, page after page."""
+        return self._items(_LIST_POLICY_CHANGES, Call(path={}, query={"status": status, "limit": limit}))
+
     async def list_proposals(
         self,
         *,
@@ -4867,6 +5077,22 @@ class AsyncOperations(ABC):
             _PROPOSE_LEDGER_ENTRIES, Call(path={}, query={}, body=body, idempotency_key=idempotency_key)
         )
 
+    async def propose_policy_change(
+        self,
+        body: models.ProposeApprovalPolicy,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Propose a policy.
+
+        All rules of it. `applied` at once where the present policy demands nothing; else somebody else decides.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _PROPOSE_POLICY_CHANGE, Call(path={}, query={}, body=body, idempotency_key=idempotency_key)
+        )
+
     async def put_account_role(
         self,
         role: str,
@@ -4920,7 +5146,10 @@ class AsyncOperations(ABC):
         idempotency_key: str | None = None,
         prefer: str | None = None,
     ) -> models.LedgerSettings:
-        """Demand a second person, or do not.
+        """Demand a second person for everything.
+
+        Where the policy demands anything already, a change of it needs a second person: 409, and `POST
+        /v1/ledger/policy/changes` proposes it.
 
         Needs the permission `admin:write`.
         """
@@ -5021,6 +5250,31 @@ class AsyncOperations(ABC):
             _REFUND_PAYMENT_INTENT,
             Call(
                 path={"intent_id": intent_id},
+                query={},
+                body={} if body is None else body,
+                idempotency_key=idempotency_key,
+                prefer=prefer,
+            ),
+        )
+
+    async def reject_policy_change(
+        self,
+        change_id: UUID | str,
+        body: models.DecidePolicyChange | None = None,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.PolicyChangeBody:
+        """Reject a change of the policy.
+
+        The policy stays. Who proposed it, or made the key that did, cannot reject it either.
+
+        Needs the permission `ledger:approve`.
+        """
+        return await self._call(
+            _REJECT_POLICY_CHANGE,
+            Call(
+                path={"change_id": change_id},
                 query={},
                 body={} if body is None else body,
                 idempotency_key=idempotency_key,

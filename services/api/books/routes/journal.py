@@ -21,12 +21,11 @@ from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency.requests import require_key
 
-_READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
+_READ, _WRITE, _APPROVE = "ledger:read", "ledger:write", "ledger:approve"
 _POST = Change(contract.PostEntries, "ledger.post_entries", subject="entries")
 _PROPOSE = Change(contract.ProposeEntries, "ledger.propose_entries", subject="entries")
 _APPROVAL = Change(contract.ApproveProposal, "ledger.approve_proposal", target="proposal_id")
 _REJECTION = Change(contract.RejectProposal, "ledger.reject_proposal", target="proposal_id")
-_SET_POLICY = Change(contract.SetJournalPolicy, "ledger.set_journal_policy", subject="/v1/ledger/settings")
 PROPOSALS, PROPOSALS_MAX = 50, 200
 _LINES_AT_ONCE = 150
 """Lines of entries that are read before other requests of this process get a turn."""
@@ -291,52 +290,6 @@ class Decisions(Resource):
         return await _proposal_answer(self.access, caller, answer, change=_REJECTION, target=target)
 
 
-class Settings(Resource):
-    """What a tenant demands of entries that people make."""
-
-    ask_unaudited: Ask
-
-    bodies = BodyReader(shapes.LedgerSettings)
-
-    @operation(
-        "GET",
-        "/v1/ledger/settings",
-        operation_id="getLedgerSettings",
-        summary="What does the tenant demand of entries that people make?",
-        tags=["journal"],
-        answer=shapes.LedgerSettings,
-        permission=_READ,
-    )
-    async def get_ledger_settings(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        found = await self.ask_unaudited(contract.GetJournalPolicy(tenant_id=caller.tenant_id))
-        return json_answer(shapes.LedgerSettings(manual_entries_need_approval=found.manual_entries_need_approval))
-
-    @operation(
-        "PUT",
-        "/v1/ledger/settings",
-        operation_id="putLedgerSettings",
-        summary="Demand a second person, or do not",
-        tags=["journal"],
-        body=shapes.LedgerSettings,
-        example={"manual_entries_need_approval": False},
-        answer=shapes.LedgerSettings,
-        permission=_ADMIN,
-        change=_SET_POLICY,
-    )
-    async def put_ledger_settings(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        requested = await self.bodies.take(await request.body())
-        sent = contract.SetJournalPolicy(
-            tenant_id=caller.tenant_id,
-            changed_by=caller.actor,
-            manual_entries_need_approval=requested.manual_entries_need_approval,
-        )
-        await intended(self.access, caller, self.ask_unaudited, sent, change=_SET_POLICY)
-        published = "true" if requested.manual_entries_need_approval else "false"
-        detail = {"manual_entries_need_approval": published}
-        await self.access.remember(caller, _SET_POLICY.action, _SET_POLICY.subject, detail=detail)
-        return json_answer(requested)
-
-
 async def _read(requested: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
     entries: list[ManualEntry] = []
     for some in _parts(requested):
@@ -382,7 +335,8 @@ async def _proposal_answer(
 def _refusal(results: Sequence[EntryResult]) -> Rejected:
     """Refuse a call for what was wrong with its entries: the kind of the first, and the place of each."""
     first = next(result for result in results if result.outcome is Outcome.REFUSED)
-    kind = next((known for known in _ENTRY_REFUSALS if known.code == first.code), refusals.EntryInvalid)
+    known: tuple[type[Rejected], ...] = (*_ENTRY_REFUSALS, refusals.ApprovalRequired)
+    kind = next((each for each in known if each.code == first.code), refusals.EntryInvalid)
     return kind(first.detail, errors=shapes.violations(results))
 
 

@@ -87,14 +87,6 @@ class DecideProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     reason: Reason | None = None
 
 
-class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the tenant demands of entries that people make."""
-
-    manual_entries_need_approval: Annotated[
-        bool, msgspec.Meta(description="Whether they can only be proposed, and somebody else approves.")
-    ]
-
-
 class EntryResultBody(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one entry."""
 

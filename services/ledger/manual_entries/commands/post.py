@@ -16,6 +16,7 @@ import msgspec
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_errors import ApprovalRequired
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome
+from libs.common.contracts.ledger_policy import RuleKind
 from libs.common.db import Connection
 from libs.common.errors import IdempotencyKeyReused
 from services.ledger.core import Entry
@@ -23,6 +24,7 @@ from services.ledger.manual_entries.commands.journal import Journal, Undone, che
 from services.ledger.manual_entries.commands.outcomes import all_or_none, as_if, count, notes_of
 from services.ledger.manual_entries.domain import Fault, fingerprint, identified
 from services.ledger.manual_entries.sql import manual
+from services.ledger.policies import needs_approval
 
 GROUP_MAX = 500
 """Independent entries that share a transaction: what a group of the posting engine takes."""
@@ -40,7 +42,8 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
     Raises:
         EntryInvalid: for no entries, or too many entries or lines.
         IdempotencyKeyReused: when the key belongs to a request with other content.
-        ApprovalRequired: when the tenant's entries must be proposed; never in a dry run.
+        ApprovalRequired: when all of the tenant's entries by hand must be proposed; never in a dry run. Where only some
+            must, the engine refuses those.
     """
     check_size(request.entries, entries_max=contract.ENTRIES_MAX)
     content_fingerprint = await fingerprint(request.mode, request.entries)
@@ -49,7 +52,7 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
         if before is not None:
             return before
         async with journal.database.connection() as connection:
-            if await manual.needs_approval(connection, request.tenant_id):
+            if await needs_approval(connection, request.tenant_id, RuleKind.MANUAL):
                 raise ApprovalRequired("this tenant's manual entries need approval: propose them instead")
     entries = await identified(request.entries, source=f"ledger/{request.tenant_id}/journal/{request.key}")
     read = await journal.read(request.tenant_id, entries)
@@ -65,19 +68,6 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
     if not request.is_dry_run:
         count(results)
     return contract.EntriesPosted(results=results)
-
-
-async def set_policy(journal: Journal, request: contract.SetJournalPolicy) -> contract.JournalPolicy:
-    """Change what a tenant requires of entries that people make."""
-    async with journal.database.transaction() as tx:
-        await manual.set_policy(
-            tx,
-            request.tenant_id,
-            needs_approval=request.manual_entries_need_approval,
-            changed_by=request.changed_by,
-            changed_at=journal.clock.now(),
-        )
-    return contract.JournalPolicy(manual_entries_need_approval=request.manual_entries_need_approval)
 
 
 async def _answered(

@@ -1,1 +1,1 @@
-"""The SQL of manual entries: who made them, the replies under each key, policies, and proposals."""
+"""The SQL of manual entries: who made them, the replies under each key, and proposals."""

@@ -1,4 +1,4 @@
-"""Remembering who entered what by hand, under which key it was requested, and what a tenant requires."""
+"""Remembering who entered what by hand, and under which key it was requested."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -66,34 +66,6 @@ async def write_answer(
         tx, tenant_id=tenant_id, key=key, fingerprint=fingerprint, answer=answer, answered_at=answered_at
     )
     return row is not None
-
-
-# Without a lock: a change of the policy counts for the calls that begin after it. No row requires nothing.
-_NEEDS_APPROVAL = Statement("SELECT manual_entries_need_approval FROM journal_policies WHERE tenant_id = :tenant_id")
-
-
-async def needs_approval(connection: Connection, tenant_id: str) -> bool:
-    """Return whether a tenant requires that somebody else approves what people enter."""
-    found: bool | None = await _NEEDS_APPROVAL.fetchval(connection, tenant_id=tenant_id)
-    return bool(found)
-
-
-# The last change stands, and again is success: a policy is one value, so there is nothing to compare.
-_SET_POLICY = Statement("""
-INSERT INTO journal_policies (tenant_id, manual_entries_need_approval, changed_by, changed_at)
-VALUES (:tenant_id, :needs_approval, :changed_by,
-       :changed_at) ON CONFLICT (tenant_id) DO UPDATE SET manual_entries_need_approval = :needs_approval,
-changed_by = :changed_by, changed_at = :changed_at
-""")
-
-
-async def set_policy(
-    tx: Connection, tenant_id: str, *, needs_approval: bool, changed_by: str, changed_at: datetime
-) -> None:
-    """Change what a tenant requires."""
-    await _SET_POLICY.execute(
-        tx, tenant_id=tenant_id, needs_approval=needs_approval, changed_by=changed_by, changed_at=changed_at
-    )
 
 
 # Through a function: our role may not delete replies, and it keeps 90 days, whatever it is given.

@@ -21,6 +21,7 @@ from libs.common.contracts.ledger_errors import (
 )
 from libs.common.errors import Rejected
 from services.ledger.core import Balance, Entry, Hold, HoldState, require_within_limits
+from services.ledger.posting.domain.approval import Policy
 from services.ledger.posting.domain.instructions import (
     Booking,
     Held,
@@ -31,7 +32,6 @@ from services.ledger.posting.domain.instructions import (
     Refused,
     Releasing,
     Replayed,
-    is_of_one_person,
     tenant_of,
 )
 
@@ -90,14 +90,14 @@ def decide(
     closed: Mapping[str, datetime] | None = None,
     holds: Mapping[HoldKey, Hold] | None = None,
     not_taken: Collection[BalanceKey] = (),
-    demanding: Collection[str] = (),
+    policies: Mapping[str, Policy] | None = None,
 ) -> Decision:
     """Decide a group.
 
     `balances` holds the locked balance of every account that exists, `existing` the entries of these ids that the books
     have already, `closed` the first open instant of each tenant that has closed a period, `holds` the holds of these ids,
-    `not_taken` the accounts that exist but do not take the currency, and `demanding` the tenants that demand a second person
-    for what a person causes. Each entry is recorded a microsecond after the
+    `not_taken` the accounts that exist but do not take the currency, and `policies` what each tenant lets nobody do
+    alone. Each entry is recorded a microsecond after the
     one before it and after everything on its accounts, whatever the clocks of several machines show, so that the order of
     record is the order of posting.
     """
@@ -108,7 +108,7 @@ def decide(
         closed=closed or {},
         holds=holds or {},
         not_taken=not_taken,
-        demanding=demanding,
+        policies=policies or {},
     )
     for instruction in instructions:
         try:
@@ -146,14 +146,14 @@ class _Group:
         closed: Mapping[str, datetime],
         holds: Mapping[HoldKey, Hold],
         not_taken: Collection[BalanceKey],
-        demanding: Collection[str],
+        policies: Mapping[str, Policy],
     ) -> None:
         self._books = dict(balances)
         self._existing = dict(existing)
         self._holds = dict(holds)
         self._closed = closed
         self._not_taken = not_taken
-        self._demanding = demanding
+        self._policies = policies
         self._now = now
         last = max([b.posted_at for b in balances.values() if b.posted_at is not None], default=None)
         self._at = now if last is None or last < now else last + _TICK
@@ -226,8 +226,11 @@ class _Group:
         return Held(hold=self._resolve(hold.let_go(releasing.state, at=self._now)))
 
     def _require_approval(self, instruction: Instruction) -> None:
-        if self._demanding and is_of_one_person(instruction) and tenant_of(instruction) in self._demanding:
-            raise ApprovalRequired("this tenant lets nobody change its books alone: propose entries instead")
+        policy = self._policies.get(tenant_of(instruction)) if self._policies else None
+        if policy is not None and policy.demands_two(instruction):
+            raise ApprovalRequired(
+                f"this tenant lets nobody do this alone, by revision {policy.revision} of its policy: propose it as entries"
+            )
 
     def _effective_at(self, entry: Entry) -> datetime:
         """Return when an entry counts in the books.

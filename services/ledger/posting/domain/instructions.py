@@ -8,20 +8,19 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_policy import RuleKind
 from libs.common.errors import Rejected
 from libs.common.observability.correlation import Correlation
 from services.ledger.core import Entry, Hold, HoldState
 
-_OF_PEOPLE = frozenset(
-    {
-        EntryKind.MANUAL,
-        EntryKind.REVERSAL,
-        EntryKind.HOLD_CAPTURE,
-        EntryKind.CONVERSION_SOLD,
-        EntryKind.CONVERSION_BOUGHT,
-    }
-)
-"""Kinds of entries that a person causes, and no event."""
+_OF_PEOPLE = {
+    EntryKind.MANUAL: RuleKind.MANUAL,
+    EntryKind.REVERSAL: RuleKind.REVERSAL,
+    EntryKind.HOLD_CAPTURE: RuleKind.HOLD,
+    EntryKind.CONVERSION_SOLD: RuleKind.CONVERSION,
+    EntryKind.CONVERSION_BOUGHT: RuleKind.CONVERSION,
+}
+"""Kinds of entries that a person causes, and no event, each as a rule of approval names it."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +31,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     captures: Hold | None = None
     """The hold that the entry captures, all or a part of it; the rest is let go."""
     is_approved: bool = False
-    """Whether somebody else approved it, or it is only tried out: what a person causes alone is refused where the tenant
-    demands two people."""
+    """Whether somebody else approved it, or it is only tried out: what a person causes alone is refused where a rule of the
+    tenant demands two people."""
 
 
 class Placing(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +57,13 @@ def is_of_one_person(instruction: Instruction) -> bool:
     if isinstance(instruction, Booking):
         return instruction.entry.kind in _OF_PEOPLE and not instruction.is_approved
     return isinstance(instruction, Placing)
+
+
+def kind_of(instruction: Instruction) -> RuleKind | None:
+    """Return what a person does by it, as a rule of approval names it; None where no person does it."""
+    if isinstance(instruction, Booking):
+        return _OF_PEOPLE.get(instruction.entry.kind)
+    return RuleKind.HOLD
 
 
 def tenants_of_one_person(instructions: Sequence[Instruction]) -> list[str]:

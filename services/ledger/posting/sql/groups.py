@@ -103,6 +103,20 @@ async def begin_balances(
     return begun, not_taken
 
 
+# The transactions that hold the shared lock of the functions `lock_group` and `post_group`.
+_GROUPS = Statement("""
+SELECT virtualtransaction FROM pg_locks
+ WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND objsubid = 1
+   AND (classid::int8 << 32) + objid::int8 = x'636c6f7365'::int8
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+""")
+
+
+async def groups_in_progress(connection: Connection) -> set[str]:
+    """Name the transactions that are posting at this moment; a name is not used twice."""
+    return {row["virtualtransaction"] for row in await _GROUPS.fetch(connection)}
+
+
 class EncodedGroup(msgspec.Struct, frozen=True):
     """A group in PostgreSQL's binary format: the arguments of `post_group` in the database."""
 

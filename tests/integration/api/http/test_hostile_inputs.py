@@ -99,6 +99,7 @@ OTHERS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/gateway-configs", {"processor": "sandbox"}),
     ("POST", "/v1/ledger/periods", {"ends_before": "2026-01-01"}),
     ("PUT", "/v1/ledger/settings", {"manual_entries_need_approval": True}),
+    ("POST", "/v1/ledger/policy/changes", {"reason": "r", "rules": [{"account": "CASH"}]}),
 ]
 
 

