@@ -1,4 +1,8 @@
-"""JSON log lines: an event name in the past tense, ids as fields, the correlation id on every line."""
+"""Log lines: an event name in the past tense, ids as fields, the correlation id on every line.
+
+JSON, one object a line; where standard output is a terminal, the same in colours for a person. What belongs to no request, message or
+round of a worker (a start, a lost connection) has the correlation id of the process.
+"""
 
 import logging
 import sys
@@ -11,6 +15,7 @@ import structlog
 from libs.common.cards import mask_card_numbers
 from libs.common.observability import correlation
 
+_PROCESS_ID = correlation.new_correlation_id()
 _HIDDEN = ("secret", "token", "password", "authorization", "idempotency_key", "card")
 
 
@@ -22,6 +27,8 @@ def _add_correlation(_: object, __: str, event: MutableMapping[str, Any]) -> Mut
             event.setdefault("tenant_id", found.tenant_id)
         if found.traceparent:
             event.setdefault("trace_id", found.trace_id)
+    else:
+        event.setdefault("correlation_id", _PROCESS_ID)
     return event
 
 
@@ -43,8 +50,15 @@ def _to_json(value: object, **_: object) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
+def _renderer() -> Any:
+    if sys.stdout.isatty():
+        # Tracebacks are text already, in which card numbers are hidden.
+        return structlog.dev.ConsoleRenderer(timestamp_key="ts", exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.JSONRenderer(serializer=_to_json)
+
+
 def configure(*, service: str, level: str) -> None:
-    """Send all logs of this process to standard output as JSON lines; the libraries' own logs from WARNING up."""
+    """Send all logs of this process to standard output; the libraries' own logs from WARNING up."""
 
     def add_service(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.setdefault("service", service)
@@ -59,12 +73,9 @@ def configure(*, service: str, level: str) -> None:
         structlog.processors.format_exc_info,
         _hide_card_numbers,
     ]
+    renderer = _renderer()
     structlog.configure(
-        processors=[
-            *shared,
-            structlog.processors.EventRenamer("event"),
-            structlog.processors.JSONRenderer(serializer=_to_json),
-        ],
+        processors=[*shared, structlog.processors.EventRenamer("event"), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
@@ -72,7 +83,7 @@ def configure(*, service: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processor=structlog.processors.JSONRenderer(serializer=_to_json),
+            processor=renderer,
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         )
     )
