@@ -13,8 +13,9 @@ from libs.common.contracts import Kind, Message, handled_by
 from libs.common.contracts.foreign import ForeignMessage, Subscription
 from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Unavailable
+from libs.common.messaging.broadcasts import BroadcastConsumer
 from libs.common.messaging.broker import Broker
-from libs.common.messaging.consumer import BroadcastConsumer, EachConsumer, EachHandler, PackConsumer, SetHandler
+from libs.common.messaging.consumer import EachConsumer, EachHandler, PackConsumer, SetHandler
 from libs.common.messaging.envelope import Received
 from libs.common.messaging.foreign import ForeignIntake, Read
 from libs.common.messaging.patience import Watch

@@ -4,18 +4,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from uuid import uuid4
-
-import msgspec
 
 from libs.common.contracts import Message
 from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.db.connections import StatementUnfinished
 from libs.common.db.database import CONTENTION
-from libs.common.errors import TooEarly, Undecodable
+from libs.common.errors import TooEarly
 from libs.common.messaging import inbox
-from libs.common.messaging.delivery import Delivery, Incoming
-from libs.common.messaging.envelope import PackedEvent, Received, decode_pack, received
+from libs.common.messaging.delivery import Incoming
+from libs.common.messaging.envelope import PackedEvent, Received
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.patience import FEW, Patience, Watch, refusal
 from libs.common.messaging.redelivery import Redelivery
@@ -362,30 +359,3 @@ class EachConsumer[M: Message]:
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
             self._watch.handled += 1
-
-
-class BroadcastConsumer[M: Message]:
-    """Consumes every broadcast of one kind in a queue of this process's own."""
-
-    def __init__(self, kind: type[M], handler: Callable[[Received[M]], None], *, service: str) -> None:
-        contract = kind.contract
-        self.shared_name = contract.queue(service)
-        self.queue = f"{self.shared_name}.{uuid4().hex}"
-        self.binding = (contract.exchange, contract.name)
-        self._handler = handler
-        self._decoder = msgspec.json.Decoder(kind)
-
-    def works_on(self, message: Delivery) -> bool:  # noqa: ARG002 - none stays
-        """Whether a message is being handled: never for longer than `take` takes."""
-        return False
-
-    async def take(self, message: Delivery) -> None:
-        """Handle one AMQP message; what breaks the contract is logged and dropped, since nothing depends on it."""
-        try:
-            for packed in decode_pack(message.body).events:
-                self._handler(received(packed, self._decoder))
-                metrics.MESSAGES.labels(self.shared_name, "handled").inc()
-        except Undecodable as fault:
-            log.error("broadcast.undecodable", queue=self.shared_name, detail=fault.detail)
-            metrics.MESSAGES.labels(self.shared_name, "dead").inc()
-        await acknowledge(message)

@@ -14,7 +14,7 @@ from libs.common.contracts import REGISTRY, gateway
 from libs.common.errors import Unavailable, Undecodable
 from libs.common.ids import new_id
 from libs.common.messaging import settling
-from libs.common.messaging.consumer import BroadcastConsumer
+from libs.common.messaging.broadcasts import BroadcastConsumer
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, decode_pack, open_pack, received
 from libs.common.messaging.letters import DeadLetter, _events
