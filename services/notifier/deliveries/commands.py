@@ -13,6 +13,7 @@ from libs.common.contracts.notifier import EndpointTrouble
 from libs.common.db import Connection, Database
 from libs.common.messaging import Received
 from libs.common.messaging.outbox import publish
+from libs.common.observability.correlation import current
 from libs.common.observability.logging import get_logger
 from services.notifier import metrics
 from services.notifier.deliveries.domain import (
@@ -67,7 +68,8 @@ async def schedule[E: PublicEvent](
     recipients = await endpoints.recipients(
         tx, tenant_ids=sorted({event.body.tenant_id for event in events}), patterns=patterns_of(event_type)
     )
-    listed = [event.body for event in events if event.body.tenant_id in recipients]
+    received = [event for event in events if event.body.tenant_id in recipients]
+    listed = [event.body for event in received]
     if not listed:
         return
     now = clock.now()
@@ -80,13 +82,15 @@ async def schedule[E: PublicEvent](
     ]
     messages = [
         NewMessage(
-            tenant_id=event.tenant_id,
-            event_id=event.event_id,
-            payment_intent_id=getattr(event, "payment_intent_id", None),
-            body=webhook_body(event),
-            occurred_at=event.occurred_at,
+            tenant_id=event.body.tenant_id,
+            event_id=event.body.event_id,
+            payment_intent_id=getattr(event.body, "payment_intent_id", None),
+            body=webhook_body(event.body),
+            occurred_at=event.body.occurred_at,
+            correlation_id=event.correlation.correlation_id,
+            traceparent=event.correlation.traceparent,
         )
-        for event in listed
+        for event in received
     ]
     await queue.schedule(tx, event_type=event_type, messages=messages, deliveries=planned, now=now)
     metrics.DELIVERIES.labels("scheduled").inc(len(planned))
@@ -115,7 +119,16 @@ async def schedule_one(
         id=delivery_id(event_id, endpoint_id),
         first_attempt_at=now,
     )
-    message = NewMessage(tenant_id=tenant_id, event_id=event_id, payment_intent_id=None, body=body, occurred_at=now)
+    cause = current()
+    message = NewMessage(
+        tenant_id=tenant_id,
+        event_id=event_id,
+        payment_intent_id=None,
+        body=body,
+        occurred_at=now,
+        correlation_id=cause.correlation_id,
+        traceparent=cause.traceparent,
+    )
     await queue.schedule(tx, event_type=event_type, messages=[message], deliveries=[delivery], now=now)
     return delivery.id
 

@@ -86,6 +86,16 @@ MESSAGES = sa.Table(
     sa.Column("body", sa.Text, nullable=False, comment="The JSON exactly as it is sent, the same on every attempt."),
     sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was received."),
+    sa.Column(
+        "correlation_id", sa.Text, nullable=False, server_default="", comment="The cause it belongs to; empty: unknown."
+    ),
+    sa.Column(
+        "traceparent",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="W3C trace context under which it was received; empty where nothing is traced.",
+    ),
     sa.PrimaryKeyConstraint("tenant_id", "event_id"),
     comment="Events as merchants receive them; only those that some endpoint of the tenant wants.",
     postgresql_partition_by="RANGE (event_id)",

@@ -77,6 +77,10 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier secrets that still sign, sealed, the newest first."""
     headers_sealed: bytes | None = None
     """The tenant's own headers, sealed."""
+    correlation_id: str = ""
+    """The cause that its message belongs to; empty where it is not known."""
+    traceparent: str = ""
+    """W3C trace context of its message; empty where nothing is traced."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

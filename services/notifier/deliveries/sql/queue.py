@@ -20,11 +20,13 @@ from services.notifier.deliveries.domain import Claimed, DeliveryStatus, EndReas
 # Message and deliveries in one statement, in the order of their keys: two consumers of one event do not deadlock.
 _SCHEDULE = Statement("""
 WITH scheduled AS (
-    INSERT INTO messages (tenant_id, event_id, type, payment_intent_id, body, occurred_at, created_at)
-    SELECT tenant_id, event_id, :event_type, payment_intent_id, body, occurred_at, :now
+    INSERT INTO messages (tenant_id, event_id, type, payment_intent_id, body, occurred_at, created_at, correlation_id,
+                          traceparent)
+    SELECT tenant_id, event_id, :event_type, payment_intent_id, body, occurred_at, :now, correlation_id, traceparent
       FROM unnest(:messages[].tenant_id::text[], :messages[].event_id::uuid[], :messages[].payment_intent_id::uuid[],
-                  :messages[].body::text[], :messages[].occurred_at::timestamptz[])
-           AS m(tenant_id, event_id, payment_intent_id, body, occurred_at)
+                  :messages[].body::text[], :messages[].occurred_at::timestamptz[], :messages[].correlation_id::text[],
+                  :messages[].traceparent::text[])
+           AS m(tenant_id, event_id, payment_intent_id, body, occurred_at, correlation_id, traceparent)
      ORDER BY tenant_id, event_id
     ON CONFLICT DO NOTHING
 )
@@ -134,7 +136,7 @@ UPDATE deliveries AS d SET fence = d.fence + 1, next_attempt_at = :lease_until
  WHERE d.tenant_id = p.tenant_id AND d.endpoint_id = p.endpoint_id AND d.event_id = p.event_id
 RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.id, d.event_type, d.fence, d.attempts, d.created_at,
           w.url, w.secret_sealed, m.body, w.is_active, w.deleted_at IS NOT NULL AS is_deleted, d.attempts_before,
-          w.secrets_retired, w.secrets_retired_until, w.headers_sealed
+          w.secrets_retired, w.secrets_retired_until, w.headers_sealed, m.correlation_id, m.traceparent
 """
 
 # An outcome raises the fence too, so that it counts once however often it is recorded. It needs no look at the status: who
@@ -209,6 +211,10 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON exactly as it is sent."""
     occurred_at: datetime
     """When it happened."""
+    correlation_id: str
+    """The cause it belongs to."""
+    traceparent: str
+    """W3C trace context under which it was received; empty where nothing is traced."""
 
 
 class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -350,4 +356,6 @@ def _claimed(row: asyncpg.Record, *, now: datetime) -> Claimed:
         attempts_before=row["attempts_before"],
         secrets_retired=tuple(sealed for sealed, until in retired if until > now),
         headers_sealed=row["headers_sealed"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
     )

@@ -14,6 +14,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.errors import Unavailable
+from libs.common.observability.correlation import Correlation, correlated, new_correlation_id
 from libs.common.observability.logging import get_logger
 from libs.common.tasks import end_all
 from services.notifier import metrics
@@ -132,7 +133,9 @@ class Courier:
     def _begin(self, delivery: Claimed) -> None:
         self._slots.take(delivery.endpoint_id, tenant_id=delivery.tenant_id)
         metrics.IN_FLIGHT.set(self._slots.in_flight)
-        task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.id}")
+        # A task takes the context in which it is made.
+        with correlated(_correlation(delivery)):
+            task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.id}")
         self._in_progress[task] = delivery
         task.add_done_callback(self._end)
 
@@ -248,6 +251,14 @@ class Courier:
             return await claiming
         except Unavailable:
             return []
+
+
+def _correlation(delivery: Claimed) -> Correlation:
+    return Correlation(
+        correlation_id=delivery.correlation_id or new_correlation_id(),
+        tenant_id=delivery.tenant_id,
+        traceparent=delivery.traceparent,
+    )
 
 
 def _headers(raw: str) -> dict[str, str]:
