@@ -27,7 +27,7 @@ and [compatibility](compatibility.md) says what may change.
 
 A message that travels alone has the headers `X-Correlation-Id`, `X-Tenant-Id` and `traceparent`, and the AMQP properties
 `message_id` (the event's id), `type`, `timestamp` and `correlation_id`, and on `payments.x` `user_id`, by which a reader
-[tells a forged event](rabbitmq.md). A pack is
+[tells a forged event](rabbitmq.md). `traceparent` is W3C Trace Context, empty where [nothing is traced](observability.md#traces). A pack is
 `{"type": ..., "events": [{"id", "occurred_at", "tenant_id", "correlation_id", "traceparent", "attempt", "body"}, ...]}`, 1 to
 100 events of one type with the header `x-events`; below stand the bodies. A request has `reply_to` and `correlation_id`, and
 its reply is `{"answer": ...}` or `{"refusal": {"kind", "code", "detail", "errors"}}`.

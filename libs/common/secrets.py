@@ -23,7 +23,7 @@ _DIFFERENT_MIN = 5
 """Different characters that a secret has at least; 16 random hexadecimal digits have fewer once in ten million times."""
 
 _NAMED = re.compile(
-    r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys|private_key|operations_token)(?:_|$)"
+    r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys|private_key|operations_token|otlp_headers)(?:_|$)"
 )
 _SIGNS = re.compile(r"^(?:jwt_secret|encryption_key|operations_token)")
 _HOW = "make one with `openssl rand -hex 32`"

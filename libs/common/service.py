@@ -26,15 +26,17 @@ from libs.common.errors import PlatformError
 from libs.common.messaging import Bus, asyncapi, asyncapi_page
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.resend import Window, parse_window
-from libs.common.observability import logging
+from libs.common.observability import logging, tracing
 from libs.common.observability.logging import get_logger
 from libs.common.observability.stalls import StallMeter, leave_out_of_collections
+from libs.common.setting_values import read_pairs
 from libs.common.settings import (
     BrokerSettings,
     DatabaseSettings,
     HttpSettings,
     PlaceSettings,
     SettingsError,
+    TracingSettings,
     load,
 )
 from libs.common.tasks import end_all
@@ -51,6 +53,8 @@ log = get_logger("service")
 
 _PARTITIONS_EVERY_SECONDS = 300.0
 """How often partitions are made, dropped and measured; the first time when the process starts."""
+_LAST_SPANS_SECONDS = 2.0
+"""How long a process that stops waits for a collector to take its last spans."""
 
 
 class CommonSettings(Protocol):
@@ -67,6 +71,10 @@ class CommonSettings(Protocol):
     @property
     def database(self) -> DatabaseSettings:
         """Where it remembers."""
+
+    @property
+    def tracing(self) -> TracingSettings:
+        """Where spans of traces go."""
 
     @property
     def broker(self) -> BrokerSettings:
@@ -92,6 +100,7 @@ class Service:
         name: str,
         place: PlaceSettings,
         http: HttpSettings,
+        traces: TracingSettings | None = None,
         database: Database,
         bus: Bus,
         clock: Clock,
@@ -112,6 +121,7 @@ class Service:
         self.name = name
         self.place = place
         self.http = http
+        self.traces = traces or TracingSettings()
         self.database = database
         self.bus = bus
         self.clock = clock
@@ -156,6 +166,8 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            # Entered first, so that what is recorded while everything stops is sent too.
+            await stack.enter_async_context(self._traces())
             stack.enter_context(StallMeter(warn_seconds=self.http.loop_stall_warn_seconds).running())
             if self._eager_tasks:
                 stack.callback(_start_tasks_at_once(asyncio.get_running_loop()))
@@ -177,6 +189,24 @@ class Service:
                 await end_all(running, again_seconds=self.http.shutdown_timeout_seconds)
                 await self.bus.close()
         log.info("service.stopped")
+
+    def _traces(self) -> AbstractAsyncContextManager[None]:
+        settings, exporter = self.traces, None
+        if settings.otel_exporter_otlp_endpoint:
+            # OpenTelemetry takes a third of a second to import, which a service without traces does without.
+            from libs.common.observability.otlp import OtlpExporter
+
+            exporter = OtlpExporter(
+                endpoint=settings.otel_exporter_otlp_endpoint,
+                headers=read_pairs(settings.otel_exporter_otlp_headers),
+                queue_max=settings.otel_bsp_max_queue_size,
+                attributes={
+                    "service.name": f"payments-{self.name}",
+                    "service.version": VERSION,
+                    "deployment.environment.name": self.place.app_env,
+                },
+            )
+        return tracing.exporting(exporter, ratio=settings.otel_traces_sampler_arg, seconds=_LAST_SPANS_SECONDS)
 
     async def _run_bus(self) -> None:
         """Run the bus; if it cannot go on, neither can this process.

@@ -16,8 +16,10 @@ LIST = Path(__file__).parent / "setting_names.txt"
 _TOOLS = "local"
 _TWO_SLIPS_LENGTH = 12
 """From this length on two wrong letters are a slip too; in shorter names they make another word."""
-_OTHERS = frozenset({"APP", "HTTP", "LOG", "MAX", "REQUEST", "RETRY"})
+_OTHERS = frozenset({"APP", "HTTP", "LOG", "MAX", "OTEL", "REQUEST", "RETRY"})
 """First words of ours that other programs use as well: what begins with one of them is not ours for that."""
+_OF_OPENTELEMETRY = frozenset({"OTEL_BLRP_MAX_QUEUE_SIZE"})
+"""Settings of its own that are almost one of ours, and mean something else."""
 _FOREIGN = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(?:_|$)|_PORT_\d+_(?:TCP|UDP)(?:_|$)")
 """What Kubernetes and Docker tell every container about a service called `api`."""
 
@@ -47,7 +49,7 @@ def is_known(name: str) -> bool:
 def misspelled(env: Mapping[str, str]) -> Iterator[str]:
     """Say of each variable that is almost a setting of a service what it must be called; one sentence each."""
     for name in sorted(env):
-        meant = _meant(name) if env[name] and not is_known(name) else None
+        meant = _meant(name) if env[name] and not is_known(name) and name not in _OF_OPENTELEMETRY else None
         if meant is not None:
             yield f"{name} is no setting: it must be called {meant}, or not be set"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import unquote
 
 import msgspec
 
@@ -62,6 +63,29 @@ def _is_line(text: str) -> bool:
     return not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in text)
 
 
+def read_pairs(text: str) -> dict[str, str]:
+    """Read `name=value` in a comma list, values percent-encoded (as OpenTelemetry writes headers).
+
+    Raises:
+        ValueError: where a part is none.
+    """
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if part.strip() and not (equals and _WORD.match(name.strip())):
+            raise ValueError(part)
+        if part.strip():
+            pairs[name.strip()] = unquote(value.strip())
+    return pairs
+
+
+def _is_pairs(text: str) -> bool:
+    try:
+        return _is_line("".join(read_pairs(text).values()))
+    except ValueError:
+        return False
+
+
 def _is_host(text: str) -> bool:
     try:
         ip_address(text)
@@ -86,6 +110,8 @@ Host = Annotated[str, form("an IP address or a host name", _is_host)]
 """Where to listen."""
 Lines = Annotated[str, _LINES]
 """A text that may have several lines, such as a key in PEM."""
+Pairs = Annotated[str, form("a comma list of name=value", _is_pairs)]
+"""Headers: `name=value` in a comma list, values percent-encoded."""
 Word = Annotated[str, form("a word of letters, digits, - and _", lambda text: _WORD.match(text) is not None)]
 """A name that people choose."""
 Network = Annotated[str, form("an IP address or a network in CIDR form such as 10.0.0.0/8", is_network)]

@@ -24,10 +24,12 @@ from libs.common.setting_values import (
     Host,
     Long,
     Network,
+    Pairs,
     Port,
     PostgresAddress,
     Short,
     VirtualHost,
+    WebAddress,
     Word,
     between,
     convert,
@@ -149,6 +151,20 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """An event loop that stands still for longer is logged."""
     shutdown_timeout_seconds: Annotated[float, between(1, 3_600)] = 15.0
     """How long a stopping process may take to finish what it has begun."""
+
+
+class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where spans of traces go. The names are those of OpenTelemetry, which reads its further ones itself."""
+
+    otel_exporter_otlp_endpoint: WebAddress = ""
+    """Where a collector takes OTLP over HTTP, without `/v1/traces`; empty: traces are off."""
+    otel_exporter_otlp_headers: Pairs = ""
+    """Headers for it, as `name=value` in a comma list, values percent-encoded: of a collector that demands a key."""
+    otel_traces_sampler_arg: Annotated[float, between(0, 1)] = 0.1
+    """Which part of the traces that begin here is recorded, from 0 to 1: each span that is recorded costs CPU. Of a
+    trace that a caller began, the caller decides."""
+    otel_bsp_max_queue_size: Count = 8192
+    """Spans that wait to be sent at most, of about 1 kB each; further ones are dropped."""
 
 
 class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,6 +211,7 @@ def build(
         name="api",
         place=settings.place,
         http=settings.http,
+        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

@@ -21,7 +21,14 @@ from libs.common.setting_values import (
     between,
     form,
 )
-from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PartnerSettings, PlaceSettings
+from libs.common.settings import (
+    BrokerSettings,
+    DatabaseSettings,
+    HttpSettings,
+    PartnerSettings,
+    PlaceSettings,
+    TracingSettings,
+)
 
 DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
 """The signing secret of a developer's machine."""
@@ -256,6 +263,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything is kept."""
     broker: BrokerSettings = BrokerSettings()
     """How messages are published and consumed."""
+    tracing: TracingSettings = TracingSettings()
+    """Where spans of traces go."""
     partners: PartnerSettings = PartnerSettings()
     """Where other teams meet it."""
     auth: AuthSettings = AuthSettings()

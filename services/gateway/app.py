@@ -194,6 +194,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         name="gateway",
         place=settings.place,
         http=settings.http,
+        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

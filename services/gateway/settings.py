@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from libs.common.setting_values import Bytes, Count, Port, Short, WebAddress, between
-from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings, TracingSettings
 
 PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox", "stripe": "stripe"}
 """The processors that can be named in the settings; `fake` is an older word for the sandbox."""
@@ -218,6 +218,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
     """How it receives and publishes."""
+    tracing: TracingSettings = TracingSettings()
+    """Where spans of traces go."""
     http: GatewayHttpSettings = GatewayHttpSettings()
     """Where it answers questions about its health."""
     processor: ProcessorSettings = ProcessorSettings()

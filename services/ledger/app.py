@@ -95,6 +95,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         name="ledger",
         place=settings.place,
         http=settings.http,
+        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from libs.common.setting_values import Port, between
-from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings, TracingSettings
 
 
 class LedgerHttpSettings(HttpSettings, frozen=True, kw_only=True):
@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
     """How it exchanges messages."""
+    tracing: TracingSettings = TracingSettings()
+    """Where spans of traces go."""
     http: LedgerHttpSettings = LedgerHttpSettings()
     """Where it is checked."""
     reports: ReportSettings = ReportSettings()

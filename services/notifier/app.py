@@ -77,6 +77,7 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         name="notifier",
         place=settings.place,
         http=settings.http,
+        traces=settings.tracing,
         database=database,
         bus=bus,
         clock=clock,

@@ -8,7 +8,14 @@ from typing import Annotated
 import msgspec
 
 from libs.common.setting_values import Count, Long, Network, Port, Short, between
-from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PartnerSettings, PlaceSettings
+from libs.common.settings import (
+    BrokerSettings,
+    DatabaseSettings,
+    HttpSettings,
+    PartnerSettings,
+    PlaceSettings,
+    TracingSettings,
+)
 
 _KEY_BYTES = 32
 _SCHEDULE_STEPS_MIN = 3
@@ -95,6 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
     """How it receives messages."""
+    tracing: TracingSettings = TracingSettings()
+    """Where spans of traces go."""
     partners: PartnerSettings = PartnerSettings()
     """Where other teams meet it."""
     http: NotifierHttpSettings = NotifierHttpSettings()

@@ -41,7 +41,10 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 _TEXT_HEADERS = {
     "X-Correlation-Id": {"type": "string", "description": "Ties the message to its cause.", "examples": [CORRELATION]},
     "X-Tenant-Id": {"type": "string", "description": "The tenant it concerns; empty where there is none."},
-    "traceparent": {"type": "string", "description": "W3C trace context; empty where nothing is traced."},
+    "traceparent": {
+        "type": "string",
+        "description": "W3C Trace Context: where traces are on, of the span that sent it; else the caller's as it came, or empty.",
+    },
 }
 HEADERS = {
     "MessageHeaders": {

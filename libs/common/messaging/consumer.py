@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from libs.common.contracts import Message
@@ -10,7 +11,7 @@ from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.db.connections import StatementUnfinished
 from libs.common.db.database import CONTENTION
 from libs.common.errors import TooEarly
-from libs.common.messaging import inbox
+from libs.common.messaging import inbox, spans
 from libs.common.messaging.delivery import Incoming
 from libs.common.messaging.envelope import PackedEvent, Received
 from libs.common.messaging.intake import Intake
@@ -18,7 +19,7 @@ from libs.common.messaging.patience import FEW, Patience, Watch, refusal
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.settling import acknowledge, hand_back, persist
 from libs.common.messaging.topology import postponed_queue
-from libs.common.observability import metrics
+from libs.common.observability import metrics, tracing
 from libs.common.observability.correlation import correlated
 from libs.common.observability.logging import get_logger
 from libs.common.tasks import end_all
@@ -189,33 +190,36 @@ class PackConsumer[M: Message]:
     async def _settle(self, events: Sequence[tuple[PackedEvent, Received[M]]]) -> None:
         if not events:
             return
+        started_ns = tracing.started()
         try:
-            await self._transact([event for _, event in events])
+            await self._transact([event for _, event in events], started_ns=started_ns)
         except Exception as fault:
             if isinstance(fault, DatabaseUnavailable):
                 # Splitting the batch would only ask it more often.
                 raise
             if len(events) == 1:
-                await self._intake.redeliver(events, fault)
+                await self._intake.redeliver(events, fault, started_ns=started_ns)
                 return
             early = fault.event_ids if isinstance(fault, TooEarly) else frozenset()
             named = [pair for pair in events if pair[1].id in early]
             if named:
                 # Named by the handler: one more transaction for the others, instead of one for each half down to the last.
-                await self._intake.redeliver(named, fault)
+                await self._intake.redeliver(named, fault, started_ns=started_ns)
                 await self._settle([pair for pair in events if pair[1].id not in early])
                 return
             middle = len(events) // 2
             await self._settle(events[:middle])
             await self._settle(events[middle:])
 
-    async def _transact(self, events: Sequence[Received[M]]) -> None:
+    async def _transact(self, events: Sequence[Received[M]], *, started_ns: int) -> None:
         for attempt in range(_CONTENTION_RETRIES_MAX + 1):
             try:
                 async with self._turn, self._database.transaction() as transaction:
                     new = await inbox.mark(transaction, self.queue, [event.key for event in events])
                     fresh = _once(events, new)
-                    afterwards = await self._handler(transaction, fresh) if fresh else None
+                    # What is logged about a lone event has its correlation; of several, none has that of another.
+                    with correlated(fresh[0].correlation) if len(fresh) == 1 else nullcontext():
+                        afterwards = await self._handler(transaction, fresh) if fresh else None
             except CONTENTION:
                 if attempt == _CONTENTION_RETRIES_MAX:
                     raise
@@ -225,6 +229,8 @@ class PackConsumer[M: Message]:
             metrics.MESSAGE_BATCH.labels(self.queue).observe(len(events))
             self._intake.count("handled", [event.body for event in fresh])
             self._watch.handled += len(fresh)
+            if started_ns:
+                spans.handled(fresh, queue=self.queue, started_ns=started_ns, outcome="handled")
             if len(fresh) < len(events):
                 once = {id(event) for event in fresh}
                 self._intake.count("repeated", [event.body for event in events if id(event) not in once])
@@ -350,12 +356,15 @@ class EachConsumer[M: Message]:
                 await persist(partial(self._intake.redeliver, [(packed, event)], refusal(fault)), queue=self.queue)
 
     async def _attempt(self, packed: PackedEvent, event: Received[M]) -> None:
+        started_ns = tracing.started()
         try:
             await self._handler(event)
         except DatabaseUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
-            await self._intake.redeliver([(packed, event)], fault)
+            await self._intake.redeliver([(packed, event)], fault, started_ns=started_ns)
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
+            if started_ns:
+                spans.handled([event], queue=self.queue, started_ns=started_ns, outcome="handled")
             self._watch.handled += 1

@@ -21,7 +21,8 @@ from libs.common.contracts import Message, PublicEvent
 from libs.common.contracts.base import key
 from libs.common.errors import Undecodable
 from libs.common.ids import new_id
-from libs.common.observability.correlation import Correlation, child_traceparent
+from libs.common.observability.correlation import Correlation
+from libs.common.observability.tracing import child_traceparent
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +82,11 @@ class Received[M: Message](msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     """When it happened, according to its publisher."""
     correlation: Correlation
-    """The cause it belongs to, with a span of our own."""
+    """The cause it belongs to; where traces are on, with a span of our own."""
     attempt: int
     """How often it was postponed before: 0 at first."""
+    parent: str = ""
+    """The W3C trace context of whoever published it."""
 
     @property
     def tenant_id(self) -> str:
@@ -213,4 +216,5 @@ def received[M: Message](packed: PackedEvent, decoder: msgspec.json.Decoder[M]) 
             traceparent=child_traceparent(packed.traceparent),
         ),
         attempt=packed.attempt,
+        parent=packed.traceparent,
     )

@@ -22,6 +22,7 @@ from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.messaging.topology import DELIVERIES_MAX
 from libs.common.observability import metrics
 from libs.common.observability.correlation import accept_correlation_id
+from libs.common.observability.tracing import TRACEPARENT_CHARACTERS_MAX
 
 BYTES_MAX = 262_144
 """The largest body that is read; a partner's largest is an order with all its items."""
@@ -113,7 +114,7 @@ class ForeignIntake(Intake[ForeignMessage]):
             if len(message.body) > BYTES_MAX:
                 raise MessageTooLarge(f"the body has {len(message.body)} bytes; at most {BYTES_MAX} are read")
             foreign = msgspec.structs.replace(foreign, content=_utf8(message.body))
-            packed = self._pack(foreign, self._read(foreign))
+            packed = self._pack(foreign, self._read(foreign), traceparent=_text(message.headers.get("traceparent")))
         except PlatformError as fault:
             await self._dead_letter_as_it_came(message.body, foreign, judge(fault, attempt=0), at=self._clock.now())
             return []
@@ -148,7 +149,7 @@ class ForeignIntake(Intake[ForeignMessage]):
         self._count_partner("dead", foreign)
         await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=sent_at)
 
-    def _pack(self, foreign: ForeignMessage, reading: Reading) -> PackedEvent:
+    def _pack(self, foreign: ForeignMessage, reading: Reading, *, traceparent: str) -> PackedEvent:
         message_id = reading.message_id or foreign.message_id
         sent_at = 0.0 if message_id else foreign.sent_at
         digest = hashlib.sha256()
@@ -162,6 +163,8 @@ class ForeignIntake(Intake[ForeignMessage]):
             occurred_at=reading.occurred_at or (at if foreign.sent_at else self._clock.now()),
             tenant_id=reading.tenant_id,
             correlation_id=accept_correlation_id(foreign.correlation_id or reading.correlation_id),
+            # What is longer is malformed, and the consumer's to refuse.
+            traceparent=traceparent[:TRACEPARENT_CHARACTERS_MAX],
             body=msgspec.Raw(msgspec.json.encode(foreign)),
         )
 

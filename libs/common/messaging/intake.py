@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.contracts import Message
 from libs.common.errors import Undecodable
+from libs.common.messaging import spans
 from libs.common.messaging.delivery import Incoming
 from libs.common.messaging.envelope import PackedEvent, Received, encode_pack, open_pack, received
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
@@ -49,14 +50,24 @@ class Intake[M: Message]:
                 await self._dead_letter(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
         return events
 
-    async def redeliver(self, failed: Sequence[tuple[PackedEvent, Received[M]]], fault: Exception) -> None:
-        """Postpone the events that failed with `fault`, those with the same delay as one message, or dead-letter them."""
+    async def redeliver(
+        self, failed: Sequence[tuple[PackedEvent, Received[M]]], fault: Exception, *, started_ns: int = 0
+    ) -> None:
+        """Postpone the events that failed with `fault`, those with the same delay as one message, or dead-letter them.
+
+        `started_ns` is when their handling began, where traces are on.
+        """
         postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
         # One copy of each goes on, with the most retries behind it.
         copies = {event.key: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
         for packed, event in copies.values():
             with correlated(event.correlation):
                 verdict = judge(fault, attempt=packed.attempt)
+                if started_ns:
+                    outcome = "dead_lettered" if verdict.delay_seconds is None else "postponed"
+                    spans.handled(
+                        [event], queue=self.queue, started_ns=started_ns, outcome=outcome, reason=verdict.reason
+                    )
                 if verdict.delay_seconds is None:
                     await self.dead_letter(packed, verdict)
                     continue

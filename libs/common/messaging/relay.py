@@ -22,6 +22,7 @@ from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.db import Connection, Database
 from libs.common.errors import Transient, Unavailable
 from libs.common.ids import new_id
+from libs.common.messaging import spans
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.claims import (
     BACKLOG,
@@ -39,7 +40,7 @@ from libs.common.messaging.published import FIELD_TYPES
 from libs.common.messaging.publisher import AT_ONCE, PUBLIC_AT_ONCE
 from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
 from libs.common.messaging.watermark import Watermark
-from libs.common.observability import metrics
+from libs.common.observability import metrics, tracing
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
 from libs.common.tasks import stop_if_cancelled
@@ -263,6 +264,9 @@ class Relay:
         return len(claimed) == pack_max and not refusals
 
     async def _send(self, plan: Sequence[Shipment], unknown: Sequence[Row]) -> list[Refusal]:
+        started_ns = tracing.started()
+        if started_ns:
+            plan = spans.begin_sending(plan)
         outcomes = await self._publish_all(plan)
         refusals = [Refusal(EVERYWHERE, row) for row in unknown]
         away = ""
@@ -272,6 +276,8 @@ class Relay:
             name = shipment.contract.name
             if outcome is None:
                 metrics.OUTBOX_PUBLISHED.labels(name).inc(len(shipment.rows))
+                if started_ns:
+                    spans.sent(shipment, started_ns=started_ns)
             elif isinstance(outcome, _REFUSED):
                 metrics.OUTBOX_FAILED.labels(name).inc(len(shipment.rows))
                 log.error("outbox.message_refused", message=name, destination=shipment.destination, reason=str(outcome))

@@ -32,9 +32,10 @@ from libs.common.messaging.readings import Reading, reading
 from libs.common.messaging.settling import acknowledge, hand_back
 from libs.common.messaging.topology import reply_exchange
 from libs.common.messaging.turns import Lanes, Turns, overloaded
-from libs.common.observability import metrics
-from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
+from libs.common.observability import metrics, tracing
+from libs.common.observability.correlation import Correlation, correlated, current
 from libs.common.observability.logging import get_logger
+from libs.common.observability.tracing import SpanKind
 
 log = get_logger("messaging.requests")
 
@@ -111,7 +112,8 @@ class Requester:
         ticket = uuid4().hex
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[ticket] = waiting
-        started = perf_counter()
+        started, started_ns = perf_counter(), tracing.started()
+        traceparent = tracing.child_traceparent(correlation.traceparent) if started_ns else correlation.traceparent
         outcome = "failed"
         try:
             async with asyncio.timeout(timeout_seconds) as deadline, turns.place(correlation.tenant_id):
@@ -130,7 +132,7 @@ class Requester:
                     headers={
                         "X-Correlation-Id": correlation.correlation_id,
                         "X-Tenant-Id": correlation.tenant_id,
-                        "traceparent": correlation.traceparent,
+                        "traceparent": traceparent,
                     },
                 )
                 reply = msgspec.json.decode(await waiting, type=Reply)
@@ -143,6 +145,16 @@ class Requester:
             del self._open[ticket]
             metrics.REQUESTS_SENT.labels(contract.name, outcome).inc()
             metrics.REQUEST_DURATION.labels(contract.name).observe(perf_counter() - started)
+            if started_ns:
+                tracing.record(
+                    f"request {contract.name}",
+                    kind=SpanKind.CLIENT,
+                    traceparent=traceparent,
+                    parent=correlation.traceparent,
+                    started_ns=started_ns,
+                    attributes={"outcome": outcome, "correlation_id": correlation.correlation_id},
+                    error=outcome if outcome == "failed" else "",
+                )
         return self._read(reply, contract.reply)
 
     def _room(self, contract: Contract, tenant_id: str) -> Turns:
@@ -264,13 +276,17 @@ class Answerer:
     async def _carry_out(self, message: Delivery) -> None:
         headers = message.headers
         name = message.message_type
+        parent = str(headers.get("traceparent", ""))
         correlation = Correlation(
             correlation_id=str(headers.get("X-Correlation-Id", "")),
             tenant_id=_tenant_of(message),
-            traceparent=child_traceparent(str(headers.get("traceparent", ""))),
+            traceparent=tracing.child_traceparent(parent),
         )
+        started_ns = tracing.started()
         with correlated(correlation):
             reply = await self._reply(name, message.body)
+            if started_ns and name in self._handlers:
+                _record_answer(name, reply, correlation, parent=parent, started_ns=started_ns)
             # The name of the queue tells whose it is; only who may ask by the contracts is answered.
             exchange = message.reply_to.rpartition(".")[0]
             if exchange in self._reply_exchanges:
@@ -315,6 +331,23 @@ class Answerer:
                     kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
                 )
             )
+
+
+def _record_answer(name: str, reply: Reply, correlation: Correlation, *, parent: str, started_ns: int) -> None:
+    outcome = "answered" if reply.refusal is None else reply.refusal.kind
+    tracing.record(
+        f"answer {name}",
+        kind=SpanKind.SERVER,
+        traceparent=correlation.traceparent,
+        parent=parent,
+        started_ns=started_ns,
+        attributes={
+            "outcome": outcome,
+            "correlation_id": correlation.correlation_id,
+            "tenant_id": correlation.tenant_id,
+        },
+        error=outcome if outcome == Unavailable.__name__ else "",
+    )
 
 
 def _tenant_of(message: Delivery) -> str:

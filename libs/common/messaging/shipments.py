@@ -5,8 +5,10 @@ routed to several queues the broker says "confirmed" when one of them is missing
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -21,6 +23,7 @@ type Row = asyncpg.Record
 
 EVERYWHERE = ""
 """The destination of a row that has not been sent anywhere."""
+_UNTRACED: Mapping[UUID, str] = MappingProxyType({})
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +33,17 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     """The queue that must have it, the exchange of a broadcast, or `payments.x`."""
     rows: list[Any]
+    traces: Mapping[UUID, str] = _UNTRACED
+    """The trace context that each event is sent with, by its id, where traces are on; else the row's own."""
+
+    def traced(self, traces: Mapping[UUID, str]) -> "Shipment":
+        """Return the same message, its events with these trace contexts."""
+        return msgspec.structs.replace(self, traces=traces)
+
+    def traceparent_of(self, row: Row) -> str:
+        """The trace context that an event is sent with."""
+        traceparent: str = self.traces[row["event_id"]] if self.traces else row["traceparent"]
+        return traceparent
 
     @property
     def is_public(self) -> bool:
@@ -50,7 +64,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
             headers={
                 "X-Correlation-Id": row["correlation_id"],
                 "X-Tenant-Id": row["tenant_id"],
-                "traceparent": row["traceparent"],
+                "traceparent": self.traceparent_of(row),
             },
         )
 
@@ -63,7 +77,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
                 occurred_at=row["occurred_at"],
                 tenant_id=row["tenant_id"],
                 correlation_id=row["correlation_id"],
-                traceparent=row["traceparent"],
+                traceparent=self.traceparent_of(row),
                 body=msgspec.Raw(row["body"].encode()),
             )
             for row in self.rows

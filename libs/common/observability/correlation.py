@@ -11,7 +11,6 @@ import msgspec
 from libs.common.cards import has_card_number
 
 _CORRELATION_ID = re.compile(r"[!-~]{1,64}\Z")
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 
 
 class Correlation(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +21,7 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str = ""
     """The tenant on whose behalf this happens; empty where there is none yet."""
     traceparent: str = ""
-    """W3C Trace Context level 1 (`00-<trace id>-<span id>-<flags>`)."""
+    """W3C Trace Context level 1 (`00-<trace id>-<span id>-<flags>`); empty where nothing is traced."""
 
     @property
     def trace_id(self) -> str:
@@ -45,19 +44,11 @@ def accept_correlation_id(candidate: str | None) -> str:
     return new_correlation_id()
 
 
-def child_traceparent(parent: str | None) -> str:
-    """Continue the caller's trace with a span of our own, or start one when the header is absent or malformed."""
-    found = _TRACEPARENT.match(parent) if parent else None
-    if found and found[1] != "0" * 32 and found[2] != "0" * 16:
-        return f"00-{found[1]}-{secrets.token_hex(8)}-{found[3]}"
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-
-
 def current() -> Correlation:
-    """Return the correlation of the current work; work that nobody requested gets a fresh one."""
+    """Return the correlation of the current work; work that nobody requested gets a fresh one, without a trace."""
     found = _current.get()
     if found is None:
-        found = Correlation(correlation_id=new_correlation_id(), traceparent=child_traceparent(None))
+        found = Correlation(correlation_id=new_correlation_id())
         _current.set(found)
     return found
 

@@ -120,3 +120,6 @@ LOOP_FAILURES = Gauge(
     "How often a worker or loop of this process has failed since it last did its work.",
     ["loop"],
 )
+TRACE_SPANS = Counter(
+    "trace_spans_total", "Spans of traces that were recorded, by what became of them.", ["outcome"]
+)  # outcome: sent, failed, dropped

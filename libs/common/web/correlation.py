@@ -9,19 +9,17 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import ReceiveMessage
 from prometheus_client import Counter, Histogram
 
-from libs.common.observability import metrics
-from libs.common.observability.correlation import (
-    Correlation,
-    accept_correlation_id,
-    adopt,
-    child_traceparent,
-)
+from libs.common.observability import metrics, tracing
+from libs.common.observability.correlation import Correlation, accept_correlation_id, adopt, current
+from libs.common.observability.tracing import SpanKind
 from libs.common.web.errors import ClientGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _UNKNOWN_ROUTE = "(unknown)"
+_UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Routes that probes and Prometheus read every few seconds."""
 
 
 def _header(headers: "Iterable[tuple[bytes, bytes]]", name: bytes) -> str | None:
@@ -37,6 +35,26 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_DURATION.labels(method, route)
 
 
+def _record(method: str, route: str, status: int, *, traceparent: str, parent: str | None, started_ns: int) -> None:
+    # The tenant is known since the request was admitted.
+    correlation = current()
+    tracing.record(
+        f"{method} {route}",
+        kind=SpanKind.SERVER,
+        traceparent=traceparent,
+        parent=parent,
+        started_ns=started_ns,
+        attributes={
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "correlation_id": correlation.correlation_id,
+            "tenant_id": correlation.tenant_id,
+        },
+        error=str(status) if status >= 500 else "",
+    )
+
+
 def correlate(app: ASGIApp) -> ASGIApp:
     """Wrap `app`: accept or mint the correlation id, continue the trace, echo the id, count and time the request.
 
@@ -48,11 +66,13 @@ def correlate(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         headers = scope["headers"]
+        parent = _header(headers, b"traceparent")
         correlation = Correlation(
             correlation_id=accept_correlation_id(_header(headers, b"x-correlation-id")),
-            traceparent=child_traceparent(_header(headers, b"traceparent")),
+            traceparent=tracing.child_traceparent(parent),
         )
         adopt(correlation)
+        started_ns = tracing.started()
         started = perf_counter()
         status = 500
         is_whole = is_started = False
@@ -86,5 +106,14 @@ def correlate(app: ASGIApp) -> ASGIApp:
             counter, histogram = _series(scope["method"], route, status)
             counter.inc()
             histogram.observe(perf_counter() - started)
+            if started_ns and route not in _UNTRACED and tracing.is_sampled(correlation.traceparent):
+                _record(
+                    scope["method"],
+                    route,
+                    status,
+                    traceparent=correlation.traceparent,
+                    parent=parent,
+                    started_ns=started_ns,
+                )
 
     return middleware

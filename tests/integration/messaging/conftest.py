@@ -29,7 +29,7 @@ from libs.common.messaging import (
     published_table,
 )
 from libs.common.messaging.topology import topology
-from libs.common.observability.correlation import Correlation, child_traceparent
+from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings, DatabaseSettings
 from tests.integration.messaging.relays import Side, running_side
 from tests.support.broker import Node
@@ -166,7 +166,7 @@ def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Publi
         gateway_ref="ref",
         captured_at=datetime.now(UTC),
     )
-    correlation = Correlation(correlation_id="corr-1", tenant_id="t1", traceparent=child_traceparent(None))
+    correlation = Correlation(correlation_id="corr-1", tenant_id="t1", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
     return Publication.of(body, occurred_at=datetime.now(UTC), correlation=correlation)
 
 
