@@ -16,6 +16,9 @@ import msgspec
 import tenacity
 from prometheus_client import Gauge, Histogram
 
+from libs.common.observability import tracing
+from libs.common.observability.correlation import current
+from libs.common.observability.tracing import SpanKind
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import (
@@ -126,7 +129,8 @@ class ResilientProcessor:
         self._sleep = sleep
         self._monotonic = monotonic
         # The kind of processor, not the account: a label of a metric is a word of a closed set.
-        self._in_flight, self._durations = _meters(label or processor.name)
+        self._kind = label or processor.name
+        self._in_flight, self._durations = _meters(self._kind)
 
     @property
     def name(self) -> str:
@@ -256,7 +260,7 @@ class ResilientProcessor:
             return answer
 
         self._in_flight.inc()
-        began = self._monotonic()
+        began, started_ns = self._monotonic(), tracing.started()
         answer: Finding
         try:
             answer = await self._circuit.call(judged, timeout_seconds=timeout_seconds)
@@ -271,7 +275,29 @@ class ResilientProcessor:
         if (noted := CALLED_SECONDS.get()) is not None:
             noted.append(seconds)
         _REQUESTS[operation, type(answer)].inc()
+        if started_ns:
+            _record_call(f"{self._kind} {operation}", request, answer, account=self.name, started_ns=started_ns)
         return answer
+
+
+def _record_call(name: str, request: ProcessorRequest, answer: Finding, *, account: str, started_ns: int) -> None:
+    cause = current()
+    tracing.record(
+        f"call {name}",
+        kind=SpanKind.CLIENT,
+        traceparent=tracing.child_traceparent(cause.traceparent),
+        parent=cause.traceparent,
+        started_ns=started_ns,
+        attributes={
+            "account": account,
+            "outcome": _STATUS[type(answer)],
+            "call": request.call,
+            "payment_intent_id": str(request.payment_intent_id),
+            "correlation_id": cause.correlation_id,
+            "tenant_id": request.tenant_id,
+        },
+        error=answer.reason if isinstance(answer, Unknown | NotTaken) else "",
+    )
 
 
 _FAILURES = frozenset(

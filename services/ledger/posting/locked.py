@@ -12,8 +12,10 @@ from typing import cast
 
 from libs.common.clock import Clock
 from libs.common.db import Connection
+from libs.common.observability import tracing
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache
+from services.ledger.posting.counting import record_group
 from services.ledger.posting.domain.decision import BalanceKey, Decision, ExistingEntry, decide
 from services.ledger.posting.domain.instructions import Booking, Instruction, Outcome, tenants_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
@@ -63,7 +65,7 @@ async def lock_and_write(
     Raises:
         asyncpg.SerializationError: as `post_locked`.
     """
-    begun = time.perf_counter()
+    begun, started_ns = time.perf_counter(), tracing.started()
     locked = await groups.lock_group(tx, needs.balances, needs.entries, needs.tenants)
     not_taken: set[BalanceKey] = set()
     balances = locked.balances
@@ -92,6 +94,8 @@ async def lock_and_write(
     if decision.resolved:
         await holds.write_resolved(tx, list(decision.resolved.values()))
     metrics.observe_group("locked", len(instructions), seconds=time.perf_counter() - begun)
+    if started_ns:
+        record_group("locked", instructions, started_ns=started_ns)
     return decision
 
 

@@ -13,8 +13,10 @@ import asyncpg
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
+from libs.common.observability import tracing
 from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache, PendingWrite, Recalled, wait_for
+from services.ledger.posting.counting import record_group
 from services.ledger.posting.domain.decision import Decision, decide
 from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome, is_of_one_person
 from services.ledger.posting.domain.needs import Needs, balances_of
@@ -65,7 +67,7 @@ class OptimisticGroup:
     def __init__(
         self, instructions: Sequence[Instruction], decision: Decision, recalled: Recalled, cache: BalanceCache
     ) -> None:
-        self._size = len(instructions)
+        self._instructions = instructions
         self._decision = decision
         self._earlier = recalled.pending
         self._cache = cache
@@ -98,9 +100,11 @@ class OptimisticGroup:
                 return await self._write(connection)
 
     async def _write(self, connection: Connection) -> Decision:
-        begun = time.perf_counter()
+        begun, started_ns = time.perf_counter(), tracing.started()
         await groups.post_group(connection, self._encoded)
-        metrics.observe_group("remembered", self._size, seconds=time.perf_counter() - begun)
+        metrics.observe_group("remembered", len(self._instructions), seconds=time.perf_counter() - begun)
+        if started_ns:
+            record_group("remembered", self._instructions, started_ns=started_ns)
         return self._decision
 
     @contextmanager

@@ -14,8 +14,10 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.errors import Unavailable
+from libs.common.observability import tracing
 from libs.common.observability.correlation import Correlation, correlated, new_correlation_id
 from libs.common.observability.logging import get_logger
+from libs.common.observability.tracing import SpanKind
 from libs.common.tasks import end_all
 from services.notifier import metrics
 from services.notifier.deliveries import commands
@@ -182,12 +184,15 @@ class Courier:
             body=body,
             sent_at=attempted_at,
         )
-        began = perf_counter()
+        began, started_ns = perf_counter(), tracing.started()
         resolving_for.set(delivery.tenant_id)
         answer = await self._sender.send(delivery.url, headers=own | headers, body=body)
         seconds = perf_counter() - began
         metrics.ATTEMPT_DURATION.observe(seconds)
-        metrics.ATTEMPTS.labels(answer.error or f"{(answer.status_code or 0) // 100}xx").inc()
+        outcome = answer.error or f"{(answer.status_code or 0) // 100}xx"
+        metrics.ATTEMPTS.labels(outcome).inc()
+        if started_ns:
+            _record_span(delivery, answer, outcome=outcome, started_ns=started_ns)
         return Attempt(
             claimed=delivery,
             answer=answer,
@@ -258,6 +263,28 @@ def _correlation(delivery: Claimed) -> Correlation:
         correlation_id=delivery.correlation_id or new_correlation_id(),
         tenant_id=delivery.tenant_id,
         traceparent=delivery.traceparent,
+    )
+
+
+def _record_span(delivery: Claimed, answer: Answer, *, outcome: str, started_ns: int) -> None:
+    tracing.record(
+        "deliver webhook",
+        kind=SpanKind.CLIENT,
+        traceparent=tracing.child_traceparent(delivery.traceparent),
+        parent=delivery.traceparent,
+        started_ns=started_ns,
+        attributes={
+            "http.request.method": "POST",
+            "http.response.status_code": answer.status_code or 0,
+            "event_type": delivery.event_type,
+            "messaging.message.id": str(delivery.event_id),
+            "endpoint_id": str(delivery.endpoint_id),
+            "delivery_id": str(delivery.id),
+            "attempt": delivery.attempts + 1,
+            "correlation_id": delivery.correlation_id,
+            "tenant_id": delivery.tenant_id,
+        },
+        error="" if outcome == "2xx" else outcome,
     )
 
 
