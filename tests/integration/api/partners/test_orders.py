@@ -312,3 +312,19 @@ async def test_no_property_of_a_message_ends_the_connection(
     assert (await payment(api, tenant, "header"))["amount_minor"] == 500
     assert (await payment(api, tenant, "odd"))["amount_minor"] == 500
     await handled(api, partners, tenant)
+
+
+@pytest.mark.parametrize("is_malformed", [False, True])
+async def test_trace_of_an_order_goes_on_to_its_payment(partnered: tuple[Api, Partners], *, is_malformed: bool) -> None:
+    api, partners = partnered
+    tenant, order, trace = str(uuid4()), str(uuid4()), f"00-{uuid4().hex}-00f067aa0ba902b7-01"
+    sent = f"{trace}{'0' * 300}" if is_malformed else trace
+    body = {"orderId": order, "tenantId": tenant, "totalAmount": 5.0, "customerId": "c"}
+    await partners.publish(ORDERS, CONFIRMED, body, headers={"traceparent": sent})
+    found = await payment(api, tenant, order)
+    rows = await api.database.fetch(
+        "SELECT traceparent FROM (SELECT traceparent, body FROM outbox "
+        "UNION ALL SELECT traceparent, body FROM outbox_published) m WHERE body LIKE $1",
+        f"%{found['id']}%",
+    )
+    assert {row["traceparent"] for row in rows} == {"" if is_malformed else trace}
