@@ -283,6 +283,12 @@ proof-ledger *args: setup
 bench *args: setup
     @{{ python }} -m tests.bench.payments "$@"
 
+# Measure what traces cost: off and recorded, in turns (--ratios 0.1 1)
+[no-exit-message]
+[group('measure')]
+bench-traces *args: setup
+    @{{ python }} -m tests.bench.traces "$@"
+
 # Measure how fast the ledger posts
 [no-exit-message]
 [group('measure')]
