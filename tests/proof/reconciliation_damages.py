@@ -177,7 +177,7 @@ async def _disputed(
 
 
 async def _alone(admin: asyncpg.Connection, tenant_id: str, kind: EntryKind, at: datetime) -> Thing:
-    """Post an entry of something that nobody knows."""
+    """Post an entry of an unknown subject."""
     subject = new_id(at)
     debits = {Role.GATEWAY_CLEARING: _AMOUNT, Role.PROCESSOR_PENDING: -_AMOUNT}
     await _book(admin, tenant_id, kind, subject, debits, at)
