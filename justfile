@@ -368,6 +368,12 @@ capacity rate: setup
 sbom service: setup
     @{{ python }} -m deploy.local.sbom {{ service }}
 
+# Write the digest of each image that others made behind its tag, as its registry has it now (--check, --mirror docker.io=URL)
+[no-exit-message]
+[group('operate')]
+pin-images *args: setup
+    @{{ python }} -m deploy.local.pins "$@"
+
 # Make a key pair that signs tokens: FILE and FILE.pub (--algorithm ES256 or RS256)
 [no-exit-message]
 [group('operate')]

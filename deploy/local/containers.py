@@ -19,7 +19,11 @@ from deploy.local.waiting import wait_until
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-IMAGES = {"postgres": "postgres:16", "redis": "redis:7", "rabbitmq": "rabbitmq:3-management"}
+IMAGES = {
+    "postgres": "postgres:16@sha256:e17e86066e5ef83e0952a9347f5c792b7ece00972e2aa787a6986f471b3dd3d5",
+    "redis": "redis:7@sha256:71da9275c5f3fcb97d0fa0c8c5b36cc995327265420f17a04bfd544f458059f7",
+    "rabbitmq": "rabbitmq:3-management@sha256:e582c0bc7766f3342496d8485efb5a1df782b5ce3886ad017e2eaae442311f69",
+}
 """The images of docker-compose.yml, so that one download serves both."""
 
 ADMIN_PASSWORD = "RABBITMQ_ADMIN_PASSWORD"  # noqa: S105 - the name of a setting

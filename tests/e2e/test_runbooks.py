@@ -61,6 +61,7 @@ RUN = {
 ELSEWHERE = {
     "just stuck": "tests/integration/test_stuck.py",
     "just sbom api": "tests/unit/deploy/test_images.py",
+    "just pin-images": "tests/unit/deploy/test_pins.py",
     "just status": "tests/unit/deploy/test_cli.py",
     "just resend": "tests/integration/messaging/test_resend.py",
 }

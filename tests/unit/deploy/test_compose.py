@@ -81,7 +81,7 @@ def test_what_watches_is_bounded_kept_alive_and_healthy(services: dict[str, Any]
     assert service["restart"] == "unless-stopped"
     assert service["mem_limit"]
     assert service["cpus"]
-    assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+    assert re.search(r":v?\d+\.\d+\.\d+@sha256:", service["image"])
     assert f"127.0.0.1:{port}/" in service["healthcheck"]["test"][-1]
     assert service["ports"] == [f"127.0.0.1:${{OBSERVE_{name.upper()}_PORT:-{port}}}:{port}"]
 

@@ -54,7 +54,7 @@ def test_image_names_what_it_is_made_of() -> None:
     labels = re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE)
     assert labels == ["title", "description", "licenses", "version", "revision"]
     assert "uv sync --frozen --no-dev" in DOCKERFILE
-    assert "ARG PYTHON_IMAGE=python:3.13-slim\n" in DOCKERFILE
+    assert "ARG PYTHON_IMAGE=python:3.13-slim@sha256:" in DOCKERFILE
     assert sbom.PYTHON["python_version"] == "3.13"
 
 
