@@ -36,6 +36,7 @@ from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
 from services.ledger.settings import RetentionSettings, Settings
+from services.ledger.watermark import Watermark
 
 MEASURED = (
     *("journal_entries", "postings", "entry_groups", "journal_requests", "manual_entries"),
@@ -52,6 +53,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
     cache = BalanceCache()
+    watermark = Watermark(database, clock=clock)
     service = PostingService(database, clock=clock, cache=cache)
     holds = HoldCommands(database, service, clock=clock)
     verifier = Verifier(database, clock=clock)
@@ -75,8 +77,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             )
         ),
         RoleConsumers(RoleCommands(database, clock=clock)),
-        EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database)),
-        BalanceConsumers(BalanceQueries(database)),
+        EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database, watermark=watermark)),
+        BalanceConsumers(BalanceQueries(database, watermark=watermark)),
         HoldConsumers(database, holds),
         PeriodConsumers(Periods(database, clock=clock)),
         ExchangeConsumers(

@@ -43,6 +43,7 @@ from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
 from services.ledger.entries.sql import facts as entries_sql
 from services.ledger.posting import PostingService
 from services.ledger.posting_rules import RoleCommands, RoleConsumers
+from services.ledger.watermark import Watermark
 from tests.bench.payments import ROOT
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
@@ -230,10 +231,12 @@ async def gateway(database: TestDatabase, urls: dict[str, str]) -> AsyncIterator
                     bus.handle(kind, _nothing)
         FactConsumers(databases["api"]).register(buses["api"])
         ledger = databases["ledger"]
+        watermark = Watermark(ledger, clock=clock)
         EntryConsumers(
-            EntryCommands(ledger, PostingService(ledger, clock=clock), clock=clock), EntryQueries(ledger)
+            EntryCommands(ledger, PostingService(ledger, clock=clock), clock=clock),
+            EntryQueries(ledger, watermark=watermark),
         ).register(buses["ledger"])
-        BalanceConsumers(BalanceQueries(ledger)).register(buses["ledger"])
+        BalanceConsumers(BalanceQueries(ledger, watermark=watermark)).register(buses["ledger"])
         RoleConsumers(RoleCommands(ledger, clock=clock)).register(buses["ledger"])
         running = [asyncio.create_task(bus.run()) for bus in buses.values()]
         for bus in buses.values():

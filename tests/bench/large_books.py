@@ -28,6 +28,7 @@ from services.ledger.balances.sql.effective import effective_balances, fold
 from services.ledger.core import Account
 from services.ledger.entries import EntryQueries
 from services.ledger.posting import PostingService
+from services.ledger.watermark import Watermark
 from tests.bench.ledger import Measured, Pair, measure
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -160,7 +161,7 @@ async def reads(database: Database, pairs: list[Pair]) -> None:
                 connection, tenant_id, posted_from=None, posted_until=instant(), currency="BRL", account=account
             )
 
-    queries = EntryQueries(database)
+    queries = EntryQueries(database, watermark=Watermark(database, clock=SystemClock()))
 
     async def page(account: str | None = None) -> object:
         listing = ListEntries(tenant_id=random.choice(pairs)[0], posted_until=instant(), limit=50, account=account)

@@ -104,6 +104,31 @@ async def test_an_entry_is_reversed_once_and_both_show_it(operator: Client, admi
     assert (await balance(operator, code))["balance"] == "0.00"
 
 
+async def test_entries_are_followed_one_after_the_other(operator: Client, admin: Client) -> None:
+    code = await wallet(admin)
+    posted = [await fund(operator, code, amount) for amount in ("1.00", "2.00", "3.00")]
+    begin, followed = "00000000-0000-0000-0000-000000000000", list[str]()
+    async with asyncio.timeout(60):
+        while not set(posted) <= set(followed):
+            after = followed[-1] if followed else begin
+            page = await operator.call("GET", f"/v1/ledger/entries?after={after}&limit=2")
+            assert (page.status, len(page.json) <= 2) == (200, True), page.raw
+            assert "X-Final-Before" in page.headers
+            followed += [entry["id"] for entry in page.json]
+            await asyncio.sleep(0 if page.json else 0.1)
+    assert len(followed) == len(set(followed))
+    assert [one for one in followed if one in posted] == posted
+    for query, code_of in (
+        (f"after={uuid4()}", "query_invalid"),
+        (f"after={begin}&account={code}", "invalid_request"),
+        ("after=first", "invalid_request"),
+    ):
+        refused = await operator.call("GET", f"/v1/ledger/entries?{query}")
+        assert (refused.status, refused.json["code"]) == (422, code_of), refused.raw
+    at = await operator.call("GET", "/v1/ledger/balances?as_of=2020-01-01")
+    assert at.headers["X-Final-Before"] > "2020-01-02"
+
+
 async def test_books_are_closed_for_ever(operator: Client) -> None:
     closed = await operator.call("POST", "/v1/ledger/periods", {"ends_before": "2020-01-01"})
     assert (closed.status, closed.json["ends_before"]) == (201, "2020-01-01T00:00:00+00:00")

@@ -251,6 +251,33 @@ class ListEntries(Message, frozen=True, kw_only=True):
     """The `next_cursor` of the page before."""
 
 
+class EntryFeed(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries in the order of record, oldest first, as far as that is final."""
+
+    entries: list[JournalEntry]
+    """Empty: there is nothing new yet. The next page begins after the last one."""
+    final_before: datetime
+    """Where there are fewer than requested, every entry that was recorded before this instant has been listed."""
+
+
+@request(
+    "entries.follow",
+    owner="ledger",
+    published_by=("api",),
+    reply=EntryFeed,
+    example={"tenant_id": "00000000-0000-0000-0000-000000000002", "limit": 200},
+)
+class FollowEntries(Message, frozen=True, kw_only=True):
+    """What was recorded in this tenant's books after that? Requested by the api; whoever goes on misses nothing."""
+
+    tenant_id: str
+    """The tenant."""
+    after: UUID | None = None
+    """The last entry of the page before; None: from the first entry."""
+    limit: int = 200
+    """1 to 500."""
+
+
 class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """What one account holds in one currency, in minor units."""
 
@@ -274,6 +301,8 @@ class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
     """Balances ordered by account code and currency."""
 
     balances: list[AccountBalance]
+    final_before: datetime | None = None
+    """An instant of record up to here is over and shows the same for ever; None where another time was requested."""
 
 
 @request(

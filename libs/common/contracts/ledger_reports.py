@@ -154,6 +154,8 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
     """The instant of record."""
     rows: list[TrialBalanceRow]
     """By account code and currency."""
+    final_before: datetime | None = None
+    """An instant of record up to here is over and shows the same for ever; None where now was requested."""
 
 
 @request(
@@ -229,6 +231,8 @@ class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
     """Oldest first."""
     next_cursor: str | None = None
     """Continue here; None on the last page."""
+    final_before: datetime | None = None
+    """An instant of record up to here is over and shows the same for ever; None where now was requested."""
 
 
 @request(
@@ -312,6 +316,8 @@ class JournalPage(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[JournalRecord]
     next_cursor: str | None = None
     """Continue here; None on the last page."""
+    final_before: datetime | None = None
+    """An instant of record up to here is over and shows the same for ever; None where now was requested."""
 
 
 @request(

@@ -94,6 +94,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it answers plain text too."""
     aged: bool = False
     """Whether its answer is of an earlier instant, which it names."""
+    final: bool = False
+    """Whether it names the instant before which what it answers stays as it is."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
     ignored: tuple[str, ...] = ()

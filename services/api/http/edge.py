@@ -29,7 +29,8 @@ KEYS_TOGETHER = 10
 """How many times the limit of one key all keys of a tenant may use together."""
 EXPOSED = (
     "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
-    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, Content-Disposition"
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, X-Final-Before, "
+    "Content-Disposition"
 )
 """Headers that a page of another origin may read."""
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -155,6 +155,10 @@ _HEADERS: dict[str, Any] = {
         "required": True,
         "schema": {"type": "string", "format": "date-time"},
     },
+    "X-Final-Before": {
+        "description": "What was recorded before this instant is in the answer, and nothing is ever added before it.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "Link": {"description": "The next page, `rel=next` (RFC 8288).", "schema": {"type": "string"}},
 }
 _DESCRIPTION = (
@@ -318,6 +322,7 @@ def _success(declaration: Declaration, schema_of: dict[int, Any], description: s
     names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
     names += ["Idempotency-Replayed"] if declaration.idempotent or declaration.key == "optional" else []
     names += ["Age", "X-Report-Refreshed-At"] if declaration.aged else []
+    names += ["X-Final-Before"] if declaration.final else []
     names += ["Link"] if any(parameter.name == "cursor" for parameter in declaration.query) else []
     answer: dict[str, Any] = {"description": description, "headers": _header_refs(names)}
     if declaration.answer is not None:

@@ -1,10 +1,12 @@
 """Answers, and the amounts that bodies have: decimal strings with exactly the currency's decimals."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response
 
+from libs.common.clock import iso
 from libs.common.money import AMOUNT_PATTERN
 
 _encoder = msgspec.json.Encoder()
@@ -30,3 +32,8 @@ def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | No
     """Answer with a struct, a list of them, or bytes that are JSON already."""
     raw = body if isinstance(body, bytes) else _encoder.encode(body)
     return Response(raw, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
+
+
+def final_before(instant: datetime | None) -> dict[str, str] | None:
+    """Write up to when an answer from the books stays as it is; None where it is of now, or of another time."""
+    return None if instant is None else {"X-Final-Before": iso(instant)}

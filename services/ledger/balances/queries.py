@@ -5,16 +5,24 @@ from libs.common.contracts.ledger import BalanceList
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.db import Database
 from services.ledger.balances.sql import current, effective
+from services.ledger.watermark import Watermark
 
 
 class BalanceQueries:
     """Reads of balances."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, watermark: Watermark) -> None:
         self._database = database
+        self._watermark = watermark
 
     async def balances(self, request: contract.ListBalances) -> contract.BalanceList:
-        """List what a tenant's accounts hold, or what was posted to them in a period."""
+        """List what a tenant's accounts hold, or what was posted to them in a period.
+
+        A period that is over shows the same for ever; the answer has up to when that is so.
+        """
+        final_before = None
+        if request.posted_until is not None:
+            final_before = await self._watermark.advance(request.posted_until)
         async with self._database.connection() as connection:
             if request.posted_from is None and request.posted_until is None:
                 found = await current.standing_balances(connection, request.tenant_id, currency=request.currency)
@@ -26,10 +34,13 @@ class BalanceQueries:
                     posted_until=request.posted_until,
                     currency=request.currency,
                 )
-        return contract.BalanceList(balances=found)
+        return contract.BalanceList(balances=found, final_before=final_before)
 
     async def get_balances_at(self, request: GetBalancesAt) -> BalanceList:
-        """What did this tenant's accounts hold at an instant?"""
+        """What did this tenant's accounts hold at an instant? One of record that is over shows the same for ever."""
+        final_before = None
+        if request.time is BookTime.RECORDED:
+            final_before = await self._watermark.advance(request.before)
         async with self._database.connection() as connection:
             if request.time is BookTime.EFFECTIVE:
                 found = await effective.effective_balances(
@@ -48,4 +59,4 @@ class BalanceQueries:
                     currency=request.currency,
                     account=request.account,
                 )
-        return BalanceList(balances=found)
+        return BalanceList(balances=found, final_before=final_before)

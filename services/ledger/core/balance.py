@@ -23,7 +23,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int = 0
     """How many postings it has; each posting carries the version that it made, so a gap would show."""
     posted_at: datetime | None = None
-    """When its last posting was recorded; None before the first."""
+    """When its last posting was recorded, or a later instant before which nothing is recorded any more."""
     pending_debits_minor: int = 0
     """Sum of its open holds that would debit it."""
     pending_credits_minor: int = 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.common.clock import Clock
@@ -14,6 +15,7 @@ from services.ledger.core import read_cursor, write_cursor
 from services.ledger.reports.domain import read_line, read_text, write_line, write_text
 from services.ledger.reports.sql import statements, views
 from services.ledger.reports.sql.views import Period
+from services.ledger.watermark import Watermark
 
 LINES_MAX = 1000
 """Lines of a statement, or tenants, on one page at most."""
@@ -30,6 +32,11 @@ class ReportQueries:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._watermark = Watermark(database, clock=clock)
+
+    async def _final_before(self, until: datetime | None) -> datetime | None:
+        """Let the instant of record up to which is read be over, if it can be: then it shows the same for ever."""
+        return None if until is None else await self._watermark.advance(until)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
@@ -93,9 +100,10 @@ class ReportQueries:
 
     async def trial_balance(self, request: contract.ReportTrialBalance) -> contract.TrialBalance:
         """List all accounts of a tenant with their totals at one instant of record."""
+        final_before = await self._final_before(request.as_of)
         async with self._database.connection() as connection:
             rows = await statements.trial_balance(connection, request.tenant_id, before=request.as_of)
-        return contract.TrialBalance(as_of=request.as_of or self._clock.now(), rows=rows)
+        return contract.TrialBalance(as_of=request.as_of or self._clock.now(), rows=rows, final_before=final_before)
 
     async def statement(self, request: contract.ReportStatement) -> contract.StatementPage:
         """State what happened on one account in one currency, page by page.
@@ -112,6 +120,7 @@ class ReportQueries:
         if request.cursor is not None:
             at, version, ends_at = read_line(request.cursor)
             after = (at, version)
+        final_before = await self._final_before(request.posted_until)
         async with self._snapshot() as snapshot:
             accounts = await accounts_by_code(snapshot, request.tenant_id, [request.account])
             account = accounts.get(request.account)
@@ -152,6 +161,7 @@ class ReportQueries:
             closing_credits_minor=closing.credits_minor,
             lines=[line for _, line in page],
             next_cursor=next_cursor,
+            final_before=final_before,
         )
 
     async def journal(self, request: contract.ReportJournal) -> contract.JournalPage:
@@ -161,6 +171,7 @@ class ReportQueries:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
         limit = _limit(request.limit, ENTRIES_MAX)
+        final_before = await self._final_before(request.posted_until)
         async with self._database.connection() as connection:
             found = await statements.journal(
                 connection,
@@ -173,6 +184,7 @@ class ReportQueries:
         return contract.JournalPage(
             entries=page,
             next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
+            final_before=final_before,
         )
 
 

@@ -520,6 +520,29 @@ CLOSINGS_UNDER_WAY = sa.Table(
     comment="Closed periods into which a group may still post that began before they were closed.",
 )
 
+WATERMARK = sa.Table(
+    "watermark",
+    METADATA,
+    sa.Column("id", sa.SmallInteger, nullable=False, autoincrement=False, comment="Always 1."),
+    sa.Column(
+        "refused_before",
+        _INSTANT,
+        nullable=False,
+        comment="No group that begins from now on records anything before this instant.",
+    ),
+    sa.Column(
+        "final_before",
+        _INSTANT,
+        nullable=False,
+        comment="The groups that began before that was so have ended: what was recorded before this instant is all there is.",
+    ),
+    sa.PrimaryKeyConstraint("id", name="pk_watermark"),
+    sa.CheckConstraint("id = 1", name="ck_watermark_one_row"),
+    sa.CheckConstraint("final_before <= refused_before", name="ck_watermark_order"),
+    comment="One row: up to when the order of record is final. It only moves forward.",
+    postgresql_with={"fillfactor": "10"},
+)
+
 HOLDS = sa.Table(
     "holds",
     METADATA,

@@ -26,6 +26,7 @@ from services.ledger.entries import EntryCommands
 from services.ledger.holds import HoldCommands
 from services.ledger.periods import Periods
 from services.ledger.posting import Booking, PostingService
+from services.ledger.watermark import Watermark
 
 
 class Bank:
@@ -35,7 +36,7 @@ class Bank:
         self.database, self.tenant_id, self.clock = database, tenant_id, clock
         self.service = PostingService(database, clock=clock)
         self.entries = EntryCommands(database, self.service, clock=clock)
-        self.balances = BalanceQueries(database)
+        self.balances = BalanceQueries(database, watermark=Watermark(database, clock=clock))
         self.holds = HoldCommands(database, self.service, clock=clock)
         self.periods = Periods(database, clock=clock)
         self.accounts = AccountCommands(database, clock=clock)

@@ -27,6 +27,7 @@ from services.ledger.manual_entries import Journal, JournalQueries
 from services.ledger.manual_entries.commands import post
 from services.ledger.policies import Policies, PolicyQueries
 from services.ledger.reports import ReportCommands, ReportQueries
+from services.ledger.watermark import Watermark
 
 PROPOSAL_LIFETIME = timedelta(days=7)
 
@@ -38,7 +39,7 @@ class Books:
         self.database = database
         self.clock = clock
         self.commands = AccountCommands(database, clock=clock)
-        self.queries = EntryQueries(database)
+        self.queries = EntryQueries(database, watermark=Watermark(database, clock=clock))
         self.journal = Journal(database, clock=clock, proposal_lifetime=PROPOSAL_LIFETIME)
         self.proposals = JournalQueries(database, clock=clock)
         self.policies = Policies(database, clock=clock, lifetime=PROPOSAL_LIFETIME)

@@ -21,6 +21,7 @@ from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
 from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries, known_quote
 from services.ledger.posting import PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers
+from services.ledger.watermark import Watermark
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.books import Books
 from tests.support.databases import TestDatabase
@@ -38,8 +39,11 @@ class Ledger:
         self.payments = PaymentConsumers(PaymentCommands(database, clock=clock, quote_of=known_quote))
         self.roles = RoleConsumers(RoleCommands(database, clock=clock))
         service = PostingService(database, clock=clock)
-        self.entries = EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database))
-        self.balances = BalanceConsumers(BalanceQueries(database))
+        watermark = Watermark(database, clock=clock)
+        self.entries = EntryConsumers(
+            EntryCommands(database, service, clock=clock), EntryQueries(database, watermark=watermark)
+        )
+        self.balances = BalanceConsumers(BalanceQueries(database, watermark=watermark))
         self.exchange = ExchangeConsumers(
             ExchangeCommands(database, clock=clock), ExchangeQueries(database, clock=clock)
         )

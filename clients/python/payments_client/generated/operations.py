@@ -1891,10 +1891,12 @@ class Operations(ABC):
         limit: int | None = None,
         offset: int | None = None,
         cursor: str | None = None,
+        after: UUID | str | None = None,
     ) -> list[models.EntryBody]:
         """List journal entries.
 
-        Newest first, as a bare array; the next page is in the `Link` header.
+        Newest first, as a bare array; the next page is in the `Link` header. With `after` oldest first: who always
+        goes on after the last entry gets each entry once, half a second after it was recorded.
 
         Needs the permission `ledger:read`.
         """
@@ -1911,6 +1913,7 @@ class Operations(ABC):
                     "limit": limit,
                     "offset": offset,
                     "cursor": cursor,
+                    "after": after,
                 },
             ),
         )
@@ -1924,6 +1927,7 @@ class Operations(ABC):
         account: str | None = None,
         payment_intent_id: UUID | str | None = None,
         limit: int | None = None,
+        after: UUID | str | None = None,
     ) -> Iterator[models.EntryBody]:
         """Yield what `list_ledger_entries` lists, page after page."""
         return self._items(
@@ -1937,6 +1941,7 @@ class Operations(ABC):
                     "account": account,
                     "payment_intent_id": payment_intent_id,
                     "limit": limit,
+                    "after": after,
                 },
             ),
         )
@@ -4549,10 +4554,12 @@ class AsyncOperations(ABC):
         limit: int | None = None,
         offset: int | None = None,
         cursor: str | None = None,
+        after: UUID | str | None = None,
     ) -> list[models.EntryBody]:
         """List journal entries.
 
-        Newest first, as a bare array; the next page is in the `Link` header.
+        Newest first, as a bare array; the next page is in the `Link` header. With `after` oldest first: who always
+        goes on after the last entry gets each entry once, half a second after it was recorded.
 
         Needs the permission `ledger:read`.
         """
@@ -4569,6 +4576,7 @@ class AsyncOperations(ABC):
                     "limit": limit,
                     "offset": offset,
                     "cursor": cursor,
+                    "after": after,
                 },
             ),
         )
@@ -4582,6 +4590,7 @@ class AsyncOperations(ABC):
         account: str | None = None,
         payment_intent_id: UUID | str | None = None,
         limit: int | None = None,
+        after: UUID | str | None = None,
     ) -> AsyncIterator[models.EntryBody]:
         """Yield what `list_ledger_entries` lists, page after page."""
         return self._items(
@@ -4595,6 +4604,7 @@ class AsyncOperations(ABC):
                     "account": account,
                     "payment_intent_id": payment_intent_id,
                     "limit": limit,
+                    "after": after,
                 },
             ),
         )

@@ -1,15 +1,17 @@
 """The books, as clients see them; the ledger answers over the broker."""
 
+from uuid import UUID
+
 from litestar import Response
 
-from libs.common.contracts.ledger import ListBalances, ListEntries
+from libs.common.contracts.ledger import FollowEntries, ListBalances, ListEntries
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.contracts.ledger_errors import QueryInvalid
 from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
-from services.api.http.rendering import json_answer
+from services.api.http.rendering import final_before, json_answer
 from services.api.http.requests import Ask
 
 ENTRIES, ENTRIES_MAX = 200, 500
@@ -39,7 +41,14 @@ _ENTRIES_QUERY = (
     QueryParameter(
         name="cursor", description="From the `Link` of the page before: fast at any depth.", shape={"type": "string"}
     ),
+    QueryParameter(
+        name="after",
+        description="The feed: entries recorded after this one, oldest first, as far as that is final; from the first one "
+        "after `00000000-0000-0000-0000-000000000000`. With `limit` alone.",
+        shape={"type": "string", "format": "uuid"},
+    ),
 )
+_BEGIN = UUID(int=0)
 
 
 _BALANCES_QUERY = (
@@ -71,15 +80,20 @@ class Entries(Resource):
         "/v1/ledger/entries",
         operation_id="listLedgerEntries",
         summary="List journal entries",
-        description="Newest first, as a bare array; the next page is in the `Link` header.",
+        description="Newest first, as a bare array; the next page is in the `Link` header. With `after` oldest first: who "
+        "always goes on after the last entry gets each entry once, half a second after it was recorded.",
         tags=["ledger"],
         answer=list[EntryBody],
         permission=_READ,
         query=_ENTRIES_QUERY,
         refusals=(QueryInvalid,),
+        final=True,
     )
     async def list_entries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
+        after = query.identifier("after")
+        if after is not None:
+            return await self._follow(caller, query, after)
         page = await self.ask(
             ListEntries(
                 tenant_id=caller.tenant_id,
@@ -96,6 +110,19 @@ class Entries(Resource):
         link = query.link(page.next_cursor)
         return json_answer([entry_body(entry) for entry in page.entries], headers=link)
 
+    async def _follow(self, caller: Caller, query: Query, after: UUID) -> Response[bytes]:
+        for name in query.given:
+            if name not in {"after", "limit"}:
+                raise wrong(name, "does not go together with after")
+        feed = await self.ask(
+            FollowEntries(
+                tenant_id=caller.tenant_id,
+                after=None if after == _BEGIN else after,
+                limit=query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
+            )
+        )
+        return json_answer([entry_body(entry) for entry in feed.entries], headers=final_before(feed.final_before))
+
     @operation(
         "GET",
         "/v1/ledger/balances",
@@ -108,11 +135,14 @@ class Entries(Resource):
         query=_BALANCES_QUERY,
         ignored=("limit", "offset"),
         refusals=(QueryInvalid,),
+        final=True,
     )
     async def list_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         found = await self.ask(balances_request(query, caller.tenant_id))
-        return json_answer([balance_body(balance) for balance in found.balances])
+        return json_answer(
+            [balance_body(balance) for balance in found.balances], headers=final_before(found.final_before)
+        )
 
 
 def balances_request(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:

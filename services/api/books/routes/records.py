@@ -17,7 +17,7 @@ from services.api.books.schemas.plain_text import JournalText, TextFormat
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
-from services.api.http.rendering import json_answer
+from services.api.http.rendering import final_before, json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import (
     FORMAT,
@@ -75,6 +75,7 @@ class RecordReports(Resource):
         ),
         refusals=(QueryInvalid, AccountUnknown, UnsupportedCurrency),
         csv=True,
+        final=True,
     )
     async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
@@ -107,9 +108,9 @@ class RecordReports(Resource):
                 yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
 
             sheet = sheet_of(locale, sums=("debit", "credit"), as_of=self.clock.now())
-            return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages(), sheet=sheet)
-        link = query.link(body.next_cursor)
-        return json_answer(body, headers=link)
+            final = final_before(first.final_before)
+            return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages(), headers=final, sheet=sheet)
+        return json_answer(body, headers=_paged(query, first))
 
     @operation(
         "GET",
@@ -125,6 +126,7 @@ class RecordReports(Resource):
         refusals=(QueryInvalid,),
         csv=True,
         plain_text=True,
+        final=True,
     )
     async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
@@ -161,13 +163,13 @@ class RecordReports(Resource):
                     yield shapes.journal_rows(page.entries, await self._payments(caller, page.entries))
 
             sheet = sheet_of(locale, sums=("debit", "credit"), as_of=self.clock.now())
-            return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages(), sheet=sheet)
+            final = final_before(first.final_before)
+            return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages(), headers=final, sheet=sheet)
         payments = await self._payments(caller, first.entries)
         body = shapes.JournalBody(
             data=[shapes.journal_item(entry, payments) for entry in first.entries], next_cursor=first.next_cursor
         )
-        link = query.link(first.next_cursor)
-        return json_answer(body, headers=link)
+        return json_answer(body, headers=_paged(query, first))
 
     async def _payments(
         self, caller: Caller, rows: Iterable[contract.JournalRecord | contract.StatementLine]
@@ -177,6 +179,10 @@ class RecordReports(Resource):
             return shapes.NO_PAYMENTS
         ids = {row.payment_intent_id for row in rows if row.payment_intent_id is not None}
         return await self.payments_of(caller.tenant_id, ids)
+
+
+def _paged(query: Query, page: contract.StatementPage | contract.JournalPage) -> dict[str, str]:
+    return {**(query.link(page.next_cursor) or {}), **(final_before(page.final_before) or {})}
 
 
 def _notes(requested: contract.ReportJournal, zone: ZoneInfo, *, now: datetime) -> list[tuple[str, str]]:

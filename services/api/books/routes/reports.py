@@ -26,7 +26,7 @@ from services.api.http.bodies import NoMembers, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
-from services.api.http.rendering import json_answer
+from services.api.http.rendering import final_before, json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import FORMAT, LOCALE, chosen_locale, csv_answer, one_page, sheet_of, wants_csv
 
@@ -206,18 +206,19 @@ class BalanceReports(Resource):
             LOCALE,
         ),
         csv=True,
+        final=True,
     )
     async def report_trial_balance(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, locale = wants_csv(request, query), chosen_locale(query)
         as_of = query.end("as_of", zone=query.zone())
         found = await self.ask(contract.ReportTrialBalance(tenant_id=caller.tenant_id, as_of=as_of))
-        body = shapes.trial_balance_body(found)
+        body, final = shapes.trial_balance_body(found), final_before(found.final_before)
         if as_csv:
             sheet = sheet_of(locale, sums=shapes.TRIAL_SUMS, as_of=found.as_of)
             rows = one_page(shapes.rows_of(body.accounts))
-            return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, rows, sheet=sheet)
-        return json_answer(body)
+            return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, rows, headers=final, sheet=sheet)
+        return json_answer(body, headers=final)
 
 
 def _granularity(query: Query) -> contract.Granularity:

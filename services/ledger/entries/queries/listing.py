@@ -1,5 +1,8 @@
 """Listing a tenant's entries."""
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from libs.common.contracts import ledger as contract
 from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.contracts.ledger_facts import EntryFactPage, ListEntryFacts
@@ -7,6 +10,7 @@ from libs.common.db import Database
 from services.ledger.core import read_cursor, write_cursor
 from services.ledger.entries.queries.facts import entry_facts
 from services.ledger.entries.sql import journal
+from services.ledger.watermark import Watermark
 
 ENTRIES_MAX = 500
 """Entries on one page at most."""
@@ -14,12 +18,15 @@ ENTRIES_MAX = 500
 OFFSET_MAX = 10_000
 """Entries that may be skipped; deeper pages are reached by the cursor, which costs the same at any depth."""
 
+_BEGIN = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+
 
 class EntryQueries:
     """Reads of the journal."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, watermark: Watermark) -> None:
         self._database = database
+        self._watermark = watermark
 
     async def entries(self, request: contract.ListEntries) -> contract.EntryPage:
         """List a tenant's entries, newest first; a limit above 500 counts as 500.
@@ -50,6 +57,30 @@ class EntryQueries:
             entries=page,
             next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
         )
+
+    async def follow(self, request: contract.FollowEntries) -> contract.EntryFeed:
+        """List what was recorded after an entry, oldest first, and never beyond the watermark: nothing comes in before it.
+
+        Raises:
+            QueryInvalid: for a limit out of range, or an entry that there is not.
+        """
+        if not 1 <= request.limit <= ENTRIES_MAX:
+            sentence = f"limit must be 1 to {ENTRIES_MAX}"
+            raise QueryInvalid(sentence, errors=(("/limit", sentence),))
+        # Before the entries are read: one that is recorded meanwhile is later than it.
+        final_before = await self._watermark.advance()
+        async with self._database.connection() as connection:
+            after = _BEGIN
+            if request.after is not None:
+                posted_at = await journal.posted_at(connection, request.tenant_id, request.after)
+                if posted_at is None:
+                    sentence = "after must be the id of an entry"
+                    raise QueryInvalid(sentence, errors=(("/after", sentence),))
+                after = posted_at, request.after
+            found = await journal.entries_after(
+                connection, request.tenant_id, after=after, before=final_before, limit=request.limit
+            )
+        return contract.EntryFeed(entries=found, final_before=final_before)
 
     async def facts(self, request: ListEntryFacts) -> EntryFactPage:
         """List a tenant's entries by their payments.

@@ -109,6 +109,43 @@ async def entries(connection: Connection, criteria: EntryFilter, *, limit: int, 
     return journal_of(await statement.fetch(connection, **values))
 
 
+# The page is cut along `ix_journal_entries_posted_at`; `after_at` alone lets the index begin at the right place.
+_ENTRIES_AFTER = Statement(
+    """
+WITH page AS (SELECT id, posted_at FROM journal_entries
+               WHERE tenant_id = :tenant_id AND posted_at >= :after_at AND posted_at < :before
+                 AND (posted_at, id) > (:after_at, :after_id::uuid)
+               ORDER BY posted_at, id LIMIT :limit)
+SELECT {entry} FROM page
+  JOIN journal_entries AS e ON e.tenant_id = :tenant_id AND e.id = page.id
+  JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = e.id
+  JOIN accounts AS a ON a.tenant_id = :tenant_id AND a.id = l.account_id
+ ORDER BY e.posted_at, e.id, l.side DESC, l.line_no
+""",
+    entry=_ENTRY,
+)
+
+
+# By the primary key: whoever follows has read the entry, so it is there for ever.
+_POSTED_AT = Statement("SELECT posted_at FROM journal_entries WHERE id = :entry_id AND tenant_id = :tenant_id")
+
+
+async def posted_at(connection: Connection, tenant_id: str, entry_id: UUID) -> datetime | None:
+    """Read when an entry was recorded; None where the tenant has no such entry."""
+    found: datetime | None = await _POSTED_AT.fetchval(connection, tenant_id=tenant_id, entry_id=entry_id)
+    return found
+
+
+async def entries_after(
+    connection: Connection, tenant_id: str, *, after: tuple[datetime, UUID], before: datetime, limit: int
+) -> list[JournalEntry]:
+    """Read entries after a place and before an instant of record, oldest first by (posted_at, id)."""
+    rows = await _ENTRIES_AFTER.fetch(
+        connection, tenant_id=tenant_id, after_at=after[0], after_id=after[1], before=before, limit=limit
+    )
+    return journal_of(rows)
+
+
 # By the primary keys of entries and postings, without a lock: neither ever changes.
 _ENTRY_BY_ID = Statement(
     """

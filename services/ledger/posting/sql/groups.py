@@ -37,7 +37,8 @@ _LOCK_GROUP = Statement("SELECT part, no, amounts, instant, fingerprint FROM loc
 # Through a function, since our role may not write balances. One that another transaction has begun is not among those
 # locked: it comes back as not begun, and the group is run again.
 _BEGIN_BALANCES = Statement(
-    "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal FROM begin_balances(:balances)"
+    "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal, refused_before"
+    " FROM begin_balances(:balances)"
 )
 # The function compares the balances with those that the group follows, and raises where they differ: a group that was
 # decided by remembered balances needs no lock before, and one round trip.
@@ -93,11 +94,17 @@ async def begin_balances(
     rows = await _BEGIN_BALANCES.fetch(tx, balances=Rows([encode_balance_key(key) for key in keys]))
     begun: dict[BalanceKey, Balance] = {}
     not_taken: set[BalanceKey] = set()
-    for no, is_begun, is_taken, floor, ceiling, debit_normal in rows:
+    for no, is_begun, is_taken, floor, ceiling, debit_normal, refused_before in rows:
         if not is_taken:
             not_taken.add(keys[no - 1])
         elif is_begun:
-            begun[keys[no - 1]] = Balance(floor_minor=floor, ceiling_minor=ceiling, debit_normal=debit_normal)
+            begun[keys[no - 1]] = Balance(
+                # Its first posting is recorded after all that is over, as any other.
+                posted_at=refused_before,
+                floor_minor=floor,
+                ceiling_minor=ceiling,
+                debit_normal=debit_normal,
+            )
         else:
             raise asyncpg.SerializationError("a balance was begun by somebody else at this very moment")
     return begun, not_taken
@@ -172,8 +179,8 @@ async def post_group(connection: Connection, group: EncodedGroup) -> None:
     A group that posts no entry changes what is pending on its balances and nothing else.
 
     Raises:
-        asyncpg.SerializationError: the books hold other balances than those the group follows, a period was closed, or
-            an entry of one of these ids exists. Nothing was written.
+        asyncpg.SerializationError: the books hold other balances than those the group follows, a period was closed, the
+            group is of an instant of record that is over, or an entry of one of these ids exists. Nothing was written.
     """
     try:
         await _POST_GROUP.execute(connection, group=group)

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION ledger.begin_balances(wanted ledger.balance_key[])
- RETURNS TABLE(no integer, is_begun boolean, is_taken boolean, floor_minor bigint, ceiling_minor bigint, debit_normal boolean)
+ RETURNS TABLE(no integer, is_begun boolean, is_taken boolean, floor_minor bigint, ceiling_minor bigint, debit_normal boolean, refused_before timestamp with time zone)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'ledger', 'pg_temp'
@@ -22,7 +22,7 @@ BEGIN
             ON CONFLICT DO NOTHING RETURNING tenant_id, account_id, currency
     )
     SELECT found.no::int4, (found.tenant_id, found.id, found.currency) IN (SELECT * FROM begun), found.is_taken,
-           found.floor_minor, found.ceiling_minor, found.debit_normal
+           found.floor_minor, found.ceiling_minor, found.debit_normal, (SELECT w.refused_before FROM watermark AS w WHERE w.id = 1)
       FROM found;
 END
 $function$;

@@ -14,7 +14,8 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(x'636c6f7365'::int8);
     -- A lock in the order of the keys is what keeps two groups from waiting for each other in a circle.
     RETURN QUERY SELECT 'balance', b.no::int4, b.amounts, b.posted_at, NULL::bytea FROM (
-        SELECT key.no, balance.posted_at,
+        -- Whatever is posted next is recorded after this: also after the instants that are over.
+        SELECT key.no, greatest(balance.posted_at, (SELECT w.refused_before FROM watermark AS w WHERE w.id = 1)) AS posted_at,
                ARRAY[balance.debits_minor, balance.credits_minor, balance.pending_debits_minor,
                      balance.pending_credits_minor, balance.version, balance.floor_minor, balance.ceiling_minor,
                      balance.debit_normal::int4] AS amounts

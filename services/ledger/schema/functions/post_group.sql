@@ -11,6 +11,7 @@ AS $function$
 DECLARE
     strays int8;
     is_closed boolean;
+    is_late boolean;
     head chains%ROWTYPE;
     link_hash bytea;
     mode text;
@@ -28,7 +29,7 @@ BEGIN
         SELECT tenant_id, account_id, currency, NULL, NULL, 0, 0, NULL, NULL, debits_minor - debits_before,
                credits_minor - credits_before, debits_minor, credits_minor FROM unnest(pending)
     ), step AS (
-        SELECT tenant_id, account_id, currency, max(posted_at) AS posted_at, count(version) AS lines,
+        SELECT tenant_id, account_id, currency, max(posted_at) AS posted_at, min(posted_at) AS posted_first, count(version) AS lines,
                total_minor(debit_minor) AS debits_added, total_minor(credit_minor) AS credits_added,
                max(version) AS version, max(debits_after_minor) AS debits_minor, max(credits_after_minor) AS credits_minor,
                min(version) AS version_first, min(debits_after_minor - debit_minor) AS debits_before,
@@ -50,14 +51,20 @@ BEGIN
                    AND step.debits_before = step.debits_minor - step.debits_added
                    AND step.credits_before = step.credits_minor - step.credits_added)
               AND b.pending_debits_minor = coalesce(step.pending_debits_minor, b.pending_debits_minor)
-              AND b.pending_credits_minor = coalesce(step.pending_credits_minor, b.pending_credits_minor) AS follows
+              AND b.pending_credits_minor = coalesce(step.pending_credits_minor, b.pending_credits_minor) AS follows,
+                  step.posted_first
     )
     SELECT (SELECT count(*) FROM step) - count(*) FILTER (WHERE follows),
            EXISTS (SELECT FROM unnest(tenants, effective_from) AS tenant(id, effective_from)
-                     JOIN periods AS p ON p.tenant_id = tenant.id AND p.ends_before > tenant.effective_from)
-      INTO strays, is_closed FROM moved;
+                     JOIN periods AS p ON p.tenant_id = tenant.id AND p.ends_before > tenant.effective_from),
+           (SELECT w.refused_before FROM watermark AS w WHERE w.id = 1) > min(posted_first)
+      INTO strays, is_closed, is_late FROM moved;
     IF is_closed THEN
         RAISE EXCEPTION 'the group has an entry of a period that is closed' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF is_late THEN
+        RAISE EXCEPTION 'the group has an entry of an instant of record that is over'
+              USING ERRCODE = 'serialization_failure', CONSTRAINT = 'group_is_of_now';
     END IF;
     IF strays <> 0 THEN
         RAISE EXCEPTION 'the group does not go on from what stands in the books'

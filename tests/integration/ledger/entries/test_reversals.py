@@ -8,6 +8,7 @@ from libs.common.contracts.ledger import (
 )
 from libs.common.ids import new_id
 from services.ledger.entries import EntryQueries
+from services.ledger.watermark import Watermark
 from tests.integration.ledger.bank import Bank, refused
 
 
@@ -39,5 +40,6 @@ class TestReversal:
 
 async def test_entries_show_what_they_take_back_and_when_they_count(bank: Bank) -> None:
     reversal = await bank.entries.reverse(bank.tenant_id, await bank.post("VAULT", "WALLET", 50))
-    page = await EntryQueries(bank.database).entries(ListEntries(tenant_id=bank.tenant_id, limit=1))
+    queries = EntryQueries(bank.database, watermark=Watermark(bank.database, clock=bank.clock))
+    page = await queries.entries(ListEntries(tenant_id=bank.tenant_id, limit=1))
     assert page.entries == [reversal]
