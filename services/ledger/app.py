@@ -1,6 +1,7 @@
 """How the ledger is wired: the only file that knows every subject."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -57,6 +58,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     service = PostingService(database, clock=clock, cache=cache)
     holds = HoldCommands(database, service, clock=clock)
     verifier = Verifier(database, clock=clock)
+    verification = VerificationWorker(verifier, database=settings.database, log_level=settings.place.log_level)
     reconciliation = Reconciliation(database, clock=clock)
     reports = ReportCommands(
         database,
@@ -105,21 +107,25 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         measured=MEASURED,
         # Every process has it; the database lets one at a time refresh.
         loops=[Loop(name="keep reports fresh", run=reports.keep_fresh)],
+        opens=[verification.opened],
         workers=[
-            *workers(database, holds, verifier, reconciliation),
+            *workers(database, holds, verification.run, reconciliation),
             *archivists(database, clock=clock, settings=settings.retention),
         ],
     )
 
 
 def workers(
-    database: Database, holds: HoldCommands, verifier: Verifier, reconciliation: Reconciliation
+    database: Database,
+    holds: HoldCommands,
+    verify_added: Callable[[], Awaitable[object]],
+    reconciliation: Reconciliation,
 ) -> list[Worker]:
     """List what runs on a clock, whatever the settings."""
     return [
         Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=Expirer(holds).run),
         Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=Folder(database).run),
-        Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=VerificationWorker(verifier).run),
+        Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=verify_added),
         Worker(
             name="compare intents with entries",
             every_seconds=COMPARE_EVERY_SECONDS,

@@ -1,12 +1,11 @@
 """Proof that the books are as they were written, and that they agree with what the api published of payments."""
 
 from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reconciliation
-from services.ledger.integrity.commands.verification import Report, Verifier
+from services.ledger.integrity.commands.verification import Report, Round, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
 from services.ledger.integrity.workers import (
     COMPARE_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
-    VERIFY_GROUPS_MAX,
     VerificationWorker,
 )
 
@@ -14,10 +13,10 @@ __all__ = [
     "AGREE_WITHIN",
     "COMPARE_EVERY_SECONDS",
     "VERIFY_EVERY_SECONDS",
-    "VERIFY_GROUPS_MAX",
     "IntegrityConsumers",
     "Reconciliation",
     "Report",
+    "Round",
     "VerificationWorker",
     "Verifier",
 ]

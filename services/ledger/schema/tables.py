@@ -634,6 +634,28 @@ CHAIN_CHECKS = sa.Table(
     comment="How far the verifier has recomputed each chain.",
 )
 
+INVARIANT_CHECKS = sa.Table(
+    "invariant_checks",
+    METADATA,
+    sa.Column(
+        "invariant", _WORD, nullable=False, comment="What should always be true: tenant_balanced, holds_pending."
+    ),
+    sa.Column(
+        "checked_at",
+        _INSTANT,
+        comment="When a process last looked, by the database's clock; empty before the first time.",
+    ),
+    sa.Column(
+        "result",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="How many findings it had then; of trial_balance the difference in minor units.",
+    ),
+    sa.PrimaryKeyConstraint("invariant", name="pk_invariant_checks"),
+    comment="When the verifier last looked at each invariant of the balances.",
+)
+
 FINDINGS = sa.Table(
     "findings",
     METADATA,

@@ -17,7 +17,7 @@ async def test_the_workers_run(bank: Bank) -> None:
     hold = await bank.hold(1, lasts=timedelta(seconds=1))
     bank.clock.advance(timedelta(seconds=1))
     verifier = Verifier(bank.database, clock=bank.clock)
-    for worker in workers(bank.database, bank.holds, verifier, Reconciliation(bank.database, clock=bank.clock)):
+    for worker in workers(bank.database, bank.holds, verifier.go_on, Reconciliation(bank.database, clock=bank.clock)):
         await worker.run()
     assert (await queries.get(bank.database, bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
     assert (await verifier.show(bank.tenant_id)).entries > 0

@@ -79,6 +79,7 @@ KEYS_WITHOUT_TENANT = {
     "ledger.chain_checks(chain)": "chains of seals, a fixed number of them",
     "ledger.chains(chain)": "chains of seals, a fixed number of them",
     "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
+    "ledger.invariant_checks(invariant)": "invariants of all books, a fixed number of them",
     "ledger.entry_groups(chain, sequence)": "a place in a chain of seals",
 }
 REDIS_KEYS_WITHOUT_TENANT = {

@@ -1,6 +1,6 @@
 """Findings: what cannot be in the books, written down once and resolved once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -20,7 +20,7 @@ class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-_STANDING = {
+STANDING = {
     "tenant_balanced": (
         "SELECT tenant_id, tenant_id || ' ' || currency AS subject, "
         "'debits and credits of all accounts differ by ' || sum(debits_minor - credits_minor) || ' minor units' AS detail "
@@ -44,8 +44,9 @@ _STANDING = {
         "WHERE (b.pending_debits_minor, b.pending_credits_minor) <> (coalesce(h.debits, 0), coalesce(h.credits, 0))"
     ),
 }
+"""Invariants of balances and holds, whose cost does not grow with the journal."""
 
-_THOROUGH = {
+THOROUGH = {
     "posting_follows_posting": (
         "SELECT tenant_id, account_id || ' ' || currency AS subject, "
         "'the posting of version ' || min(version) || ' does not go on from the one before it' AS detail FROM ("
@@ -73,21 +74,25 @@ _THOROUGH = {
         "WHERE g.chain IS NULL OR e.position NOT BETWEEN 1 AND g.entry_count"
     ),
 }
+"""Invariants that need every posting to be read."""
 
 _EACH_MAX = 100
 
+_QUESTION_SECONDS = 3600.0
+"""How long one of them may take: in books of many millions of entries it is minutes."""
 
-async def broken_invariants(connection: Connection, *, thorough: bool) -> list[StoredFinding]:
-    """Look for what cannot be, at most a hundred of each kind; `thorough` reads every posting."""
-    questions = _STANDING | _THOROUGH if thorough else _STANDING
+
+async def broken_invariants(connection: Connection, invariants: Iterable[str]) -> list[StoredFinding]:
+    """Look for what cannot be, at most a hundred of each of these invariants."""
+    questions = STANDING | THOROUGH
     return [
         StoredFinding(invariant=invariant, tenant_id=row["tenant_id"], subject=row["subject"], detail=row["detail"])
-        for invariant, sql in questions.items()
-        for row in await connection.fetch(f"{sql} LIMIT {_EACH_MAX}", timeout=3600)
+        for invariant in invariants
+        for row in await connection.fetch(f"{questions[invariant]} LIMIT {_EACH_MAX}", timeout=_QUESTION_SECONDS)
     ]
 
 
-# One row for each balance; the verifier's round reads them all a second time.
+# One row for each balance, all of which are read.
 _TRIAL_BALANCE = Statement("""
 SELECT coalesce(sum(abs(difference)), 0) FROM (
     SELECT sum(debits_minor - credits_minor) AS difference FROM balances GROUP BY tenant_id, currency) AS by_tenant

@@ -11,7 +11,7 @@ from libs.common.clock import SystemClock
 from libs.common.db import Database
 from services.ledger import posting
 from services.ledger.accounts import accounts_of
-from services.ledger.integrity import Report, Verifier
+from services.ledger.integrity import Verifier
 from services.ledger.posting import Booking
 from tests.integration.ledger.posting.test_groups import open_accounts, transfer
 from tests.support.databases import TestDatabase
@@ -24,7 +24,7 @@ class Books:
         self, database: Database, intruder: "asyncpg.Connection[asyncpg.Record]", groups: list[list[Booking]]
     ) -> None:
         self.database = database
-        self.verifier = Verifier(database, clock=SystemClock())
+        self.verifier = Verifier(database, clock=SystemClock(), batch_entries=8)
         self.groups = groups
         self._intruder = intruder
 
@@ -47,12 +47,12 @@ class Books:
 
 @pytest.fixture
 async def books(tenant_id: str, make_database) -> AsyncIterator[Books]:  # type: ignore[no-untyped-def]
-    async with make_database("ledger") as place, _books(place, tenant_id) as found:
+    async with make_database("ledger") as place, books_of(place, tenant_id) as found:
         yield found
 
 
 @asynccontextmanager
-async def _books(place: TestDatabase, tenant_id: str) -> AsyncIterator[Books]:
+async def books_of(place: TestDatabase, tenant_id: str) -> AsyncIterator[Books]:
     async with place.open("ledger") as database:
         accounts = await open_accounts(database, tenant_id, 4)
         groups = [
@@ -186,13 +186,13 @@ async def test_a_balance_that_does_not_follow_is_named(books: Books, statement: 
 
 async def test_what_the_worker_finds_is_written_down_and_published_once(books: Books, tenant_id: str) -> None:
     assert await published(books) == []
-    first = await books.verifier.go_on(groups_max=2)
-    assert (first.groups, first.entries, first.findings) == (2, 8, [])
+    first = await books.verifier.go_on(seconds_max=0)
+    assert (first.groups, first.entries, first.new, first.left) == (2, 8, [], 3)
     changed = books.entry(3, 0)
     await books.tamper("UPDATE postings SET amount_minor = amount_minor + 1 WHERE entry_id = $1", changed)
-    reports: list[Report] = [await books.verifier.go_on(groups_max=2) for _ in range(3)]
-    assert [(report.groups, report.entries) for report in reports] == [(2, 8), (1, 4), (0, 0)]
-    assert [len(report.findings) for report in reports] == [1, 0, 0]
+    rounds = [await books.verifier.go_on(seconds_max=0) for _ in range(3)]
+    assert [(one.groups, one.entries, one.left) for one in rounds] == [(2, 8, 1), (1, 4, 0), (0, 0, 0)]
+    assert [len(one.new) for one in rounds] == [1, 0, 0]
     assert await published(books) == ["event:ledger:invariant.broken"]
     standing = await books.verifier.show(tenant_id)
     assert [(finding.invariant, finding.subject) for finding in standing.findings] == [("entry_sealed", str(changed))]

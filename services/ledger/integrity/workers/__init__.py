@@ -1,0 +1,9 @@
+"""What runs on a clock for the proof of the books: recomputing what was added, in a process of its own."""
+
+from services.ledger.integrity.workers.verification import VerificationWorker
+
+VERIFY_EVERY_SECONDS = 60.0
+COMPARE_EVERY_SECONDS = 10.0
+"""With `AGREE_WITHIN` below a minute."""
+
+__all__ = ["COMPARE_EVERY_SECONDS", "VERIFY_EVERY_SECONDS", "VerificationWorker"]
