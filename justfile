@@ -295,6 +295,12 @@ bench-traces *args: setup
 bench-ledger *args: setup
     @{{ python }} -m tests.bench.ledger "$@"
 
+# Measure how fast the books are verified, and what it does to who posts
+[no-exit-message]
+[group('measure')]
+bench-verification *args: setup
+    @{{ python }} -m tests.bench.verification "$@"
+
 # Measure the ledger with ten million entries in its books
 [no-exit-message]
 [group('measure')]

@@ -38,6 +38,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=180)
 READS = 300
 CHUNK = 500_000
+GROUP = 100
 
 _PLAN = """
 CREATE TABLE plan AS
@@ -52,17 +53,51 @@ SELECT i, plan.*, $1::timestamptz + i * $2::interval AS at, i / $3 + 1 AS payer_
         || lpad(to_hex(i), 12, '0'))::uuid AS id
   FROM generate_series($5::int8, $6::int8) AS i JOIN plan ON plan.no = i % $3
 """
+# By `docs/tamper-evidence.md`: these books can be verified.
+_LINE = """
+uuid_send({account}) || 'BRL' || '{side}' || int8send(100) || int8send({version}) || int8send({debits} * 100)
+|| int8send({credits} * 100)
+"""
 _FILL = f"""
-WITH made AS MATERIALIZED ({_ROWS}), entry AS (
+WITH made AS MATERIALIZED ({_ROWS}), sealed AS MATERIALIZED (
+    SELECT *, sha256(int2send(octet_length(tenant_id)::int2) || convert_to(tenant_id, 'UTF8') || uuid_send(id)
+                     || int2send(7::int2) || 'capture' || '\\x01' || uuid_send(id) || '\\x00' || '\\x00'
+                     || instant || instant || instant || sha256('x') || int2send(2::int2)
+                     || {_LINE.format(account="payer", side="D", version="payer_version", debits="payer_version", credits=0)}
+                     || {_LINE.format(account="hot", side="C", version="hot_version", debits=0, credits="hot_version")}) AS seal
+      FROM (SELECT *, int8send((extract(epoch FROM at) * 1000000)::int8) AS instant FROM made) AS made
+), entry AS (
     INSERT INTO journal_entries (tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at,
                                  digest, chain, sequence, position, seal)
-    SELECT tenant_id, id, 'capture', id, 2, at, at, at, sha256('x'), 15, 1, i::int, sha256('x') FROM made
+    SELECT tenant_id, id, 'capture', id, 2, at, at, at, sha256('x'), i / {GROUP} % 2, i / {GROUP} / 2 + 1,
+           i % {GROUP} + 1, seal FROM sealed
 )
 INSERT INTO postings (tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor,
                       debits_after_minor, credits_after_minor, posted_at, effective_at)
 SELECT tenant_id, id, 1, payer, 'BRL', payer_version, 'DEBIT', 100, payer_version * 100, 0, at, at FROM made
 UNION ALL
 SELECT tenant_id, id, 2, hot, 'BRL', hot_version, 'CREDIT', 100, 0, hot_version * 100, at, at FROM made
+"""
+_CHAINS = """
+DO $$
+DECLARE
+    link record;
+    linked bytea;
+BEGIN
+    FOR part IN 0 .. 1 LOOP
+        linked := decode(repeat('00', 32), 'hex');
+        FOR link IN SELECT sequence, count(*)::int4 AS entries, string_agg(seal, '' ORDER BY position) AS seals,
+                           min(posted_at) AS begins, max(posted_at) AS ends
+                      FROM journal_entries WHERE chain = part GROUP BY sequence ORDER BY sequence LOOP
+            INSERT INTO entry_groups (chain, sequence, previous, hash, entry_count, posted_from, posted_until)
+            VALUES (part, link.sequence, linked, sha256(linked || int2send(part::int2) || int8send(link.sequence)
+                    || int4send(link.entries) || link.seals), link.entries, link.begins, link.ends)
+            RETURNING hash INTO linked;
+        END LOOP;
+        UPDATE chains SET sequence = (SELECT max(sequence) FROM entry_groups WHERE chain = part), hash = linked
+         WHERE chain = part;
+    END LOOP;
+END $$
 """
 _BALANCES = """
 INSERT INTO balances (tenant_id, account_id, currency, debits_minor, credits_minor, version, posted_at, debit_normal)
@@ -99,6 +134,7 @@ async def fill(place: TestDatabase, entries: int) -> None:
         for first in range(0, entries, CHUNK):
             last = min(first + CHUNK, entries) - 1
             await owner.execute(_FILL, BEGIN, SPAN / entries, payers, TENANTS, first, last)
+        await owner.execute(_CHAINS)
         await owner.execute(_BALANCES)
         await owner.execute("DROP TABLE plan")
         await owner.execute("VACUUM ANALYZE")
