@@ -14,6 +14,7 @@ from services.api.administration.routes import Rules, Tenants, Users
 from services.api.api_keys.routes import ApiKeyRoutes
 from services.api.audit.routes import AuditLog
 from services.api.books.routes.accounts import Accounts
+from services.api.books.routes.closing import PeriodEnds
 from services.api.books.routes.entries import Entries
 from services.api.books.routes.exchange import ExchangeRates
 from services.api.books.routes.holds import Holds
@@ -72,6 +73,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     RecordReports,
     Holds,
     Periods,
+    PeriodEnds,
     Verifications,
     Accounts,
     AccountRoles,

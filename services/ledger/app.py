@@ -16,6 +16,7 @@ from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Loop, Service, Worker
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
 from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, BalanceQueries, Folder
+from services.ledger.closing import Closing, ClosingConsumers
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries, entries_of_intents
 from services.ledger.entries import resend as publish_again
 from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries, known_quote
@@ -91,6 +92,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         ),
         ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
         PolicyConsumers(Policies(database, clock=clock, lifetime=lifetime), PolicyQueries(database, clock=clock)),
+        ClosingConsumers(Closing(journal)),
         ReportConsumers(reports, ReportQueries(database, clock=clock)),
         IntegrityConsumers(reconciliation, verifier),
     ):

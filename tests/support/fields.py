@@ -41,7 +41,7 @@ def values_of(kind: Any) -> tuple[Any, Any]:
     }[kind]
 
 
-def filled[S: msgspec.Struct](kind: type[S], **fixed: Any) -> S:
+def filled[S: msgspec.Struct](kind: type[S], /, **fixed: Any) -> S:
     """A struct whose every field has another value than its default."""
     every = {name: values_of(hint)[0] for name, hint in _kinds(kind).items() if name not in fixed}
     return kind(**(every | fixed))

@@ -70,6 +70,10 @@ class EntryKind(StrEnum):
     """An earlier entry was taken back."""
     HOLD_CAPTURE = "hold_capture"
     """All or a part of what was held on an account was taken."""
+    YEAR_END = "year_end"
+    """The income and expenses of a year were moved to retained earnings."""
+    REVALUATION = "revaluation"
+    """What is in other currencies was valued at the closing rate, or an earlier valuation was taken back."""
 
 
 @event(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -53,6 +54,8 @@ class ManualEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened in the world; None: when it is posted."""
     lines: list[ManualLine]
     """At least two, in one currency, debits equal to credits."""
+    kind: Literal["year_end", "revaluation"] | msgspec.UnsetType = msgspec.UNSET
+    """What the ledger made it for by itself; absent where a person did, as the fingerprint of a request is made of all members."""
 
 
 class Mode(StrEnum):

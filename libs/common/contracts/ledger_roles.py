@@ -55,6 +55,14 @@ class Role(StrEnum):
     """What a platform has taken of the charges of accounts that are connected to its own."""
     OPENING_BALANCE = "OPENING_BALANCE"
     """What stood at the processor before its statement was booked."""
+    RETAINED_EARNINGS = "RETAINED_EARNINGS"
+    """What earlier years have earned."""
+    TAX_PAYABLE = "TAX_PAYABLE"
+    """Tax on what was sold, until it is paid."""
+    FX_REVALUATION = "FX_REVALUATION"
+    """What assets and liabilities in other currencies are worth beyond, or less than, their own value."""
+    FX_UNREALIZED = "FX_UNREALIZED"
+    """What such assets and liabilities have gained or lost, before they are exchanged."""
 
 
 class AccountRole(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,6 +131,27 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
             meaning="What stood at the processor already when the account was added: earned, or received from the owners, before.",
             account_types=(_EQUITY, _LIABILITY),
         ),
+        Role.RETAINED_EARNINGS: RoleTerms(
+            label="Retained Earnings",
+            meaning="What earlier years have earned: the end of a year moves its income and expenses here.",
+            account_types=(_EQUITY,),
+        ),
+        Role.TAX_PAYABLE: RoleTerms(
+            label="Tax Payable",
+            meaning="Tax on what was sold, until it is paid; entries by hand move it here.",
+            account_types=(_LIABILITY,),
+        ),
+        Role.FX_REVALUATION: RoleTerms(
+            label="Currency Revaluation",
+            meaning="What assets and liabilities in other currencies are worth at the closing rate beyond what they were booked at, "
+            "or less: in the currency of the reports, until the next period begins.",
+            account_types=(_ASSET, _LIABILITY),
+        ),
+        Role.FX_UNREALIZED: RoleTerms(
+            label="Unrealized Currency Gains and Losses",
+            meaning="What they have gained or lost by that, before they are exchanged.",
+            account_types=(_EXPENSE, _REVENUE),
+        ),
     }
 )
 """Every role, in the order in which the rules are shown."""

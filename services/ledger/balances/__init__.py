@@ -3,6 +3,7 @@
 from services.ledger.balances.consumers import BalanceConsumers
 from services.ledger.balances.queries import BalanceQueries
 from services.ledger.balances.sql.current import balances_in_period, standing_balances
+from services.ledger.balances.sql.effective import effective_balances
 from services.ledger.balances.workers import FOLD_EVERY_SECONDS, Folder
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "BalanceQueries",
     "Folder",
     "balances_in_period",
+    "effective_balances",
     "standing_balances",
 ]

@@ -19,6 +19,9 @@ from services.ledger.posting import Booking, PostingService
 _LINKED = (EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT)
 """Entries that mean nothing without another one: taken back alone, a currency position would be left with no counterpart."""
 
+_OF_PERIODS = (EntryKind.YEAR_END, EntryKind.REVALUATION)
+"""Entries that end a period: taken back later, they would count in another one."""
+
 _OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
 
 
@@ -49,6 +52,8 @@ class EntryCommands:
         kind, payment_intent_id, reverses, lines = found
         if kind in _LINKED:
             raise EntryNotReversible("a conversion is two linked entries: exchange it back by another conversion")
+        if kind in _OF_PERIODS:
+            raise EntryNotReversible("what ends a period is corrected in the period, and the period ended again")
         if reverses is not None:
             raise EntryNotReversible("a reversal is not taken back: post what is right as a new entry")
         turned = [

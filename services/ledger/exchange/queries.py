@@ -46,6 +46,13 @@ async def known_quote(
         return None
 
 
+async def rates_until(
+    connection: Connection, tenant_id: str, currencies: Sequence[str], target: str, *, ends_before: datetime
+) -> list[Rate]:
+    """Read every rate that may lead from some currencies to another one, in the order in which they take effect."""
+    return await sql.rates_until(connection, tenant_id, needed_pairs(currencies, target), ends_before=ends_before)
+
+
 class ExchangeQueries:
     """Reads about currencies of one ledger process."""
 

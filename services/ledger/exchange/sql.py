@@ -123,6 +123,31 @@ async def latest_rates(
     return [_rate(row) for row in rows]
 
 
+# By the primary key, pair by pair.
+_RATES_UNTIL = Statement(
+    """
+SELECT {rate} FROM exchange_rates WHERE tenant_id = :tenant_id AND effective_at < :ends_before
+AND (from_currency, to_currency) IN (SELECT * FROM unnest(:from_currencies::bpchar[], :to_currencies::bpchar[]))
+ORDER BY effective_at
+""",
+    rate=_RATE,
+)
+
+
+async def rates_until(
+    connection: Connection, tenant_id: str, pairs: Sequence[Pair], *, ends_before: datetime
+) -> list[Rate]:
+    """List every rate of some pairs that took effect before an instant, the first one first."""
+    rows = await _RATES_UNTIL.fetch(
+        connection,
+        tenant_id=tenant_id,
+        from_currencies=[pair[0] for pair in pairs],
+        to_currencies=[pair[1] for pair in pairs],
+        ends_before=ends_before,
+    )
+    return [_rate(row) for row in rows]
+
+
 _HISTORY = {
     "from_currency": "from_currency = :from_currency::bpchar",
     "to_currency": "to_currency = :to_currency::bpchar",

@@ -1,8 +1,18 @@
 """Entries that people make: posted in bulk, or proposed by one person and posted once another one approves."""
 
 from services.ledger.manual_entries.commands import Journal
+from services.ledger.manual_entries.commands.post import post_entries
+from services.ledger.manual_entries.commands.propose import propose
 from services.ledger.manual_entries.consumers import ManualEntryConsumers
 from services.ledger.manual_entries.queries import JournalQueries
 from services.ledger.manual_entries.workers import FORGET_EVERY_SECONDS, RequestArchivist
 
-__all__ = ["FORGET_EVERY_SECONDS", "Journal", "JournalQueries", "ManualEntryConsumers", "RequestArchivist"]
+__all__ = [
+    "FORGET_EVERY_SECONDS",
+    "Journal",
+    "JournalQueries",
+    "ManualEntryConsumers",
+    "RequestArchivist",
+    "post_entries",
+    "propose",
+]

@@ -99,7 +99,8 @@ def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, A
         raise _wrong(EntryInvalid, f"description must have 1 to {DESCRIPTION_LENGTH_MAX} characters", "/description")
     lines: list[Line] = []
     for place, line in enumerate(entry.lines):
-        lines.append(_line(line, accounts, pointer=f"/lines/{place}"))
+        # What the ledger closes by itself stands in the books, also in a currency that has left the table.
+        lines.append(_line(line, accounts, withdrawn=entry.kind is not msgspec.UNSET, pointer=f"/lines/{place}"))
         if line.currency != entry.lines[0].currency:
             sentence = (
                 f"the lines of an entry must be in one currency, not {entry.lines[0].currency} and {line.currency}"
@@ -114,13 +115,14 @@ def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, A
             [(line.account_id, line.side, line.amount_minor, line.currency) for line in lines],
         )
     )
+    kind = EntryKind.MANUAL if entry.kind is msgspec.UNSET else EntryKind(entry.kind)
     assert entry.id is not None
     try:
         return Entry(
             tenant_id=tenant_id,
             id=entry.id,
-            kind=EntryKind.MANUAL,
-            content=f"manual entry {content.decode()}",
+            kind=kind,
+            content=f"{kind} entry {content.decode()}",
             payment_intent_id=None,
             occurred_at=occurred_at or now,
             source_event_id=None,
@@ -137,12 +139,12 @@ def _instant(occurred_at: datetime | None) -> datetime | None:
         raise _wrong(EntryInvalid, "occurred_at must be within the years 1 to 9999 in UTC", "/occurred_at") from fault
 
 
-def _line(line: ManualLine, accounts: Mapping[str, Account], *, pointer: str) -> Line:
+def _line(line: ManualLine, accounts: Mapping[str, Account], *, withdrawn: bool, pointer: str) -> Line:
     account = accounts.get(line.account)
     if account is None:
         raise _wrong(AccountUnknown, f"the chart has no account {line.account}", f"{pointer}/account")
     try:
-        amount_minor = parse_amount(line.amount, line.currency)
+        amount_minor = parse_amount(line.amount, line.currency, withdrawn=withdrawn)
     except (InvalidAmount, UnsupportedCurrency) as fault:
         member = "currency" if isinstance(fault, UnsupportedCurrency) else "amount"
         raise _wrong(type(fault), fault.detail, f"{pointer}/{member}") from fault

@@ -43,7 +43,9 @@ __all__ = [
     "ClientActionBody",
     "CloseMonth",
     "ClosePeriodBody",
+    "CloseYearBody",
     "ClosedMonthBody",
+    "ClosingOutcome",
     "ConfirmPaymentIntent",
     "ConsolidatedBalanceBody",
     "ConsolidatedBody",
@@ -182,6 +184,9 @@ __all__ = [
     "ReplayBody",
     "ReplayWebhook",
     "ReportBody",
+    "ResultBody",
+    "RevaluationBody",
+    "RevalueBody",
     "RevenueItem",
     "Role",
     "RoleBody",
@@ -230,11 +235,13 @@ __all__ = [
     "TrialBalanceTotal",
     "UserBody",
     "UserList",
+    "ValuedBody",
     "VerificationBody",
     "WebhookEndpointDisabled",
     "WebhookEndpointDisabledWebhook",
     "WebhookEndpointFailing",
     "WebhookEndpointFailingWebhook",
+    "YearEndBody",
 ]
 
 
@@ -648,6 +655,13 @@ class ClosePeriodBody(Struct, frozen=True, kw_only=True):
     """A midnight in UTC that has passed, or its date: everything effective before it is closed."""
 
 
+class CloseYearBody(Struct, frozen=True, kw_only=True):
+    """Which year is closed."""
+
+    year: int
+    """A calendar year in UTC, which is over."""
+
+
 class ClosedMonthBody(Struct, frozen=True, kw_only=True):
     """A month that is closed; what became known after `known_until` counts in the month after."""
 
@@ -660,6 +674,14 @@ class ClosedMonthBody(Struct, frozen=True, kw_only=True):
     previous_sha256: str | None
     run_id: str
     sha256: str
+
+
+class ClosingOutcome(OpenEnum):
+    """What became of it."""
+
+    POSTED = "posted"
+    PROPOSED = "proposed"
+    UNCHANGED = "unchanged"
 
 
 class ConfirmPaymentIntent(Struct, frozen=True, kw_only=True):
@@ -2860,6 +2882,36 @@ class ReportBody(Struct, frozen=True, kw_only=True):
     unsettled: list[OpenBody]
 
 
+class ResultBody(Struct, frozen=True, kw_only=True):
+    """What was earned or lost in one currency."""
+
+    currency: str
+    result: str
+    """What was earned; below zero what was lost."""
+
+
+class RevaluationBody(Struct, frozen=True, kw_only=True):
+    """What became of valuing other currencies."""
+
+    currency: str
+    day: str
+    entry_ids: list[str]
+    outcome: ClosingOutcome
+    proposal_id: str | None
+    """What somebody else has to decide about."""
+    results: list[ValuedBody]
+    """What this request books, by currency."""
+
+
+class RevalueBody(Struct, frozen=True, kw_only=True):
+    """At the end of which day, and in which currency, others are valued."""
+
+    currency: str
+    """ISO 4217 code of the currency of the reports."""
+    day: str
+    """The last day of the period, in UTC, which is over."""
+
+
 class RevenueItem(Struct, frozen=True, kw_only=True):
     """What was earned in one period and currency."""
 
@@ -2889,6 +2941,8 @@ class Role(OpenEnum):
     DISPUTE_LOSSES = "DISPUTE_LOSSES"
     FX_GAIN_LOSS = "FX_GAIN_LOSS"
     FX_POSITION = "FX_POSITION"
+    FX_REVALUATION = "FX_REVALUATION"
+    FX_UNREALIZED = "FX_UNREALIZED"
     GATEWAY_CLEARING = "GATEWAY_CLEARING"
     OPENING_BALANCE = "OPENING_BALANCE"
     PLATFORM_EARNINGS = "PLATFORM_EARNINGS"
@@ -2899,8 +2953,10 @@ class Role(OpenEnum):
     REFUND_CLEARING = "REFUND_CLEARING"
     REFUND_EXPENSE = "REFUND_EXPENSE"
     RESERVES = "RESERVES"
+    RETAINED_EARNINGS = "RETAINED_EARNINGS"
     REVENUE = "REVENUE"
     SUSPENSE = "SUSPENSE"
+    TAX_PAYABLE = "TAX_PAYABLE"
     TAX_RECOVERABLE = "TAX_RECOVERABLE"
 
 
@@ -3512,6 +3568,18 @@ class UserList(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class ValuedBody(Struct, frozen=True, kw_only=True):
+    """What one currency has gained or lost."""
+
+    balance: str
+    """Assets less liabilities in the currency."""
+    currency: str
+    gain: str
+    """In the currency of the reports; below zero a loss."""
+    rate: str
+    """What one unit was worth at the end of the day."""
+
+
 class VerificationBody(Struct, frozen=True, kw_only=True):
     """What the verifier knows."""
 
@@ -3604,3 +3672,15 @@ class WebhookEndpointFailingWebhook(Struct, frozen=True, kw_only=True):
     timestamp: str
     type: str
     version: int
+
+
+class YearEndBody(Struct, frozen=True, kw_only=True):
+    """What became of closing a year."""
+
+    entry_ids: list[str]
+    outcome: ClosingOutcome
+    proposal_id: str | None
+    """What somebody else has to decide about."""
+    results: list[ResultBody]
+    """What this request moves, by currency."""
+    year: int

@@ -73,6 +73,9 @@ _CLOSE_RECONCILIATION_PERIOD = Operation[models.ClosedMonthBody](
     reads=models.ClosedMonthBody,
     has_key=True,
 )
+_CLOSE_YEAR = Operation[models.YearEndBody](
+    name="closeYear", method="POST", path="/v1/ledger/year-ends", reads=models.YearEndBody, has_key=True
+)
 _COMPLETE_IMPORT = Operation[models.FileImportBody](
     name="completeImport",
     method="POST",
@@ -515,6 +518,9 @@ _RESOLVE_DISCREPANCY = Operation[models.DiscrepancyBody](
     reads=models.DiscrepancyBody,
     has_key=True,
 )
+_REVALUE_CURRENCIES = Operation[models.RevaluationBody](
+    name="revalueCurrencies", method="POST", path="/v1/ledger/revaluations", reads=models.RevaluationBody, has_key=True
+)
 _REVERSE_LEDGER_ENTRY = Operation[models.EntryBody](
     name="reverseLedgerEntry",
     method="POST",
@@ -857,6 +863,24 @@ class Operations(ABC):
                 idempotency_key=idempotency_key,
                 prefer=prefer,
             ),
+        )
+
+    def close_year(
+        self,
+        body: models.CloseYearBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.YearEndBody:
+        """Close a year.
+
+        Moves what counts in the year on accounts of income and expenses to retained earnings, one entry a currency.
+        It happens once; again moves what came later. Where the tenant demands two people, the entries are proposed.
+
+        Needs the permission `ledger:write`.
+        """
+        return self._call(
+            _CLOSE_YEAR, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
         )
 
     def complete_import(
@@ -3004,6 +3028,25 @@ class Operations(ABC):
             ),
         )
 
+    def revalue_currencies(
+        self,
+        body: models.RevalueBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.RevaluationBody:
+        """Value other currencies at the closing rate.
+
+        Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
+        recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
+        Where the tenant demands two people, the entries are proposed.
+
+        Needs the permission `ledger:write`.
+        """
+        return self._call(
+            _REVALUE_CURRENCIES, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
+        )
+
     def reverse_ledger_entry(
         self,
         entry_id: UUID | str,
@@ -3512,6 +3555,24 @@ class AsyncOperations(ABC):
                 idempotency_key=idempotency_key,
                 prefer=prefer,
             ),
+        )
+
+    async def close_year(
+        self,
+        body: models.CloseYearBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.YearEndBody:
+        """Close a year.
+
+        Moves what counts in the year on accounts of income and expenses to retained earnings, one entry a currency.
+        It happens once; again moves what came later. Where the tenant demands two people, the entries are proposed.
+
+        Needs the permission `ledger:write`.
+        """
+        return await self._call(
+            _CLOSE_YEAR, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
         )
 
     async def complete_import(
@@ -5679,6 +5740,25 @@ class AsyncOperations(ABC):
                 idempotency_key=idempotency_key,
                 prefer=prefer,
             ),
+        )
+
+    async def revalue_currencies(
+        self,
+        body: models.RevalueBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.RevaluationBody:
+        """Value other currencies at the closing rate.
+
+        Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
+        recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
+        Where the tenant demands two people, the entries are proposed.
+
+        Needs the permission `ledger:write`.
+        """
+        return await self._call(
+            _REVALUE_CURRENCIES, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
         )
 
     async def reverse_ledger_entry(

@@ -19,6 +19,9 @@ _OF_PEOPLE = {
     EntryKind.HOLD_CAPTURE: RuleKind.HOLD,
     EntryKind.CONVERSION_SOLD: RuleKind.CONVERSION,
     EntryKind.CONVERSION_BOUGHT: RuleKind.CONVERSION,
+    # A person requests them, and could make them by hand.
+    EntryKind.YEAR_END: RuleKind.MANUAL,
+    EntryKind.REVALUATION: RuleKind.MANUAL,
 }
 """Kinds of entries that a person causes, and no event, each as a rule of approval names it."""
 

@@ -15,6 +15,7 @@ from services.ledger.posting_rules.domain.conversion import Conversion, conversi
 from services.ledger.posting_rules.domain.drawing import journal, money, t_accounts
 from services.ledger.posting_rules.domain.movement_story import movement_stories
 from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence
+from services.ledger.posting_rules.domain.period_story import period_stories
 from services.ledger.posting_rules.domain.roles import PROBE, opposites, roles_of
 
 _CURRENCY = "BRL"
@@ -132,7 +133,18 @@ STORIES = (
 def page() -> str:
     """Write the whole page."""
     return (
-        "\n".join([*_head(), *_accounts(), *_table(), *_stories(), *_conversion(), *movement_stories(), *_tail()])
+        "\n".join(
+            [
+                *_head(),
+                *_accounts(),
+                *_table(),
+                *_stories(),
+                *_conversion(),
+                *movement_stories(),
+                *period_stories(),
+                *_tail(),
+            ]
+        )
         + "\n"
     )
 

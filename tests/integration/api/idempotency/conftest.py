@@ -56,6 +56,8 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "replayWebhook": ({"outcomes": ["failed"]}, {"outcomes": ["missing"]}),
     "placeHold": (HOLD, HOLD | {"amount": "2.00"}),
     "captureHold": ({"amount": "1.00"}, {"amount": "2.00"}),
+    "closeYear": ({"year": 2024}, {"year": 2025}),
+    "revalueCurrencies": ({"day": "2024-12-31", "currency": "BRL"}, {"day": "2025-12-31", "currency": "BRL"}),
     "closePeriod": ({"ends_before": "2026-11-01"}, {"ends_before": "2026-10-01"}),
     "createAccount": (
         {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"},

@@ -20,7 +20,7 @@ def test_every_rule_has_a_worked_story_that_ends_with_it() -> None:
 
 
 def test_every_kind_that_is_no_persons_doing_has_a_rule() -> None:
-    by_hand = {EntryKind.MANUAL, EntryKind.REVERSAL, EntryKind.HOLD_CAPTURE}
+    by_hand = {EntryKind.MANUAL, EntryKind.REVERSAL, EntryKind.HOLD_CAPTURE, EntryKind.YEAR_END, EntryKind.REVALUATION}
     converted = {EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT}
     moved = {EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE}
     assert set(EntryKind) == set(PAYMENT_RULES) | by_hand | converted | moved

@@ -167,6 +167,10 @@ PLAYED_BY = {
     Role.PLATFORM_FEES: "expense",
     Role.PLATFORM_EARNINGS: "revenue liability",
     Role.OPENING_BALANCE: "equity liability",
+    Role.RETAINED_EARNINGS: "equity",
+    Role.TAX_PAYABLE: "liability",
+    Role.FX_REVALUATION: "asset liability",
+    Role.FX_UNREALIZED: "expense revenue",
 }
 """The types that may play a role, as an accountant has written them down; the platform's own account has the first."""
 

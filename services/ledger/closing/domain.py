@@ -1,0 +1,166 @@
+"""Which entries end a period: figures in, entries out. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from itertools import batched
+from typing import Literal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+
+from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_errors import EntryInvalid, RateUnknown
+from libs.common.contracts.ledger_journal import ManualEntry, ManualLine
+from libs.common.money import AMOUNT_MINOR_MAX, format_minor
+from services.ledger.core import Pair, Quote, Rate, half_even, quote
+
+RUNS_MAX = 200
+"""Entries of one kind, period and currency: the first, and those for what came later."""
+_LINES_MAX = 900
+"""Lines of one entry, with room for those of the account on the other side."""
+
+type ClosingKind = Literal["year_end", "revaluation"]
+
+
+class Drafted(msgspec.Struct, frozen=True, kw_only=True):
+    """What every entry of one run in one currency has in common."""
+
+    kind: ClosingKind
+    currency: str
+    """In which it is posted."""
+    description: str
+    occurred_at: datetime
+    ids: Iterator[UUID]
+    """Those that are still free, in their order."""
+
+
+def ids_of(tenant_id: str, what: str) -> list[UUID]:
+    """List the ids that entries of a tenant for something have, in the order in which they are used: the same for whoever computes them."""
+    return [uuid5(NAMESPACE_URL, f"ledger/{tenant_id}/{what}/{number}") for number in range(RUNS_MAX)]
+
+
+def moving(amounts: Mapping[str, int], counterpart: str, drafted: Drafted) -> list[ManualEntry]:
+    """Move amounts from accounts to one other: what an account has more on a side, it gets on the other side.
+
+    Args:
+        amounts: debits less credits of each account, in minor units.
+        counterpart: the code of the account that gets all of it.
+        drafted: what the entries have in common.
+
+    Raises:
+        EntryInvalid: when there are too many entries for this already.
+    """
+    lines = [
+        _line(account, -net, part, drafted.currency)
+        for account, net in sorted(amounts.items())
+        for part in _parts(abs(net))
+    ]
+    found = []
+    for some in batched(lines, _LINES_MAX):
+        left = sum(minor if line.side is Side.CREDIT else -minor for line, minor in some)
+        others = [_line(counterpart, left, part, drafted.currency) for part in _parts(abs(left))]
+        entry_id = next(drafted.ids, None)
+        if entry_id is None:
+            raise EntryInvalid(f"there are {RUNS_MAX} entries for this already")
+        found.append(
+            ManualEntry(
+                id=entry_id,
+                description=drafted.description,
+                occurred_at=drafted.occurred_at,
+                lines=[line for line, _ in (*some, *others)],
+                kind=drafted.kind,
+            )
+        )
+    return found
+
+
+def turned(entry: ManualEntry, *, entry_id: UUID, occurred_at: datetime) -> ManualEntry:
+    """Take an entry back at a later instant."""
+    return msgspec.structs.replace(
+        entry,
+        id=entry_id,
+        description=f"Taken back: {entry.description}",
+        occurred_at=occurred_at,
+        lines=[
+            msgspec.structs.replace(line, side=Side.CREDIT if line.side is Side.DEBIT else Side.DEBIT)
+            for line in entry.lines
+        ],
+    )
+
+
+def _line(account: str, signed: int, part: int, currency: str) -> tuple[ManualLine, int]:
+    """Make a line of a part of an amount, which is a debit where the whole is above zero."""
+    side = Side.DEBIT if signed > 0 else Side.CREDIT
+    return ManualLine(account=account, side=side, amount=format_minor(part, currency), currency=currency), part
+
+
+def _parts(amount_minor: int) -> Iterator[int]:
+    """Cut an amount into those that an entry can have."""
+    while amount_minor:
+        part = min(amount_minor, AMOUNT_MINOR_MAX)
+        yield part
+        amount_minor -= part
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """What counted on one day in one currency, on assets and liabilities together."""
+
+    starts_at: datetime
+    currency: str
+    net_minor: int
+    """Debits less credits."""
+
+
+class Valued(msgspec.Struct, frozen=True, kw_only=True):
+    """What a currency is worth at the end of a period, and what it was booked at."""
+
+    currency: str
+    balance_minor: int
+    rate: Decimal
+    """What one unit was worth at the end, for people."""
+    gain_minor: int
+    """In minor units of the currency of the reports; below zero a loss."""
+
+
+def _quoted(known: Mapping[Pair, Rate], currency: str, target: str, at: datetime) -> Quote:
+    try:
+        return quote(known, currency, target)
+    except RateUnknown as unknown:
+        raise RateUnknown(f"{unknown.detail} on {at.date()}") from unknown
+
+
+def value(days: Sequence[Day], rates: Iterable[Rate], target: str, *, ends_before: datetime) -> list[Valued]:
+    """Value currencies at the rate at the end, against the rate of the day on which each part of them was booked.
+
+    Args:
+        days: oldest first.
+        rates: every rate that may lead to the target until the end, in the order in which they take effect.
+        target: the currency of the reports.
+        ends_before: the end of the period.
+
+    Raises:
+        RateUnknown: when on one of the days no rate led to the target.
+    """
+    history = iter(rates)
+    upcoming = next(history, None)
+    known: dict[Pair, Rate] = {}
+    balances: dict[str, int] = {}
+    booked: dict[str, Fraction] = {}
+    for day in days:
+        while upcoming is not None and upcoming.effective_at.date() <= day.starts_at.date():
+            known[upcoming.from_currency, upcoming.to_currency] = upcoming
+            upcoming = next(history, None)
+        balances[day.currency] = balances.get(day.currency, 0) + day.net_minor
+        worth = _quoted(known, day.currency, target, day.starts_at).worth(day.net_minor)
+        booked[day.currency] = booked.get(day.currency, Fraction(0)) + worth
+    while upcoming is not None and upcoming.effective_at < ends_before:
+        known[upcoming.from_currency, upcoming.to_currency] = upcoming
+        upcoming = next(history, None)
+    found = []
+    for currency, balance_minor in sorted(balances.items()):
+        quoted = _quoted(known, currency, target, ends_before)
+        gain_minor = half_even(quoted.worth(balance_minor) - booked[currency])
+        found.append(Valued(currency=currency, balance_minor=balance_minor, rate=quoted.shown, gain_minor=gain_minor))
+    return found
