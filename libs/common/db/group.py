@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from libs.common.db.connections import StatementUnfinished
 from libs.common.errors import Overloaded, Transient
+from libs.common.observability import correlation
 
 SHARE_MIN = 16
 """Items that are written together though another writer is free: below it a commit costs more than is gained."""
@@ -82,6 +83,8 @@ class GroupCommit[T, R]:
         return await done
 
     async def _drain(self) -> None:
+        # Its task was made by one caller and writes for all of them: no line of the log is that one's.
+        correlation.forget()
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(self._share())]
             if self._drops_cancelled:

@@ -66,3 +66,8 @@ def correlated(correlation: Correlation) -> Iterator[Correlation]:
 def adopt(correlation: Correlation) -> None:
     """Make `correlation` the current one for the rest of this task (a request learns its tenant while it is handled)."""
     _current.set(correlation)
+
+
+def forget() -> None:
+    """Belong to no cause for the rest of this task: it was made by one of those that it works for."""
+    _current.set(None)

@@ -8,6 +8,7 @@ import pytest
 from libs.common.db import GroupCommit
 from libs.common.db.connections import StatementUnfinished
 from libs.common.errors import Unavailable
+from libs.common.observability.correlation import Correlation, correlated, current
 
 
 async def test_items_submitted_during_a_commit_form_the_next_group() -> None:
@@ -275,3 +276,24 @@ async def test_database_that_goes_away_in_between_is_not_tried_for_each_half() -
     assert [result for result in results if isinstance(result, int)] == list(range(8))
     assert all(isinstance(result, Unavailable) for result in results[8:])
     assert sizes == [32, 16, 8, 8, 4]
+
+
+async def test_group_belongs_to_none_of_its_callers() -> None:
+    causes: list[str] = []
+
+    async def write(items: Sequence[str]) -> Sequence[str | Exception]:
+        causes.append(current().correlation_id)
+        await asyncio.sleep(0)
+        return list(items)
+
+    async def submit(cause: str) -> str:
+        with correlated(Correlation(correlation_id=cause, tenant_id=cause)):
+            answer = await group.submit(cause)
+            assert current().correlation_id == cause
+            return answer
+
+    group = GroupCommit(write, group_max=1, waiting_max=10)
+    callers = ["a", "b", "c"]
+    assert await asyncio.gather(*map(submit, callers)) == callers
+    assert len(causes) == len(callers)
+    assert not set(causes) & set(callers)
