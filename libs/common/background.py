@@ -11,7 +11,7 @@ import msgspec
 from libs.common import outages
 from libs.common.errors import PlatformError
 from libs.common.observability import metrics
-from libs.common.observability.correlation import Correlation, correlated, new_correlation_id
+from libs.common.observability.correlation import Correlation, adopt, new_correlation_id
 from libs.common.observability.logging import get_logger
 from libs.common.tasks import stop_if_cancelled
 
@@ -103,9 +103,9 @@ class Background:
 
     def _repeated(self, worker: Worker) -> Loop:
         async def once() -> None:
-            # Each round is a cause of its own, for whoever reads the log.
-            with correlated(Correlation(correlation_id=new_correlation_id())):
-                await worker.run()
+            # Each round is a cause of its own, for whoever reads the log. It is kept after the round, of whose failure `_keep` writes.
+            adopt(Correlation(correlation_id=new_correlation_id()))
+            await worker.run()
             self._count(worker.name, 0)
 
         async def run() -> None:

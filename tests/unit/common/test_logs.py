@@ -33,9 +33,12 @@ async def rounds() -> None:
         log.info("round.begun")
         log.info("round.over")
         done += 1
+        if done == 2:
+            raise ValueError("odd")
     tasks = Background().start([], [Worker(name="w", every_seconds=0.001, run=work, is_due_at_start=True)])
     while done < 2:
         await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
 
@@ -71,9 +74,11 @@ def test_each_line_has_the_correlation_of_its_cause() -> None:
     assert started["correlation_id"] == library["correlation_id"] == stopped["correlation_id"]
     assert len(started["correlation_id"]) == 32
     assert "trace_id" not in started
+    failed = rounds.pop()
     begun, over = ([line["correlation_id"] for line in rounds[i : 2 * 2 : 2]] for i in (0, 1))
-    # Each round of a worker has one of its own.
+    # Each round of a worker has one of its own, and its failure has that too.
     assert begun == over
+    assert (failed["event"], failed["correlation_id"]) == ("loop.failed", begun[-1])
     assert len({*begun, started["correlation_id"]}) == 3
 
 
