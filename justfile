@@ -283,11 +283,11 @@ proof-ledger *args: setup
 bench *args: setup
     @{{ python }} -m tests.bench.payments "$@"
 
-# Measure what traces cost: off and recorded, in turns (--ratios 0.1 1)
+# Measure what metrics and traces cost: with neither, with metrics, and with traces too, in turns (--ratios 0.1 1)
 [no-exit-message]
 [group('measure')]
-bench-traces *args: setup
-    @{{ python }} -m tests.bench.traces "$@"
+bench-observing *args: setup
+    @{{ python }} -m tests.bench.observing "$@"
 
 # Measure how fast the ledger posts
 [no-exit-message]

@@ -59,6 +59,8 @@ LOOK_SECONDS = 0.01
 
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 by the test command: the services are measured too."""
+IMPORTED_FIRST = "MEASURE_IMPORTED_FIRST"
+"""In the environment of a service: a module that a forked one imports before its own."""
 
 
 class Process(Protocol):
@@ -294,6 +296,8 @@ def _run(request: _Start, output: int) -> None:
     time.tzset()
     module, *arguments = request.arguments
     sys.argv = [module, *arguments]
+    if first := os.environ.pop(IMPORTED_FIRST, ""):
+        importlib.import_module(first)
     with _measured() if request.measured else contextlib.nullcontext():
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -1,10 +1,11 @@
-"""What traces cost: the public path with traces off, and with each part of them recorded, in turns beside one another.
+"""What metrics and traces cost: the public path with neither, with metrics, and with traces beside them, in turns.
 
-    python -m tests.bench.traces --payments 1000 --clients 32 --runs 3 --ratios 0.1 1
+    python -m tests.bench.observing --payments 1000 --clients 32 --runs 3 --ratios 0.1 1
 
 Starts four services for each, on databases and virtual hosts of their own, and pays in the closed loop of `tests.bench.payments`; one
-of them at a time, each in turn, while the others rest. A collector takes the spans and throws them away. Figures are medians over the runs:
-payments a second, and the CPU that the four services took for one.
+of them at a time, each in turn, while the others rest. With neither, the services count nothing (`tests.bench.uncounted`); otherwise
+their metrics are read as Prometheus reads them. A collector takes the spans and throws them away. Figures are medians over the runs:
+payments a second, the CPU that the four services took for one, and both beside those with neither.
 """
 
 import argparse
@@ -27,9 +28,12 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from tests.bench.costs import Books, seconds_of
 from tests.bench.payments import ROOT, Load, settled
+from tests.support import forks
 from tests.support.platform import OPERATOR, Client, Platform, running_platform
 
-OFF = "off"
+OFF, METRICS = "neither", "metrics"
+READ_EVERY_SECONDS = 5.0
+"""Three times as often as Prometheus does by default, so that a short run has some of it."""
 WARM_UP_PAYMENTS = 200
 
 
@@ -51,9 +55,11 @@ class Measured(NamedTuple):
 
 
 @asynccontextmanager
-async def measured(servers: Servers, ratio: str, collector: str) -> AsyncIterator[Measured]:
-    """Run a platform whose traces are off, or recorded in a part."""
-    environ = {} if ratio == OFF else {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_TRACES_SAMPLER_ARG": ratio}
+async def measured(servers: Servers, way: str, collector: str) -> AsyncIterator[Measured]:
+    """Run a platform with neither, with metrics, or with a part of its traces recorded too."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_TRACES_SAMPLER_ARG": way}
+    if way in {OFF, METRICS}:
+        environ = {forks.IMPORTED_FIRST: "tests.bench.uncounted"} if way == OFF else {}
     with tempfile.TemporaryDirectory() as logs:
         async with running_platform(servers, Path(logs), environ=environ) as platform:
             books = await asyncpg.connect(platform.database.admin_url)
@@ -61,6 +67,25 @@ async def measured(servers: Servers, ratio: str, collector: str) -> AsyncIterato
                 yield Measured(platform, await platform.login(OPERATOR), books)
             finally:
                 await books.close()
+
+
+@asynccontextmanager
+async def read(platform: Platform) -> AsyncIterator[None]:
+    """Read the metrics of every service again and again until the block ends."""
+
+    async def reading() -> None:
+        while True:
+            for service in platform.processes():
+                async with platform.http.get(f"{platform.base(service)}/metrics") as answer:
+                    await answer.read()
+            await asyncio.sleep(READ_EVERY_SECONDS)
+
+    task = asyncio.create_task(reading())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class Discarding:
@@ -101,27 +126,34 @@ async def measure(arguments: argparse.Namespace) -> None:
         await stack.enter_async_context(collector.running())
         every = {
             ratio: await stack.enter_async_context(measured(servers, ratio, collector.url))
-            for ratio in (OFF, *arguments.ratios)
+            for ratio in (OFF, METRICS, *arguments.ratios)
         }
         for each in every.values():
             await each.pay("warm-up", payments=WARM_UP_PAYMENTS, clients=arguments.clients)
         for number in range(1, arguments.runs + 1):
             for ratio, each in every.items():
                 before, began = each.cpu_seconds(), time.perf_counter()
-                await each.pay(f"run {number}", **amount)
+                async with AsyncExitStack() as watching:
+                    if ratio != OFF:
+                        await watching.enter_async_context(read(each.platform))
+                    await each.pay(f"run {number}", **amount)
                 rates[ratio].append(arguments.payments / (time.perf_counter() - began))
                 cpu[ratio].append((each.cpu_seconds() - before) / arguments.payments * 1000)
                 print(f"{ratio} {number}: {rates[ratio][-1]:.1f}/s, {cpu[ratio][-1]:.2f} ms", flush=True)
-    print(f"\n{'recorded':10}{'settled/s':>10}{'CPU ms of the services':>26}")
-    for ratio in every:
-        print(f"{ratio:10}{median(rates[ratio]):>10.1f}{median(cpu[ratio]):>26.2f}")
+    print(f"\n{'with':10}{'settled/s':>10}{'':>9}{'CPU ms of the services':>26}")
+    for way in every:
+        rate, used = median(rates[way]), median(cpu[way])
+        beside = [
+            f"{(now / then - 1) * 100:+.1f} %" for now, then in ((rate, median(rates[OFF])), (used, median(cpu[OFF])))
+        ]
+        print(f"{way:10}{rate:>10.1f}{beside[0]:>9}{used:>26.2f}{beside[1]:>9}")
     print(f"the collector received {collector.received / 1e6:.1f} MB")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench.traces", description=(__doc__ or "").split("\n\n", 1)[0]
+        prog="python -m tests.bench.observing", description=(__doc__ or "").split("\n\n", 1)[0]
     )
     parser.add_argument("--payments", type=int, default=1000, help="of each run")
     parser.add_argument("--clients", type=int, default=32)
