@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ def test_picture_is_drawn_with_and_without_data() -> None:
     assert "A &lt;b&gt;" in svg
     assert "no data" in svg
     assert "<polyline" in svg
+
+
+@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.name)
+def test_committed_picture_has_every_panel(board: Dashboard) -> None:
+    svg = (ROOT / f"docs/observability/{board.name}.svg").read_text()
+    shown = re.findall(r'font-weight="bold">([^<]*)<', svg)
+    assert shown == [escape(board.title), *(escape(panel.title) for panel in board.panels)], "run `just pictures`"
+    assert "<polyline" in svg
+    assert f"(observability/{board.name}.svg)" in (ROOT / "docs/observability.md").read_text()
 
 
 def test_private_prometheus_reads_the_rules_and_sends_alerts() -> None:
