@@ -17,9 +17,10 @@ PACKAGES = {
     "pgbouncer": "pgbouncer",
     "prometheus": "prometheus",
     "alertmanager": "prometheus-alertmanager",
+    "haproxy": "haproxy",
     "hledger": "hledger",
 }
-"""Debian's and Ubuntu's names. PgBouncer and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`."""
+"""Debian's and Ubuntu's names. PgBouncer, HAProxy and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -38,6 +39,7 @@ def missing(names: Iterable[str]) -> list[str]:
         "prometheus": lambda: bool(which("prometheus")),
         "alertmanager": lambda: bool(which("prometheus-alertmanager")),
         "pgbouncer": lambda: bool(which("pgbouncer", "/usr/sbin")),
+        "haproxy": lambda: bool(which("haproxy", "/usr/sbin")),
         "hledger": lambda: bool(which("hledger")),
     }
     return [name for name in names if not installed[name]()]

@@ -1,4 +1,4 @@
-"""The balancer of docker-compose.yml: its numbers follow the api's, and no process of the api needs a port of the host."""
+"""The balancer of docker-compose.yml: its numbers follow the api's, and no process of a service needs a port of the host."""
 
 import re
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import HTTP_PORTS
 from deploy.local.layout import ROOT
 from libs.common.settings import HttpSettings
@@ -42,14 +43,21 @@ def test_request_that_may_have_taken_effect_is_not_sent_again() -> None:
     assert re.findall(r"^\s+retry-on (.+)$", CONFIG, re.MULTILINE) == ["conn-failure"]
 
 
-def test_api_is_reached_through_the_balancer_alone(services: dict[str, Any]) -> None:
-    port = HTTP_PORTS["api"]
-    assert "ports" not in services["api"]
-    assert "container_name" not in services["api"]
-    assert services["api"]["expose"] == [str(port)]
-    assert services["balancer"]["ports"] == [f"127.0.0.1:${{API_HTTP_PORT:-{port}}}:{port}"]
-    assert f"    bind :{port}\n" in CONFIG
-    assert re.search(rf"^    server-template api \d+ api:{port}$", CONFIG, re.MULTILINE)
+@pytest.mark.parametrize("service", SERVICES)
+def test_service_is_reached_through_the_balancer_alone(services: dict[str, Any], service: str) -> None:
+    port = HTTP_PORTS[service]
+    assert "ports" not in services[service], "a port of the host can be had once: there may be several of a service"
+    assert "container_name" not in services[service]
+    assert services[service]["expose"] == [str(port)]
+    assert f"127.0.0.1:${{{service.upper()}_HTTP_PORT:-{port}}}:{port}" in services["balancer"]["ports"]
+    assert re.search(rf"^frontend {service}\n(?:    #.*\n)?    bind :{port}\n", CONFIG, re.MULTILINE)
+    assert re.search(rf"^    server-template {service} \d+ {service}:{port}$", CONFIG, re.MULTILINE)
+
+
+def test_balancer_is_healthy_while_an_api_is_ready(services: dict[str, Any]) -> None:
+    assert len(services["balancer"]["ports"]) == len(SERVICES)
+    # It waits for the api alone: another service that does not start keeps nobody from the api.
+    assert set(services["balancer"]["depends_on"]) == {"api"}
     assert "uri /readyz" in CONFIG
     (probe,) = re.findall(r"^    bind (127\.0\.0\.1:\d+)\n.*\n    monitor-uri (\S+)$", CONFIG, re.MULTILINE)
     assert services["balancer"]["healthcheck"]["test"][-1] == f"http://{''.join(probe)}"

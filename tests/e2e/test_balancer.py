@@ -1,0 +1,114 @@
+"""Two processes of each service behind the balancer of docker-compose.yml, run by an HAProxy of this machine."""
+
+import asyncio
+import re
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from deploy.local import packages
+from deploy.local.bootstrap import SERVICES
+from deploy.local.environment import HTTP_PORTS
+from deploy.local.errors import LocalFailure
+from deploy.local.layout import ROOT
+from deploy.local.processes import end, spawn, which
+from deploy.local.servers import Servers
+from tests.support.platform import OPERATOR, Client, Platform, running_platform
+from tests.support.ports import free_port
+
+CONFIG = ROOT / "deploy" / "balancer" / "haproxy.cfg"
+READY_SECONDS = 60
+MORE = tuple(f"{service}-2" for service in SERVICES)
+
+
+def program() -> str:
+    """Where HAProxy is; it is installed first where we may."""
+    if not which("haproxy", "/usr/sbin"):
+        try:
+            packages.install(["haproxy"], report=print)
+        except LocalFailure as failed:
+            pytest.skip(str(failed))
+    return which("haproxy", "/usr/sbin")
+
+
+def configuration(ports: Mapping[str, int], bases: Mapping[str, list[str]]) -> str:
+    """The configuration as it is, but for what compose's network has: its ports, and its names with several addresses."""
+    text = CONFIG.read_text()
+    text = re.sub(r"^resolvers docker\n(?:    .*\n)+", "", text, flags=re.MULTILINE)
+    text = text.replace(" resolvers docker init-addr none", "")
+    text = text.replace("bind 127.0.0.1:8404", f"bind 127.0.0.1:{ports['health']}")
+    for service, port in HTTP_PORTS.items():
+        text = text.replace(f"    bind :{port}\n", f"    bind 127.0.0.1:{ports[service]}\n")
+        servers = [f"    server {service}{n} {base.removeprefix('http://')}" for n, base in enumerate(bases[service])]
+        text = re.sub(rf"^    server-template {service} .*$", "\n".join(servers), text, flags=re.MULTILINE)
+    assert "docker init" not in text
+    return text
+
+
+@pytest.fixture
+async def doubled(servers: Servers, tmp_path: Path) -> AsyncIterator[Platform]:
+    """A platform with two processes of each service."""
+    async with running_platform(servers, tmp_path) as platform:
+        for process in MORE:
+            platform.start(process)
+        for process in MORE:
+            await platform.ready(process)
+        yield platform
+
+
+async def _answered(platform: Platform, process: str) -> float:
+    """How many requests of clients a process of the api has answered."""
+    async with platform.http.get(f"{platform.base(process)}/metrics") as answer:
+        text = await answer.text()
+    counts = re.findall(r'^http_requests_total\{.*path="/v1/payment-intents.*\} (\S+)$', text, re.MULTILINE)
+    return sum(map(float, counts))
+
+
+async def _healthy(platform: Platform, url: str) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            try:
+                async with platform.http.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def _pay(client: Client) -> None:
+    intent = await client.create()
+    answer = await client.confirm(intent["id"])
+    assert answer.status in {200, 202}, answer.raw
+    await client.settled(intent["id"])
+
+
+async def test_payments_go_on_while_a_process_of_each_is_killed(doubled: Platform, tmp_path: Path) -> None:
+    ports = {name: free_port() for name in (*SERVICES, "health")}
+    bases = {service: [doubled.base(service), doubled.base(f"{service}-2")] for service in SERVICES}
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(configuration(ports, bases))
+    home = tmp_path / "balancer"
+    home.mkdir()
+    balancer = await asyncio.to_thread(
+        spawn, [program(), "-f", str(file), "-db"], home=home, log=home / "log", cwd=home
+    )
+    try:
+        await _healthy(doubled, f"http://127.0.0.1:{ports['health']}/alive")
+        for service in SERVICES:
+            await _healthy(doubled, f"http://127.0.0.1:{ports[service]}/readyz")
+        direct = await doubled.login(OPERATOR)
+        client = Client(doubled.http, f"http://127.0.0.1:{ports['api']}", token=direct.token, tenant=direct.tenant)
+        await asyncio.gather(*(_pay(client) for _ in range(8)))
+        assert min([await _answered(doubled, "api"), await _answered(doubled, "api-2")]) > 0
+        for service in SERVICES:
+            doubled.kill(service)
+        # What was being answered when a process was killed is the caller's to repeat; nothing new is refused.
+        await asyncio.gather(*(_pay(client) for _ in range(8)))
+        for service in SERVICES:
+            await _healthy(doubled, f"http://127.0.0.1:{ports[service]}/readyz")
+    finally:
+        await asyncio.to_thread(end, [balancer], first=signal.SIGTERM, seconds=10.0, whole_group=False)
