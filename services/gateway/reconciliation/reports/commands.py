@@ -8,8 +8,8 @@ from libs.common.db import Connection, Database
 from services.gateway.reconciliation.reports import sql
 from services.gateway.reconciliation.reports.domain import Books, report
 
-_FORGET_BATCH = 1_000
-"""Balances that are deleted in one statement."""
+_FORGET_BATCH = 200
+"""Days, each of one tenant, that are deleted in one statement: of one of which only a part were left, a report would open with that part."""
 
 
 async def make_report(

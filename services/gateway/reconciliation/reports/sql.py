@@ -150,7 +150,7 @@ async def carry(tx: Connection, tenant_id: str, *, since: datetime, at: datetime
 
 
 async def forget_carried(database: Database, *, before: datetime, limit: int) -> int:
-    """Delete what is carried to days of before, but for the last of them; returns how much, 0 where a report is being made."""
+    """Delete what is carried to days of before, but for the last of them; returns how many days, each of one tenant, 0 where a report is being made."""
     row = await _FORGET.fetchrow(database, before=before, limit=limit)
     return 0 if row is None else int(row["number"])
 

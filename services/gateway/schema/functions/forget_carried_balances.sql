@@ -11,12 +11,15 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('carried_balances', 0)) THEN
         RETURN 0;
     END IF;
-    DELETE FROM carried_balances WHERE ctid = ANY (ARRAY(
-        SELECT c.ctid FROM carried_balances c
+    WITH days AS MATERIALIZED (
+        SELECT DISTINCT c.tenant_id, c.day FROM carried_balances c
          WHERE c.day < until
            AND EXISTS (SELECT FROM carried_balances n WHERE n.tenant_id = c.tenant_id AND n.day > c.day AND n.day <= until)
-         LIMIT at_most));
-    GET DIAGNOSTICS gone = ROW_COUNT;
+         LIMIT at_most
+    ), forgotten AS (
+        DELETE FROM carried_balances c USING days d WHERE c.tenant_id = d.tenant_id AND c.day = d.day
+    )
+    SELECT count(*) INTO gone FROM days;
     RETURN gone;
 END
 $function$;

@@ -101,6 +101,17 @@ async def test_days_are_forgotten_but_for_the_last_of_them(office: Office, now: 
     assert len(await days_of(office)) == 1
 
 
+async def test_day_is_forgotten_whole_or_not_at_all(office: Office, now: datetime) -> None:
+    for number in (300, 200):
+        for currency in ("BRL", "EUR", "JPY"):
+            await office.move(5, now - number * DAY, seen_at=now - number * DAY, currency=currency)
+        await added_up(office, now - (number - 10) * DAY, now)
+    # Killed after the first batch.
+    await sql.forget_carried(office.database, before=now - 100 * DAY, limit=1)
+    since = now - 250 * DAY
+    assert await added_up(office, since, now) == {"BRL": (5, 10), "EUR": (5, 10), "JPY": (5, 10)}
+
+
 async def test_clock_of_a_gateway_that_is_ahead_settles_no_day(office: Office, now: datetime) -> None:
     await office.move(5, now - 10 * DAY, seen_at=now - 10 * DAY)
     office.clock.advance(30 * DAY)

@@ -1,0 +1,36 @@
+"""What is carried to a day is deleted whole: of a day of which a part was left, a report would open with that part."""
+
+from alembic import op
+
+revision = "0063"
+down_revision = "0062"
+
+# As before, but `at_most` and what is returned are days, each of one tenant, and no longer balances.
+_FORGET = """
+CREATE OR REPLACE FUNCTION gateway.forget_carried_balances(before timestamp with time zone, at_most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'gateway', 'pg_temp' AS $$
+DECLARE
+    until date := (least(before, now() - interval '90 days') AT TIME ZONE 'UTC')::date;
+    gone bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('carried_balances', 0)) THEN
+        RETURN 0;
+    END IF;
+    WITH days AS MATERIALIZED (
+        SELECT DISTINCT c.tenant_id, c.day FROM carried_balances c
+         WHERE c.day < until
+           AND EXISTS (SELECT FROM carried_balances n WHERE n.tenant_id = c.tenant_id AND n.day > c.day AND n.day <= until)
+         LIMIT at_most
+    ), forgotten AS (
+        DELETE FROM carried_balances c USING days d WHERE c.tenant_id = d.tenant_id AND c.day = d.day
+    )
+    SELECT count(*) INTO gone FROM days;
+    RETURN gone;
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    """Replace the function; its rights stay."""
+    op.execute(_FORGET)
