@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from libs.common.contracts.gateway_reports import OpenTotal
+from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
 from services.gateway.reconciliation.reports.domain import AGES, OLDER, Moved, Off, carried_day
@@ -86,33 +87,36 @@ SELECT b.account_id, b.is_live, b.currency, b.total_off_minor, b.compared_at
 
 # All that is unsettled, by `ix_discrepancies_unsettled`. Where one thing is missing, sides differ in several aspects: in the statement, in the
 # books, in the entries that the books alone have, in a report. So of what is about one payment, or one subject of none, the aspect that comes
-# to most counts, and fees for themselves, which nobody else has. An entry that names no payment is of the one that has an entry of the same
-# millisecond: the ids of both follow from one movement.
+# to most counts, and fees for themselves, which nobody else has; entries of what we lack are one aspect, those of what the processor lacks another.
+# By which a movement can be paid out is an entry that names no payment: it counts where nothing is left of its millisecond whose entry of the
+# movement itself counts already, as the ids of both follow from the movement. The processor's times are seconds, so that many are of one.
 _UNSETTLED = Statement(
     """
 WITH unsettled AS MATERIALIZED (
-    SELECT type, currency, found_at, payment_intent_id::text AS payment, subject_kind || ' ' || subject AS subject, aspect,
-           CASE WHEN aspect = 'entry' THEN left(subject, 13) END AS at, type = 'FEE_MISMATCH' AS is_fee,
-           abs(coalesce(actual_minor, 0) - coalesce(expected_minor, 0)) AS minor
+    SELECT id, type, currency, found_at, coalesce(payment_intent_id::text, concat_ws(' ', subject_kind, subject)) AS about,
+           CASE WHEN aspect = 'entry' AND subject_kind IN ('movement', 'payout') THEN 'entry of the processor' ELSE aspect END AS side,
+           CASE WHEN aspect = 'entry' AND subject_kind = 'movement' THEN left(subject, 13) END AS at,
+           aspect = 'entry' AND starts_with(detail, 'the books have the entry ''{available}'' of ') AS is_available,
+           type = 'FEE_MISMATCH' AS is_fee, abs(coalesce(actual_minor, 0) - coalesce(expected_minor, 0)) AS minor
       FROM discrepancies
      WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
-), entries AS MATERIALIZED (
-    SELECT at, min(payment) AS payment FROM unsettled WHERE at IS NOT NULL AND payment IS NOT NULL GROUP BY at
 ), named AS MATERIALIZED (
-    SELECT u.*, coalesce(u.payment, e.payment, u.at, u.subject) AS about,
-           CASE WHEN u.at IS NULL THEN aspect ELSE concat_ws(' ', aspect, type, u.payment) END AS side
-      FROM unsettled AS u LEFT JOIN entries AS e ON u.payment IS NULL AND e.at = u.at
+    SELECT u.*, is_available AND row_number() OVER (PARTITION BY at, currency, is_available ORDER BY minor DESC, id)
+                             <= count(*) FILTER (WHERE NOT is_available) OVER (PARTITION BY at, currency) AS follows
+      FROM unsettled AS u
 ), counted AS MATERIALIZED (
     SELECT DISTINCT ON (about, currency, is_fee) about, currency, is_fee, side
-      FROM named GROUP BY about, currency, is_fee, side ORDER BY about, currency, is_fee, sum(minor) DESC, side
+      FROM named WHERE NOT follows GROUP BY about, currency, is_fee, side ORDER BY about, currency, is_fee, sum(minor) DESC, side
 )
 SELECT type, currency, CASE {ages} ELSE '{older}' END AS age, count(*) AS number,
-       coalesce(sum(minor) FILTER (WHERE (about, currency, is_fee, side) IN (SELECT about, currency, is_fee, side FROM counted)), 0)::int8 AS amount_minor
+       coalesce(sum(minor) FILTER (
+           WHERE NOT follows AND (about, currency, is_fee, side) IN (SELECT about, currency, is_fee, side FROM counted)), 0)::int8 AS amount_minor
   FROM named
  GROUP BY 1, 2, 3 ORDER BY 1, 2, max(found_at) DESC
 """,
     ages=" ".join(f"WHEN :now::timestamptz - found_at < '{age}'::interval THEN '{name}'" for name, age in AGES.items()),
     older=OLDER,
+    available=EntryKind.AVAILABLE,
 )
 
 _moved, _off, _open = reader_of(Moved), reader_of(Off), reader_of(OpenTotal)

@@ -1,6 +1,8 @@
 """What a report says is apart counts each loss once, in however many aspects the sides differ because of it."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -17,6 +19,12 @@ def sides(office: Office) -> Posting:
     office.sides = found = Posting()
     office.runs = office.another()
     return found
+
+
+@pytest.fixture
+def patient(office: Office, sides: Posting) -> None:
+    """What was posted within a day may be a matter of time."""
+    office.runs._schedule = msgspec.structs.replace(office.runs._schedule, timing=timedelta(days=1))
 
 
 def post(sides: Posting, number: int, *, is_known: bool) -> Any:
@@ -70,3 +78,39 @@ async def test_fee_counts_beside_what_is_lost(office: Office, sides: Posting) ->
     await record(office, made)
     sides.book(K.REFUND, new_id(LATELY), intent=made.payment["payment_intent_id"])
     assert await unsettled(office) == (2, {"BRL": 100 + 5})
+
+
+async def test_movement_of_no_payment_that_is_lost_counts_once(office: Office, sides: Posting) -> None:
+    fee = new_id(LATELY)
+    sides.book(K.MOVEMENT, fee)
+    sides.book(K.AVAILABLE, fee)
+    assert await unsettled(office) == (2, {"BRL": 100})
+    # Of another one only that it can be paid out is in the books, in the same second.
+    sides.book(K.AVAILABLE, new_id(LATELY))
+    assert await unsettled(office) == (3, {"BRL": 200})
+
+
+async def test_payments_of_one_second_count_each_for_itself(office: Office, sides: Posting) -> None:
+    # The processor's times are seconds, and so are those in the ids of its movements.
+    for _ in range(3):
+        post(sides, 1, is_known=True)
+    assert await unsettled(office) == (9, {"BRL": 300})
+
+
+async def test_payouts_count_each_for_itself_early_and_late(office: Office, sides: Posting, patient: None) -> None:
+    # Ids of payouts have no time.
+    for number in (7, 8, 9):
+        sides.book(K.PAYOUT_PAID, UUID(int=number))
+    sides.booked[-1] = msgspec.structs.replace(sides.booked[-1], posted_at=UNTIL - timedelta(hours=1))
+    assert await unsettled(office) == (3, {"BRL": 300})
+
+
+async def test_refund_that_is_lost_counts_once_from_the_first_day_on(
+    office: Office, sides: Posting, patient: None
+) -> None:
+    intent = new_id(LATELY)
+    # We lack it, and so does the processor.
+    sides.book(K.REFUND, new_id(LATELY), intent=intent)
+    sides.book(K.MOVEMENT, new_id(LATELY), intent=intent)
+    sides.booked = [msgspec.structs.replace(each, posted_at=UNTIL - timedelta(hours=1)) for each in sides.booked]
+    assert await unsettled(office) == (2, {"BRL": 100})
