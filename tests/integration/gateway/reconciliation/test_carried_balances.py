@@ -1,5 +1,6 @@
 """Reports open with what is carried to a day: the same as all that has ever moved adds up to, and without looking at it again."""
 
+import asyncio
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,38 @@ async def test_day_is_forgotten_whole_or_not_at_all(office: Office, now: datetim
     await sql.forget_carried(office.database, before=now - 100 * DAY, limit=1)
     since = now - 250 * DAY
     assert await added_up(office, since, now) == {"BRL": (5, 10), "EUR": (5, 10), "JPY": (5, 10)}
+
+
+async def test_reports_that_carry_the_same_day_wait_in_one_order(office: Office, now: datetime) -> None:
+    accounts = [f"acct_{number}_{office.tenant_id}" for number in range(20)]
+    for account in accounts:
+        await office.move(5, now - 10 * DAY, seen_at=now - 10 * DAY, account_id=account)
+    day = (now - 5 * DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    write = (
+        "INSERT INTO carried_balances (tenant_id, day, account_id, is_live, currency, net_minor) "
+        "SELECT $1, $2::timestamptz::date, a, false, 'BRL', 5 FROM unnest($3::text[]) AS a"
+    )
+
+    async def another() -> datetime:
+        async with office.database.transaction() as its:
+            # Nothing is in order but what has to be.
+            await its.execute("SET LOCAL enable_sort = off; SET LOCAL jit = off")
+            return await sql.carry(its, office.tenant_id, since=day, at=now)
+
+    first, *others = sorted(accounts)
+    async with office.database.transaction() as tx:
+        await tx.execute(write, office.tenant_id, day, [first])
+        other = asyncio.create_task(another())
+        waits = "SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event = 'transactionid' AND query LIKE '%carried_balances%'"
+        async with asyncio.timeout(20):
+            while (await office.database.fetch(waits))[0]["number"] == 0:
+                assert not other.done()
+                await asyncio.sleep(0.01)
+        # Whoever waits for the first has written none of the others: else both would wait for each other now.
+        await tx.execute(write, office.tenant_id, day, others)
+    assert await other != day
+    assert (await added_up(office, day, now))["BRL"] == (100, 100)
+    assert len(await office.rows("SELECT 1 FROM carried_balances WHERE tenant_id = $1")) == 20
 
 
 async def test_clock_of_a_gateway_that_is_ahead_settles_no_day(office: Office, now: datetime) -> None:

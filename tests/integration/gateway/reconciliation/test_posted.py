@@ -1,5 +1,7 @@
 """What was posted in a window is read page by page, each a step of its own: no lease ends meanwhile, and a killed run goes on behind its last page."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -87,6 +89,70 @@ async def test_killed_run_goes_on_behind_the_last_page(office: Office, sides: Sl
     # Once for its payments, once for what belongs to none, and the one that failed.
     assert sides.pages == 2 * pages + 1
     assert await office.rows("SELECT * FROM reconciliation_posted WHERE tenant_id = $1") == []
+
+
+class Perilous(Slow):
+    """Sides that are requested by gateways of which some are killed, and some held up until another one has gone on with their run."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self.chance = chance
+        self.kills = 0
+        self.overtaken = 0
+        self.overtake: Callable[[], Awaitable[None]] | None = None
+
+    async def request(self, message: Message) -> Any:
+        """Answer, unless whoever requests is killed before."""
+        overtake, fate = self.overtake, self.chance.random()
+        if fate < 0.1:
+            self.kills += 1
+            raise asyncio.CancelledError
+        if fate > 0.93 and overtake is not None:
+            self.overtaken += 1
+            self.overtake = None
+            await overtake()
+            self.overtake = overtake
+        return await super().request(message)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_two_gateways_that_are_killed_compare_each_payment_once(office: Office, sides: Slow, seed: int) -> None:
+    chance = random.Random(seed)
+    office.sides = perilous = Perilous(chance)
+    made = [paid(number) for number in range(PAYMENTS, PAYMENTS + 5)]
+    await record(office, *made)
+    perilous.facts = [*sides.facts, *Listing(*made).facts]
+    every = [*sides.booked, *(entry for each in made for entry in each.entries)]
+    # The first payment is the last of which something was posted, and alone on the last page.
+    perilous.booked = [
+        msgspec.structs.replace(entry, posted_at=LATELY - timedelta(seconds=place // 3))
+        for place, entry in enumerate(every)
+    ]
+    perilous.page_max = 5
+    gateways = [office.another(), office.another()]
+
+    async def one_goes_on() -> None:
+        # Whoever had the run before has it no more.
+        office.clock.advance(LEASE * 1.1)
+        work = asyncio.create_task(chance.choice(gateways).work())
+        await asyncio.wait([work])
+        assert work.cancelled() or work.exception() is None
+
+    perilous.overtake = one_goes_on
+    office.runs = gateways[0]
+    requested = asyncio.create_task(office.compare(SINCE, UNTIL))
+    await asyncio.wait([requested])
+    read = "SELECT state, progress FROM reconciliation_runs WHERE tenant_id = $1"
+    for _ in range(200):
+        [run] = await office.rows(read)
+        if run["state"] != "running":
+            break
+        await one_goes_on()
+    counted = msgspec.json.decode(run["progress"])
+    assert (run["state"], counted["payments"], counted["matched"]) == ("complete", PAYMENTS + 5, PAYMENTS + 5)
+    assert perilous.kills + perilous.overtaken > 2
+    assert await office.rows("SELECT * FROM reconciliation_posted WHERE tenant_id = $1") == []
+    assert await office.rows("SELECT * FROM discrepancies WHERE tenant_id = $1") == []
 
 
 async def test_what_an_abandoned_run_had_listed_is_deleted(office: Office, sides: Slow) -> None:
