@@ -177,7 +177,7 @@ async def test_history_is_not_looked_at_again(office: Office, now: datetime) -> 
     assert (await added_up(office, since, now))["BRL"][1] == 4_000 * 5
     async with office.database.transaction() as tx:
         carried = await sql.carry(tx, office.tenant_id, since=since, at=now)
-        await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        await tx.execute("SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         values = sql.MOVED.arguments(
             {"tenant_id": office.tenant_id, "since": since, "until": now, "carried": carried, "known_until": None}
         )
