@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
-from datetime import UTC, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,12 +12,14 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, EntryKind
+from libs.common.contracts.ledger_closing import CloseYear, RevalueCurrencies
 from libs.common.contracts.ledger_money import PostConversion, RecordExchangeRate
 from libs.common.contracts.ledger_reports import JournalRecord, ReportJournal, ReportTrialBalance
 from libs.common.ids import new_id
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
 from services.api.books.schemas.plain_text import JournalText, TextFormat, account_name
+from services.ledger.closing import Closing
 from services.ledger.entries import EntryCommands
 from services.ledger.exchange import ExchangeCommands
 from services.ledger.posting import Booking, PostingService
@@ -146,6 +148,7 @@ async def test_judges_agree_over_entries_of_every_kind(bank: Bank, books: Books,
     await EntryCommands(bank.database, service, clock=bank.clock).reverse(tenant_id, reversed_id)
     await bank.capture(await bank.hold(300), 200)
     conversion_id = await converted(bank)
+    await ended(bank, books)
     assert await judged(books.reports, tenant_id, tmp_path) > 100
     # Nothing of an entry is lost by its way through another program.
     known = judges.facts_by_beancount(tmp_path / f"{tenant_id}.{TextFormat.BEANCOUNT}")
@@ -164,20 +167,42 @@ async def test_judges_agree_over_entries_of_every_kind(bank: Bank, books: Books,
     assert known[0]["date"] == first.astimezone(ZoneInfo("America/Sao_Paulo")).date().isoformat()
 
 
-async def converted(bank: Bank) -> object:
-    """Exchange some money; returns the conversion's id."""
-    exchange = ExchangeCommands(bank.database, clock=bank.clock)
-    await exchange.record_rate(
+async def rate(bank: Bank, currency: str, rate: str, at: datetime | None = None) -> None:
+    """Let a currency be worth so many BRL, from now on or from an instant on."""
+    await ExchangeCommands(bank.database, clock=bank.clock).record_rate(
         RecordExchangeRate(
             tenant_id=bank.tenant_id,
             rate_id=new_id(),
-            from_currency="USD",
+            from_currency=currency,
             to_currency="BRL",
-            rate=Decimal("5.4321"),
+            rate=Decimal(rate),
+            effective_at=at,
             source="ECB",
             actor="admin@example.com",
         )
     )
+
+
+async def ended(bank: Bank, books: Books) -> None:
+    """End the year: value other currencies on its last day, and close it."""
+    year = bank.clock.now().year
+    end = datetime(year + 1, 1, 1, tzinfo=UTC)
+    rows = (await books.reports.trial_balance(ReportTrialBalance(tenant_id=bank.tenant_id))).rows
+    for currency in {row.currency for row in rows} - {"BRL"}:
+        await rate(bank, currency, "4", bank.clock.now() - timedelta(days=365))
+        await rate(bank, currency, "5", end - timedelta(hours=1))
+    bank.clock.advance(end + timedelta(days=1) - bank.clock.now())
+    closing, made_by = Closing(books.journal), "chief@example.com"
+    await closing.revalue(
+        RevalueCurrencies(tenant_id=bank.tenant_id, day=date(year, 12, 31), currency="BRL", made_by=made_by)
+    )
+    await closing.close_year(CloseYear(tenant_id=bank.tenant_id, year=year, made_by=made_by))
+
+
+async def converted(bank: Bank) -> object:
+    """Exchange some money; returns the conversion's id."""
+    exchange = ExchangeCommands(bank.database, clock=bank.clock)
+    await rate(bank, "USD", "5.4321")
     requested = PostConversion(
         tenant_id=bank.tenant_id,
         conversion_id=new_id(bank.clock.now()),
