@@ -51,6 +51,7 @@ DERIVED_WITHOUT_TENANT = {
 }
 LOCKS_WITHOUT_TENANT = {
     "libs/common/db/migrate.py": "migrating a schema",
+    "services/gateway/reconciliation/reports/sql.py": "shared by all reports; old days of all tenants are deleted together, in bounded steps",
     "services/ledger/balances/sql/effective.py": "one process sums up postings for reading; tried, never waited for",
 }
 KEYS_WITHOUT_TENANT = {
@@ -81,6 +82,7 @@ KEYS_WITHOUT_TENANT = {
     "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
     "ledger.invariant_checks(invariant)": "invariants of all books, a fixed number of them",
     "ledger.entry_groups(chain, sequence)": "a place in a chain of seals",
+    "ledger.watermark(id)": "one row: until when the instants of record of all tenants are over",
 }
 REDIS_KEYS_WITHOUT_TENANT = {
     "services/api/rate_limit/limiter.py:_ask": "of whoever is counted; see COUNTED_WITHOUT_TENANT",
