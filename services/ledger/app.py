@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock, SystemClock
-from libs.common.db import Database
+from libs.common.db import Database, DatabaseClock
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
@@ -51,9 +51,12 @@ _STUCK_MAX = 200
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
     """Wire the ledger; nothing connects before the service is served."""
-    clock = clock or SystemClock()
+    machine = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
-    bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
+    # What is written into the books has the time of their database, whatever the clock of this machine shows.
+    recording = DatabaseClock(database)
+    clock = clock or recording
+    bus = Bus(service="ledger", settings=settings.broker, database=database, clock=machine)
     cache = BalanceCache()
     watermark = Watermark(database, clock=clock)
     service = PostingService(database, clock=clock, cache=cache)
@@ -104,12 +107,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         traces=settings.tracing,
         database=database,
         bus=bus,
-        clock=clock,
+        clock=machine,
         tables=[inbox_partitions(settings.broker), published_partitions(settings.broker)],
         measured=MEASURED,
         # Every process has it; the database lets one at a time refresh.
-        loops=[Loop(name="keep reports fresh", run=reports.keep_fresh)],
-        opens=[verification.opened],
+        loops=[
+            Loop(name="keep reports fresh", run=reports.keep_fresh),
+            Loop(name="read the database's clock", run=recording.keep),
+        ],
+        opens=[recording.opened, verification.opened],
         workers=[
             *workers(database, holds, verification.run, reconciliation),
             *archivists(database, clock=clock, settings=settings.retention),

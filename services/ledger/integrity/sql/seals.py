@@ -97,7 +97,7 @@ async def groups_after(connection: Connection, chain: StoredChain, *, entries_ma
 # written longer, so that it changes the seal and does not end the statement.
 _ENTRIES_OF = Statement("""
 SELECT tenant_id, id, sequence, position, seal,
-posted_at <= lag(posted_at) OVER (PARTITION BY sequence ORDER BY position, id) AS is_before_last,
+posted_at < lag(posted_at) OVER (PARTITION BY sequence ORDER BY position, id) AS is_before_last,
 CASE WHEN octet_length(convert_to(tenant_id, 'UTF8')) < 32768 THEN int2send(octet_length(convert_to(tenant_id, 'UTF8'))::int2)
 ELSE '' END || convert_to(tenant_id, 'UTF8') || uuid_send(id)
 || CASE WHEN octet_length(convert_to(kind, 'UTF8')) < 32768 THEN int2send(octet_length(convert_to(kind, 'UTF8'))::int2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import assert_never
 from uuid import UUID
 
@@ -97,9 +98,9 @@ def decide(
     `balances` holds the locked balance of every account that exists, `existing` the entries of these ids that the books
     have already, `closed` the first open instant of each tenant that has closed a period, `holds` the holds of these ids,
     `not_taken` the accounts that exist but do not take the currency, and `policies` what each tenant lets nobody do
-    alone. Each entry is recorded a microsecond after the
-    one before it and after everything on its accounts, whatever the clocks of several machines show, so that the order of
-    record is the order of posting.
+    alone. Each entry is recorded after everything on its accounts, whatever the clocks of several machines show, so that the
+    order of record is on each account the order of posting; and a microsecond after the entry before it, unless one of its
+    accounts was posted to later than now.
     """
     group = _Group(
         balances=balances,
@@ -125,6 +126,9 @@ def decide(
             subject = instruction.entry.id if isinstance(instruction, Booking) else instruction.hold.id
             outcome = Refused(entry_id=subject, reason=reason)
         group.outcomes.append(outcome)
+    if group.has_later:
+        # Their places in the group follow the instants, and each account has its entries in their order as before.
+        group.posted.sort(key=attrgetter("posted_at"))
     return Decision(
         outcomes=group.outcomes,
         posted=group.posted,
@@ -155,8 +159,10 @@ class _Group:
         self._not_taken = not_taken
         self._policies = policies
         self._now = now
+        self._at = now
         last = max([b.posted_at for b in balances.values() if b.posted_at is not None], default=None)
-        self._at = now if last is None or last < now else last + _TICK
+        self.has_later = last is not None and last >= now
+        """Whether one of the balances was posted to at a later instant than now, by another process."""
         self.outcomes: list[Outcome | Held] = []
         self.posted: list[NewEntry] = []
         self.changed: dict[BalanceKey, Balance] = {}
@@ -175,7 +181,7 @@ class _Group:
                 raise EntryConflict(f"the entry {entry.id} exists in the books with other content")
             return Replayed(entry_id=entry.id, posted_at=before.posted_at)
         self._require_approval(booking)
-        at = self._at
+        at = self._after_accounts(entry) if self.has_later else self._at
         effective_at = self._effective_at(entry)
         touched: dict[BalanceKey, Balance] = {}
         if booking.captures is not None:
@@ -195,7 +201,7 @@ class _Group:
         self.posted.append(
             NewEntry(entry=entry, digest=digest, posted_at=at, effective_at=effective_at, balances_after=after)
         )
-        self._at = at + _TICK
+        self._at += _TICK
         return Posted(entry_id=entry.id, posted_at=at)
 
     def place(self, placing: Placing) -> Held:
@@ -231,6 +237,19 @@ class _Group:
             raise ApprovalRequired(
                 f"this tenant lets nobody do this alone, by revision {policy.revision} of its policy: propose it as entries"
             )
+
+    def _after_accounts(self, entry: Entry) -> datetime:
+        """Return the instant at which an entry is recorded: after everything on its own accounts.
+
+        Accounts of other entries say nothing about it: else what was once recorded by a clock that is ahead would move
+        the instants of every tenant whose entry is in a group with it, and from their accounts on to the next.
+        """
+        at = self._at
+        for line in entry.lines:
+            balance = self._books.get((entry.tenant_id, line.account_id, line.currency))
+            if balance is not None and balance.posted_at is not None and balance.posted_at >= at:
+                at = balance.posted_at + _TICK
+        return at
 
     def _effective_at(self, entry: Entry) -> datetime:
         """Return when an entry counts in the books.

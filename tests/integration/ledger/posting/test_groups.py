@@ -22,6 +22,7 @@ from libs.common.observability.correlation import Correlation
 from services.ledger import posting
 from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Balance, Entry, Line
+from services.ledger.integrity import Verifier
 from services.ledger.posting import Booking, Outcome, Posted, PostingService, Refused, Replayed
 from services.ledger.posting.sql.groups import encode_group, lock_group, post_group
 from tests.integration.ledger.conftest import audit
@@ -237,6 +238,32 @@ async def test_a_clock_that_falls_back_does_not_disorder_the_books(
         async with database.transaction() as tx:
             await posting.post_locked(tx, [transfer(tenant_id, first, second) for _ in range(3)], clock=clock)
     assert await audit(database) == []
+
+
+async def test_clock_that_is_ahead_reaches_no_tenant_that_shares_a_group(
+    database: Database, tenant_id: str, clock: ManualClock
+) -> None:
+    others = f"{tenant_id}-other"
+    one, two = await open_accounts(database, tenant_id, 2)
+    left, right = await open_accounts(database, others, 2)
+    now = clock.now()
+    async with database.transaction() as tx:
+        far = ManualClock(now + timedelta(days=365))
+        await posting.post_locked(tx, [transfer(tenant_id, one, two)], clock=far)
+    group = [
+        transfer(tenant_id, one, two),
+        transfer(others, left, right),
+        transfer(tenant_id, one, two),
+        transfer(others, left, right),
+    ]
+    async with database.transaction() as tx:
+        await posting.post_locked(tx, group, clock=clock)
+    latest = await database.fetchrow("SELECT max(posted_at) AS at FROM journal_entries WHERE tenant_id = $1", others)
+    assert latest is not None
+    assert latest["at"] < now + timedelta(minutes=1)
+    assert await audit(database) == []
+    # What is ahead came later by its instant, and so stands last in its group.
+    assert (await Verifier(database, clock=clock).all()).findings == []
 
 
 class TestService:

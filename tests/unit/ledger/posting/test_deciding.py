@@ -17,7 +17,9 @@ CASH, REVENUE = new_id(), new_id()
 EMPTY = {("t", CASH, "BRL"): Balance(), ("t", REVENUE, "BRL"): Balance()}
 
 
-def booking(amount_minor: int = 100, *, entry_id: UUID | None = None, debited: UUID = CASH) -> Booking:
+def booking(
+    amount_minor: int = 100, *, entry_id: UUID | None = None, debited: UUID = CASH, credited: UUID = REVENUE
+) -> Booking:
     entry = Entry(
         tenant_id="t",
         id=entry_id or new_id(),
@@ -28,7 +30,7 @@ def booking(amount_minor: int = 100, *, entry_id: UUID | None = None, debited: U
         source_event_id=None,
         lines=(
             Line(account_id=debited, side=Side.DEBIT, amount_minor=amount_minor, currency="BRL"),
-            Line(account_id=REVENUE, side=Side.CREDIT, amount_minor=amount_minor, currency="BRL"),
+            Line(account_id=credited, side=Side.CREDIT, amount_minor=amount_minor, currency="BRL"),
         ),
     )
     return Booking(entry=entry, correlation=Correlation(correlation_id="c", tenant_id="t"))
@@ -55,6 +57,35 @@ def test_entries_are_recorded_in_sequence_after_all_before_them() -> None:
         booking(), booking(), balances=EMPTY | {("t", CASH, "BRL"): Balance(debits_minor=1, version=1, posted_at=late)}
     )
     assert [new.posted_at for new in decision.posted] == [late + TICK, late + 2 * TICK]
+
+
+def test_clock_that_was_ahead_moves_no_account_but_its_own() -> None:
+    ahead, other, third = NOW + timedelta(days=365), new_id(), new_id()
+    balances = EMPTY | {
+        ("t", CASH, "BRL"): Balance(debits_minor=1, version=1, posted_at=ahead),
+        ("t", other, "BRL"): Balance(),
+        ("t", third, "BRL"): Balance(),
+    }
+    first, second = (booking(debited=one, credited=third) for one in (CASH, CASH))
+    alone, after = (booking(debited=other) for _ in range(2))
+    decision = decided(first, alone, second, after, balances=balances)
+    # Those that are not on its accounts are recorded now, and their places in the group follow.
+    assert [(new.entry.id, new.posted_at) for new in decision.posted] == [
+        (alone.entry.id, NOW + TICK),
+        (after.entry.id, NOW + 3 * TICK),
+        (first.entry.id, ahead + TICK),
+        (second.entry.id, ahead + 2 * TICK),
+    ]
+    assert [outcome.entry_id for outcome in decision.outcomes if isinstance(outcome, Posted)] == [
+        one.entry.id for one in (first, alone, second, after)
+    ]
+    instants = {account: balance.posted_at for (_, account, _), balance in decision.balances.items()}
+    assert instants == {
+        CASH: ahead + 2 * TICK,
+        third: ahead + 2 * TICK,
+        other: NOW + 3 * TICK,
+        REVENUE: NOW + 3 * TICK,
+    }
 
 
 def test_the_same_entry_twice_in_a_group_is_posted_once() -> None:
