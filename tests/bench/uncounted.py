@@ -18,7 +18,12 @@ def _itself(metric: MetricWrapperBase, *_: Any, **__: Any) -> MetricWrapperBase:
     return metric
 
 
-for kind, names in ((Counter, ("inc",)), (Gauge, ("inc", "dec", "set")), (Histogram, ("observe",))):
+for kind, names in (
+    (Counter, ("inc",)),
+    (Gauge, ("inc", "dec", "set", "set_function")),
+    (Histogram, ("observe",)),
+    (MetricWrapperBase, ("remove", "clear")),
+):
     for name in names:
         setattr(kind, name, _nothing)
 setattr(MetricWrapperBase, "labels", _itself)  # noqa: B010 - its type has another form
