@@ -271,6 +271,24 @@ verify-isolation *args: setup
 verify-ledger: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.ledger verify
 
+# Write all of the books with what proves them to a file, which `just verify-export` verifies without the database
+[no-exit-message]
+[group('check')]
+export-books file: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.ledger export > {{ file }}
+
+# Verify an export of the books offline: --keys PUBLIC_KEYS.pem --heads HEADS_FILE
+[no-exit-message]
+[group('check')]
+verify-export file *args: setup
+    @{{ python }} -m services.ledger.integrity.commands.offline {{ file }} {{ args }}
+
+# Print the public keys of the ledger's signing keys
+[no-exit-message]
+[group('check')]
+public-keys: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.ledger public-keys
+
 # Drive the ledger and a model in plain Python by the same 20,000 random operations
 [no-exit-message]
 [group('check')]

@@ -1,8 +1,17 @@
-"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | resend | verify | stuck`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | resend | verify | stuck | export | public-keys`."""
 
 from libs.common.service import main
-from services.ledger.app import build, print_chart_of_accounts, print_stuck, resend, verify
-from services.ledger.settings import Settings, check_settings
+from services.ledger.app import (
+    build,
+    check_settings,
+    export,
+    print_chart_of_accounts,
+    print_public_keys,
+    print_stuck,
+    resend,
+    verify,
+)
+from services.ledger.settings import Settings
 
 if __name__ == "__main__":
     main(
@@ -11,5 +20,11 @@ if __name__ == "__main__":
         build=build,
         check=check_settings,
         rebuild=resend,
-        commands={"chart-of-accounts": print_chart_of_accounts, "verify": verify, "stuck": print_stuck},
+        commands={
+            "chart-of-accounts": print_chart_of_accounts,
+            "verify": verify,
+            "stuck": print_stuck,
+            "export": export,
+            "public-keys": print_public_keys,
+        },
     )

@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database, DatabaseClock
@@ -14,6 +17,7 @@ from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Loop, Service, Worker
+from services.ledger import settings as rules
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
 from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, BalanceQueries, Folder
 from services.ledger.closing import Closing, ClosingConsumers
@@ -24,11 +28,20 @@ from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, 
 from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
 from services.ledger.integrity import (
     COMPARE_EVERY_SECONDS,
+    SEAL_EVERY_SECONDS,
+    SIGN_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
+    HeadSigner,
     IntegrityConsumers,
     Reconciliation,
+    SigningWorker,
+    StandingSealer,
     VerificationWorker,
     Verifier,
+    export_books,
+    key_id,
+    read_private_key,
+    read_public_keys,
 )
 from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
 from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, RequestArchivist
@@ -37,12 +50,12 @@ from services.ledger.policies import Policies, PolicyConsumers, PolicyQueries
 from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
-from services.ledger.settings import RetentionSettings, Settings
+from services.ledger.settings import ProofSettings, RetentionSettings, Settings
 from services.ledger.watermark import Watermark
 
 MEASURED = (
     *("journal_entries", "postings", "entry_groups", "journal_requests", "manual_entries"),
-    *("effective_totals", "holds", "claims", "outbox"),
+    *("effective_totals", "holds", "claims", "outbox", "sealed_changes", "change_groups", "signed_heads"),
 )
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
@@ -61,7 +74,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     watermark = Watermark(database, clock=clock)
     service = PostingService(database, clock=clock, cache=cache)
     holds = HoldCommands(database, service, clock=clock)
-    verifier = Verifier(database, clock=clock)
+    verifier = verifier_of(settings.proof, database, clock=clock)
     verification = VerificationWorker(verifier, database=settings.database, log_level=settings.place.log_level)
     reconciliation = Reconciliation(database, clock=clock)
     reports = ReportCommands(
@@ -118,6 +131,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         opens=[recording.opened, verification.opened],
         workers=[
             *workers(database, holds, verification.run, reconciliation),
+            *signers(settings.proof, database, clock=clock),
             *archivists(database, clock=clock, settings=settings.retention),
         ],
     )
@@ -142,6 +156,60 @@ def workers(
             is_due_at_start=True,
         ),
     ]
+
+
+def verifier_of(settings: ProofSettings, database: Database, *, clock: Clock) -> Verifier:
+    """Make the verifier, with the public keys of all keys that the settings have."""
+    keys = {key_id(key.public_key()): key.public_key() for key in private_keys(settings)}
+    file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
+    return Verifier(database, clock=clock, keys=read_public_keys(settings.ledger_public_keys) | keys, file=file)
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Find settings that cannot be; one sentence each."""
+    found = rules.check_settings(settings)
+    proof = settings.proof
+    readers = (
+        ("ledger_signing_private_key", read_private_key),
+        ("ledger_signing_next_private_key", read_private_key),
+        ("ledger_public_keys", read_public_keys),
+    )
+    for name, read in readers:
+        try:
+            if pem := getattr(proof, name):
+                read(pem)
+        except ValueError as fault:
+            found.append(f"{name.upper()} {fault}")
+    if proof.ledger_signing_next_private_key and not proof.ledger_signing_private_key:
+        found.append("LEDGER_SIGNING_NEXT_PRIVATE_KEY needs LEDGER_SIGNING_PRIVATE_KEY")
+    return found
+
+
+def private_keys(settings: ProofSettings) -> list[Ed25519PrivateKey]:
+    """Read the keys that sign."""
+    return [
+        read_private_key(pem)
+        for pem in (settings.ledger_signing_private_key, settings.ledger_signing_next_private_key)
+        if pem
+    ]
+
+
+def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> list[Worker]:
+    """List what signs where the chains end, and what seals the rows of before; without a key nothing is signed."""
+    found = [
+        Worker(
+            name="seal what stood before",
+            every_seconds=SEAL_EVERY_SECONDS,
+            run=StandingSealer(database).run,
+            is_due_at_start=True,
+        )
+    ]
+    keys = private_keys(settings)
+    if keys:
+        file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
+        signer = HeadSigner(database, clock=clock, keys=keys, file=file)
+        found.append(Worker(name="sign the heads", every_seconds=SIGN_EVERY_SECONDS, run=SigningWorker(signer).run))
+    return found
 
 
 def archivists(database: Database, *, clock: Clock, settings: RetentionSettings) -> list[Worker]:
@@ -191,16 +259,41 @@ async def verify(settings: Settings) -> None:
     database = Database(settings.database, schema="ledger", application_name="ledger-verify")
     await database.open()
     try:
-        report = await Verifier(database, clock=SystemClock()).all()
+        report = await verifier_of(settings.proof, database, clock=SystemClock()).all()
     finally:
         await database.close()
     for finding in report.findings:
         print(f"{finding.invariant:26} {finding.tenant_id or '-':40} {finding.subject}: {finding.detail}")  # noqa: T201 - its output
     for chain, head in report.heads.items():
         print(f"chain {chain:2} ends in {head}")  # noqa: T201 - its output
-    print(f"{report.entries:,} entries in {report.groups:,} groups recomputed, {len(report.findings)} findings")  # noqa: T201 - its output
+    print(  # noqa: T201 - its output
+        f"{report.entries:,} entries in {report.groups:,} groups and {report.changes:,} changes recomputed, "
+        f"{len(report.findings)} findings"
+    )
     if report.findings:
         raise SystemExit(1)
+
+
+async def export(settings: Settings) -> None:
+    """Write the books with all that proves them to standard output, for `just export-books`."""
+    database = Database(
+        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
+        schema="ledger",
+        application_name="ledger-export",
+    )
+    await database.open()
+    try:
+        async for line in export_books(database):
+            sys.stdout.buffer.write(line)
+    finally:
+        await database.close()
+
+
+async def print_public_keys(settings: Settings) -> None:
+    """Print the public keys of those that sign, in PEM, for whoever verifies an export."""
+    for key in private_keys(settings.proof):
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        print(f"# {key_id(key.public_key())}\n{pem.decode()}", end="")  # noqa: T201 - its output
 
 
 async def resend(settings: Settings, window: Window) -> int:

@@ -50,6 +50,10 @@ VERIFIER_LAG = Gauge(
     "ledger_verifier_lag_groups",
     "Groups that were posted when the verifier last looked and that it has not recomputed.",
 )
+HEADS_SIGNED_AT = Gauge(
+    "ledger_heads_signed_timestamp_seconds",
+    "When this process last signed where the chains end, in seconds since 1970; the freshest process counts.",
+)
 VERIFIED_AT = Gauge(
     "ledger_verified_timestamp_seconds",
     "When this process last ended a round of the verifier, in seconds since 1970; the freshest process counts.",

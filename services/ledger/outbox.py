@@ -1,10 +1,11 @@
-"""What the ledger publishes: `JournalEntryPosted` and `InvariantBroken`, and nothing else."""
+"""What the ledger publishes: `JournalEntryPosted`, `InvariantBroken` and `BooksSigned`, and nothing else."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from libs.common.contracts.ledger import EntryKind, JournalEntryPosted
-from libs.common.contracts.ledger_books import InvariantBroken
+from libs.common.contracts.ledger_books import BooksSigned, InvariantBroken
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation, new_correlation_id
@@ -53,4 +54,13 @@ def invariant_broken(*, tenant_id: str, invariant: str, subject: str, detail: st
         InvariantBroken(invariant=invariant, subject=subject, detail=detail, found_at=found_at),
         occurred_at=found_at,
         correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=tenant_id),
+    )
+
+
+def heads_signed(number: int, *, statement: str, signatures: Mapping[str, str], signed_at: datetime) -> Publication:
+    """Publish where all chains end, as it was signed; it concerns all tenants, and no message caused it."""
+    return Publication.of(
+        BooksSigned(number=number, statement=statement, signatures=dict(signatures), signed_at=signed_at),
+        occurred_at=signed_at,
+        correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=""),
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from libs.common.setting_values import Port, between
+from libs.common.setting_values import Lines, Port, between
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings, TracingSettings
 
 
@@ -40,6 +40,19 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     A processor's own exchange that is further off is booked, and an alarm."""
 
 
+class ProofSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is proved that the books are as they were written."""
+
+    ledger_signing_private_key: Lines = ""
+    """PEM of the Ed25519 key that signs where the chains end, once a minute; empty: nothing is signed."""
+    ledger_signing_next_private_key: Lines = ""
+    """PEM of the key that signs beside it while rotating."""
+    ledger_public_keys: Lines = ""
+    """PEM of further public keys that verify what was signed, one after another."""
+    ledger_heads_file: str = ""
+    """The file to which what was signed is appended, best where the database's administrators cannot write; empty: none."""
+
+
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long is kept what is not the books themselves, which are kept for ever."""
 
@@ -69,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How entries that people make get into the books."""
     exchange: ExchangeSettings = ExchangeSettings()
     """How money is exchanged in the books."""
+    proof: ProofSettings = ProofSettings()
+    """How it is proved that the books are as they were written."""
     retention: RetentionSettings = RetentionSettings()
     """How long is kept what is not the books themselves."""
 

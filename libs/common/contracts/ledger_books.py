@@ -302,3 +302,27 @@ class InvariantBroken(Message, frozen=True, kw_only=True):
     """What was found, as a sentence."""
     found_at: datetime
     """When it was found."""
+
+
+@event(
+    "books.signed",
+    owner="ledger",
+    handled_by=("api",),
+    example={
+        "number": 1,
+        "statement": '{"what":"ledger.heads.v1","number":1}',
+        "signatures": {"9f86d081884c7d65": "c2lnbmF0dXJl"},
+        "signed_at": "2026-11-22T17:57:08.201598Z",
+    },
+)
+class BooksSigned(Message, frozen=True, kw_only=True):
+    """Where all chains of the ledger end, signed. Published at most once a minute; handled by the api, which keeps it in the audit log."""
+
+    number: int
+    """From 1, without gaps."""
+    statement: str
+    """What is signed, byte by byte: JSON with the hash of the statement before and the last hash of each chain."""
+    signatures: dict[str, str]
+    """The Ed25519 signature by each key, in base64, by the key's id."""
+    signed_at: datetime
+    """When."""

@@ -1,22 +1,38 @@
 """Proof that the books are as they were written, and that they agree with what the api published of payments."""
 
+from services.ledger.integrity.commands.export import export_books
 from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reconciliation
+from services.ledger.integrity.commands.signing import HeadSigner, read_private_key
 from services.ledger.integrity.commands.verification import Report, Round, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
+from services.ledger.integrity.domain import key_id, read_public_keys
 from services.ledger.integrity.workers import (
     COMPARE_EVERY_SECONDS,
+    SEAL_EVERY_SECONDS,
+    SIGN_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
+    SigningWorker,
+    StandingSealer,
     VerificationWorker,
 )
 
 __all__ = [
     "AGREE_WITHIN",
     "COMPARE_EVERY_SECONDS",
+    "SEAL_EVERY_SECONDS",
+    "SIGN_EVERY_SECONDS",
     "VERIFY_EVERY_SECONDS",
+    "HeadSigner",
     "IntegrityConsumers",
     "Reconciliation",
     "Report",
     "Round",
+    "SigningWorker",
+    "StandingSealer",
     "VerificationWorker",
     "Verifier",
+    "export_books",
+    "key_id",
+    "read_private_key",
+    "read_public_keys",
 ]

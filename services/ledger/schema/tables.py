@@ -500,6 +500,85 @@ ENTRY_GROUPS = sa.Table(
     comment="One group of entries each, as they were committed: the links of the hash chains. Never changed or removed.",
 )
 
+CHANGE_CHAINS = sa.Table(
+    "change_chains",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, primary_key=True, autoincrement=False, comment="Which of the chains."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="How many groups of changes it has."),
+    sa.Column("hash", pg.BYTEA, nullable=False, comment="The hash of its last group; 32 zero bytes before the first."),
+    comment="The heads of the chains of changes. A change takes any that is free.",
+    postgresql_with={"fillfactor": "10"},
+)
+
+CHANGE_GROUPS = sa.Table(
+    "change_groups",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, nullable=False, comment="The chain that it is a link of."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="Its place in the chain, from 1, without gaps."),
+    sa.Column("previous", pg.BYTEA, nullable=False, comment="The hash of the group before it in the chain."),
+    sa.Column(
+        "hash",
+        pg.BYTEA,
+        nullable=False,
+        comment="SHA-256 of previous, chain, sequence, change_count and the seals of its changes by position.",
+    ),
+    sa.Column("change_count", sa.Integer, nullable=False, comment="How many rows the statement changed."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="When, by the database's clock."),
+    sa.PrimaryKeyConstraint("chain", "sequence", name="pk_change_groups"),
+    comment="One statement each that changed a sealed table: the links of the chains of changes. Never changed or removed.",
+)
+
+SEALED_CHANGES = sa.Table(
+    "sealed_changes",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, nullable=False, comment="The chain that its group is a link of."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="Its group's place in the chain."),
+    sa.Column("position", sa.Integer, nullable=False, comment="Its place in the group, from 1, without gaps."),
+    sa.Column("subject", _WORD, nullable=False, comment="The table that was changed."),
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose row; empty where it is nobody's."),
+    sa.Column("key", _WORD, nullable=False, comment="The row's primary key, as a JSON array."),
+    sa.Column("action", _WORD, nullable=False, comment="INSERT, UPDATE, DELETE, or STANDING before it was sealed."),
+    sa.Column("content", sa.Text, nullable=False, comment="The row after it, or before a DELETE, as a JSON object."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="When, by the database's clock."),
+    sa.Column("seal", pg.BYTEA, nullable=False, comment="SHA-256 of all of these but the first three."),
+    sa.PrimaryKeyConstraint("chain", "sequence", "position", name="pk_sealed_changes"),
+    sa.Index("ix_sealed_changes_row", "subject", "tenant_id", "key"),
+    comment="Each change of a row of the sealed tables, written by their triggers. Never changed or removed.",
+)
+
+SEALED_TABLES = sa.Table(
+    "sealed_tables",
+    METADATA,
+    sa.Column("subject", _WORD, primary_key=True, comment="The table."),
+    sa.Column("key_columns", pg.ARRAY(sa.Text), nullable=False, comment="Its primary key."),
+    sa.Column(
+        "digested", sa.Text, nullable=False, comment="The long text of which the SHA-256 is sealed; empty: none."
+    ),
+    sa.Column("reached", sa.Text, nullable=True, comment="How far the rows are sealed that stood in it before."),
+    sa.Column("completed_at", _INSTANT, nullable=True, comment="Since when each of its rows has to be sealed."),
+    comment="The tables whose changes are sealed.",
+)
+
+CHANGE_CHECKS = sa.Table(
+    "change_checks",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, primary_key=True, autoincrement=False, comment="The chain."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="The last group that was recomputed."),
+    sa.Column("hash", pg.BYTEA, nullable=False, comment="The hash that was recomputed for it."),
+    sa.Column("checked_at", _INSTANT, nullable=False, comment="When."),
+    comment="How far the verifier has recomputed each chain of changes.",
+)
+
+SIGNED_HEADS = sa.Table(
+    "signed_heads",
+    METADATA,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False, comment="From 1, without gaps."),
+    sa.Column("signed_at", _INSTANT, nullable=False, comment="When."),
+    sa.Column("statement", sa.Text, nullable=False, comment="What is signed: the heads of all chains, as JSON."),
+    sa.Column("signatures", pg.JSONB, nullable=False, comment="The signature by each key, base64 by the key's id."),
+    comment="The heads of all chains, signed once a minute. Never changed or removed.",
+)
+
 PERIODS = sa.Table(
     "periods",
     METADATA,

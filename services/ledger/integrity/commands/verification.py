@@ -5,17 +5,22 @@ the others pass it over. So a round that is cut short has lost nothing but its l
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from time import monotonic
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_books as contract
 from libs.common.db import Connection, Database
 from services.ledger import metrics
 from services.ledger.integrity.commands.chains import BATCH_ENTRIES, Walk
+from services.ledger.integrity.commands.changes import check_changes
 from services.ledger.integrity.commands.findings import count, write_down
+from services.ledger.integrity.commands.signing import check_heads
+from services.ledger.integrity.sql import changes as sealed
 from services.ledger.integrity.sql import findings, rounds, seals
 from services.ledger.integrity.sql.findings import StoredFinding
 
@@ -29,6 +34,7 @@ _REST_SHARE = 0.5
 """While entries are posted, the verifier rests after each batch, for this part of the time that the batch took."""
 
 _TRIAL_BALANCE = "trial_balance"
+_CHANGES = "changes"
 
 _FINDINGS_SHOWN = 100
 
@@ -61,6 +67,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Groups that were recomputed."""
     entries: int
     """Entries that were recomputed."""
+    changes: int
+    """Changes besides entries that were recomputed."""
     findings: list[StoredFinding]
     """What cannot be."""
     heads: dict[int, str]
@@ -70,10 +78,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Verifier:
     """Recomputes the chains and looks for broken invariants."""
 
-    def __init__(self, database: Database, *, clock: Clock, batch_entries: int = BATCH_ENTRIES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        batch_entries: int = BATCH_ENTRIES,
+        keys: Mapping[str, Ed25519PublicKey] | None = None,
+        file: Path | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._batch_entries = batch_entries
+        self._keys = keys or {}
+        self._file = file
 
     async def go_on(
         self, *, seconds_max: float = ROUND_SECONDS, invariants_age_max: float = INVARIANTS_EVERY_SECONDS
@@ -126,7 +144,9 @@ class Verifier:
             first.transaction(isolation="repeatable_read", readonly=True),
         ):
             snapshot = await first.fetchval("SELECT pg_export_snapshot()")
-            return await _All(self._database, snapshot, batch_entries=self._batch_entries).run(first)
+            everything = _All(self._database, snapshot, batch_entries=self._batch_entries)
+            everything.add_heads(self._keys, self._file)
+            return await everything.run(first)
 
     async def show(self, tenant_id: str) -> contract.Verification:
         """Show how far the chains were recomputed and what was found for a tenant."""
@@ -160,7 +180,7 @@ class Verifier:
         return walk
 
     async def _look_at_balances(self, new: list[StoredFinding], *, age_max: float) -> None:
-        names = [*findings.STANDING, _TRIAL_BALANCE]
+        names = [*findings.STANDING, _TRIAL_BALANCE, _CHANGES]
         async with self._database.connection() as connection:
             await rounds.begin(connection, names)
         while names:
@@ -172,10 +192,17 @@ class Verifier:
                 if name == _TRIAL_BALANCE:
                     await rounds.remember(tx, name, result=await findings.trial_balance_difference(tx))
                     continue
-                found = await findings.broken_invariants(tx, [name])
+                found = await (self._changes(tx) if name == _CHANGES else findings.broken_invariants(tx, [name]))
                 await rounds.remember(tx, name, result=len(found))
                 written = await write_down(tx, found, found_at=self._clock.now())
             new += written
+
+    async def _changes(self, tx: Connection) -> list[StoredFinding]:
+        """Recompute the changes that were added, and compare the small tables and the last signed heads."""
+        checked = await check_changes(tx, anew=False)
+        for chain in checked.chains:
+            await sealed.remember_check(tx, chain, at=self._clock.now())
+        return [*checked.findings, *await check_heads(tx, keys=self._keys, file=self._file, anew=False)]
 
 
 class _All:
@@ -187,6 +214,21 @@ class _All:
         self._batch_entries = batch_entries
         self._findings: list[StoredFinding] = []
         self._walks: list[Walk] = []
+        self._count = 0
+        self._further: list[Callable[[Connection], Awaitable[None]]] = [self._changes]
+
+    def add_heads(self, keys: Mapping[str, Ed25519PublicKey], file: Path | None) -> None:
+        """Compare what was signed, too."""
+
+        async def compare(connection: Connection) -> None:
+            self._keep(await check_heads(connection, keys=keys, file=file, anew=True))
+
+        self._further.append(compare)
+
+    async def _changes(self, connection: Connection) -> None:
+        checked = await check_changes(connection, anew=True)
+        self._count = checked.changes
+        self._keep(checked.findings)
 
     async def run(self, first: Connection) -> Report:
         """Recompute; `first` is the connection that has exported the snapshot."""
@@ -197,6 +239,7 @@ class _All:
         # What takes longest first, so that no connection is left alone with it at the end.
         work: list[Callable[[Connection], Awaitable[None]]] = [
             *(self._question(invariant) for invariant in (*findings.THOROUGH, *findings.STANDING)),
+            *self._further,
             *(self._chain(walk) for walk in walks),
         ]
         async with asyncio.TaskGroup() as group:
@@ -206,6 +249,7 @@ class _All:
         return Report(
             groups=sum(walk.groups for walk in walks),
             entries=sum(walk.entries for walk in walks),
+            changes=self._count,
             findings=self._findings,
             heads={walk.chain.chain: walk.chain.verified_hash.hex() for walk in walks},
         )

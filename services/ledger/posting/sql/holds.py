@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.db import Connection
-from libs.common.db.statements import Statement, columns_of, reader_of, values_of
+from libs.common.db.statements import Statement, arrays_of, columns_of, reader_of
 from services.ledger.core import RESOLVED_FIELDS, Hold
 
 HOLD_COLUMNS = columns_of(Hold)
@@ -14,6 +14,20 @@ HOLD_COLUMNS = columns_of(Hold)
 read_hold = reader_of(Hold)
 """Makes a hold of its row."""
 
+_TYPES = {
+    "tenant_id": "text",
+    "id": "uuid",
+    "debit_account_id": "uuid",
+    "credit_account_id": "uuid",
+    "currency": "text",
+    "amount_minor": "int8",
+    "placed_at": "timestamptz",
+    "expires_at": "timestamptz",
+    "state": "text",
+    "captured_minor": "int8",
+    "entry_id": "uuid",
+    "resolved_at": "timestamptz",
+}
 _RESOLVED_TYPES = {"state": "text", "captured_minor": "int8", "entry_id": "uuid", "resolved_at": "timestamptz"}
 
 # Without a lock: whoever changes a hold has locked its balances, and a decision reads it under the same lock.
@@ -26,7 +40,9 @@ SELECT {columns} FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS key(tenant_id
 # Without ON CONFLICT: a hold of the same id that was placed after `_FIND` must fail, so that the group is decided
 # again.
 _PLACE = Statement(
-    "INSERT INTO holds ({columns}) VALUES ({values})", columns=HOLD_COLUMNS, values=values_of("hold", Hold)
+    "INSERT INTO holds ({columns}) SELECT * FROM unnest({values})",
+    columns=", ".join(_TYPES),
+    values=arrays_of("holds", _TYPES),
 )
 # Only what the end of a hold is written in: the trigger `keep_hold` refuses a change of anything else.
 _RESOLVE = Statement(
@@ -58,7 +74,7 @@ async def write_placed(tx: Connection, holds: Sequence[Hold]) -> None:
     # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.
     ordered = sorted(holds, key=lambda hold: (hold.id.bytes, hold.tenant_id))
     try:
-        await _PLACE.executemany(tx, [{"hold": hold} for hold in ordered])
+        await _PLACE.execute(tx, holds=ordered)
     except asyncpg.UniqueViolationError as fault:
         raise asyncpg.SerializationError("a hold of the same id was placed at this very moment") from fault
 

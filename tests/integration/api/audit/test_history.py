@@ -3,12 +3,14 @@
 import csv
 import io
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from libs.common.contracts.ledger_books import InvariantBroken
+from libs.common.contracts.ledger_books import BooksSigned, InvariantBroken
 from libs.common.ids import new_id
 from services.api.audit import AuditConsumers
 from services.api.audit.routes import csv_of
@@ -235,3 +237,20 @@ async def test_what_the_ledger_found_broken_is_in_its_tenants_audit_log(api: Api
     assert line["correlation_id"] == "c-event"
     assert datetime.fromisoformat(line["at"]) == found_at
     assert await listed(api, f"{tenant_id}-other", "?action=ledger.invariant_broken") == []
+
+
+async def test_statement_of_the_books_is_kept_beside_them(api: Api) -> None:
+    signed = BooksSigned(
+        number=7,
+        statement='{"what":"ledger.heads.v1","number":7}',
+        signatures={"9f86d081884c7d65": "c2lnbmF0dXJl"},
+        signed_at=datetime(2026, 11, 22, 17, 57, 7, tzinfo=UTC),
+    )
+    await api.handle("", signed, by=AuditConsumers().on_books_signed)
+    row = await api.database.fetchrow("SELECT * FROM audit_log WHERE action = 'ledger.books_signed'")
+    assert row is not None
+    assert (row["tenant_id"], row["target"], msgspec.json.decode(row["detail"])) == (
+        PLATFORM_TENANT,
+        "7",
+        {"sha256": sha256(signed.statement.encode()).hexdigest(), "signature_9f86d081884c7d65": "c2lnbmF0dXJl"},
+    )

@@ -1,0 +1,187 @@
+"""Signing where the chains end, once a minute by one process, and comparing what was signed with what lies in the tables.
+
+Whoever can rewrite the whole database can rewrite chains and heads, and cannot sign them. What was signed is published, and
+written to a file that may lie where the database's administrators have no access.
+"""
+
+import asyncio
+import fcntl
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from libs.common.clock import Clock
+from libs.common.db import Connection, Database
+from libs.common.messaging import publish
+from services.ledger import metrics, outbox
+from services.ledger.integrity.domain import ZERO_HASH, Heads, Signed, SignedChain, key_id, read_heads, write_heads
+from services.ledger.integrity.sql import heads as sql
+from services.ledger.integrity.sql.findings import StoredFinding
+
+_EVERY = timedelta(seconds=50)
+"""The least time between two statements: of several processes that look once a minute, one signs."""
+_QUIET = timedelta(hours=1)
+"""How long nothing is signed where nothing has changed."""
+_BATCH = 500
+
+_signed = msgspec.json.Decoder(Signed)
+
+
+def read_private_key(pem: str) -> Ed25519PrivateKey:
+    """Read a private key in PEM.
+
+    Raises:
+        ValueError: when it is no Ed25519 key.
+    """
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError) as fault:
+        raise ValueError("must be PEM of an Ed25519 private key") from fault
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("must be PEM of an Ed25519 private key")
+    return key
+
+
+class HeadSigner:
+    """Signs where the chains end, and appends what was signed to a file."""
+
+    def __init__(
+        self, database: Database, *, clock: Clock, keys: Sequence[Ed25519PrivateKey], file: Path | None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys = {key_id(key.public_key()): key for key in keys}
+        self._file = file
+
+    async def sign(self) -> Signed | None:
+        """Sign where the chains end now, unless another process does, or has within the last minute."""
+        async with self._database.transaction() as tx:
+            signed = await self._sign(tx)
+        if signed is not None:
+            metrics.HEADS_SIGNED_AT.set(self._clock.now().timestamp())
+        if self._file is not None:
+            await self._append(self._file)
+        return signed
+
+    async def _sign(self, tx: Connection) -> Signed | None:
+        if not await sql.lead(tx):
+            return None
+        now = self._clock.now()
+        last = await sql.last_signed(tx)
+        entries, changes = await sql.ends(tx)
+        if last is not None:
+            before = read_heads(last[0].statement)
+            is_same = (before.entries, before.changes) == (entries, changes)
+            # One that was signed by a clock ahead of ours keeps nobody from signing.
+            if timedelta(0) <= now - last[1] < (_QUIET if is_same else _EVERY):
+                return None
+        statement = write_heads(
+            Heads(
+                number=1 if last is None else last[0].number + 1,
+                at=now,
+                previous=ZERO_HASH.hex() if last is None else last[0].sha256,
+                entries=entries,
+                changes=changes,
+            )
+        )
+        signatures = {name: b64encode(key.sign(statement.encode())).decode() for name, key in self._keys.items()}
+        signed = Signed(number=1 if last is None else last[0].number + 1, statement=statement, signatures=signatures)
+        await sql.write_signed(tx, signed, at=now)
+        await publish(
+            tx, [outbox.heads_signed(signed.number, statement=statement, signatures=signatures, signed_at=now)]
+        )
+        return signed
+
+    async def _append(self, file: Path) -> None:
+        number = await asyncio.to_thread(_last_number, file)
+        while True:
+            async with self._database.connection() as connection:
+                missing = await sql.signed_after(connection, number, limit=_BATCH)
+            if not missing:
+                return
+            number = await asyncio.to_thread(_append_to, file, missing)
+
+
+def _last_number(file: Path) -> int:
+    return max((signed.number for signed in read_file(file)), default=0)
+
+
+def read_file(file: Path) -> list[Signed]:
+    """Read what was appended to a file; one that is not there is empty.
+
+    Raises:
+        msgspec.DecodeError: when a line is no statement.
+    """
+    if not file.exists():
+        return []
+    return [_signed.decode(line) for line in file.read_bytes().splitlines() if line]
+
+
+def _append_to(file: Path, statements: Sequence[Signed]) -> int:
+    """Append statements that the file does not have, and return the number of its last one."""
+    with file.open("ab") as stream:
+        # Another process may have led the minute before, and be late.
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        last = _last_number(file)
+        for signed in statements:
+            if signed.number > last:
+                stream.write(msgspec.json.encode(signed) + b"\n")
+                last = signed.number
+        stream.flush()
+        os.fsync(stream.fileno())
+    return last
+
+
+async def check_heads(
+    connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], file: Path | None, anew: bool
+) -> list[StoredFinding]:
+    """Compare what was signed, all of it or the last, with the chains as they lie, and with the file."""
+    found: list[StoredFinding] = []
+    last = await sql.last_signed(connection)
+    if not anew:
+        return found if last is None else await _not_as_signed(connection, [last[0]])
+    chain = SignedChain(keys)
+    in_file = {} if file is None else {signed.number: signed for signed in await asyncio.to_thread(read_file, file)}
+    number = 0
+    while statements := await sql.signed_after(connection, number, limit=_BATCH):
+        for signed in statements:
+            found += [_finding(signed.number, fault) for fault in chain.faults(signed)]
+            kept = in_file.pop(signed.number, signed)
+            if kept.statement != signed.statement:
+                found.append(_finding(signed.number, "the file has another statement"))
+        found += await _not_as_signed(connection, statements)
+        number = statements[-1].number
+    found += [_finding(missing, "the statement is in the file, and not in the database") for missing in in_file]
+    if keys and number and not chain.is_trusted:
+        found.append(_finding(number, "no known key has signed the last statement"))
+    return found
+
+
+async def _not_as_signed(connection: Connection, statements: Sequence[Signed]) -> list[StoredFinding]:
+    found = []
+    for signed in statements:
+        try:
+            heads = read_heads(signed.statement)
+        except msgspec.DecodeError:
+            found.append(_finding(signed.number, "the statement cannot be read"))
+            continue
+        entries, changes = await sql.not_as_signed(connection, heads.entries, heads.changes)
+        found += [
+            _finding(signed.number, f"group {chain}/{sequence} is not there as it was signed")
+            for chain, sequence in entries
+        ]
+        found += [
+            _finding(signed.number, f"group {chain}/{sequence} of changes is not there as it was signed")
+            for chain, sequence in changes
+        ]
+    return found
+
+
+def _finding(number: int, detail: str) -> StoredFinding:
+    return StoredFinding(invariant="heads_signed", tenant_id="", subject=f"heads {number}", detail=detail)
