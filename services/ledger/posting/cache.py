@@ -1,6 +1,7 @@
 """What this process remembers of balances, as its last groups left them, and of what tenants let nobody do alone."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -79,6 +80,8 @@ class BalanceCache:
         self._locking_left = 0
         self.lockings = 0
         """Groups of this process that lock balances at this moment."""
+        self._held: Counter[BalanceKey] = Counter()
+        """Balances that are locked for a long list of entries."""
         self.policies = KnownPolicies()
         """What tenants let nobody do alone."""
 
@@ -108,6 +111,26 @@ class BalanceCache:
             pending = {write for balance, write in map(self._entry, keys) if balance is None}
             if not await wait_for(pending):
                 return
+
+    @contextmanager
+    def holding(self, keys: Sequence[BalanceKey]) -> Iterator[None]:
+        """As `locking`, for a list of entries that takes seconds: others do not share a group with who waits for its end."""
+        self._held.update(keys)
+        try:
+            with self.locking(keys):
+                yield
+        finally:
+            self._held.subtract(keys)
+            self._held = +self._held
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether any balances are locked for a long list of entries of this process."""
+        return bool(self._held)
+
+    def holds(self, keys: Iterable[BalanceKey]) -> bool:
+        """Whether one of these balances is locked for a long list of entries of this process."""
+        return any(key in self._held for key in keys)
 
     @contextmanager
     def locking(self, keys: Sequence[BalanceKey]) -> Iterator[set[PendingWrite | None]]:

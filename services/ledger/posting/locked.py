@@ -114,7 +114,7 @@ async def _post_parts(
         keys |= dict.fromkeys(balances_of(part))
         await asyncio.sleep(0)
     outcomes: list[Outcome] = []
-    with cache.locking(list(keys)) if cache is not None else nullcontext():
+    with cache.holding(list(keys)) if cache is not None else nullcontext():
         await groups.lock_group(tx, list(keys), (), ())
         for part in parts:
             outcomes += outcomes_of(await lock_and_write(tx, part, Needs(part), clock=clock, cache=cache))

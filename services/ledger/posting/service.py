@@ -19,6 +19,7 @@ from services.ledger.posting.domain.instructions import (
     Releasing,
     Replayed,
 )
+from services.ledger.posting.domain.needs import Needs
 from services.ledger.posting.optimistic import post_in_turn
 
 GROUP_MAX = 500
@@ -58,6 +59,14 @@ class PostingService:
         self._groups: GroupCommit[Instruction, Posted | Replayed | Held] = GroupCommit(
             self._write, group_max=group_max, waiting_max=waiting_max, writers=writers
         )
+        self._behind: GroupCommit[Instruction, Posted | Replayed | Held] = GroupCommit(
+            self._write, group_max=group_max, waiting_max=waiting_max
+        )
+        """Who waits for a long list of entries of the same accounts waits apart: a group waits for all of its balances."""
+
+    async def _submit(self, instruction: Instruction) -> Posted | Replayed | Held:
+        is_behind = self._cache.is_holding and self._cache.holds(Needs([instruction]).balances)
+        return await (self._behind if is_behind else self._groups).submit(instruction)
 
     async def post(self, booking: Booking) -> Posted | Replayed:
         """Post one entry with whatever else is waiting; returns once it is committed.
@@ -66,7 +75,7 @@ class PostingService:
             Rejected: why the entry cannot be posted.
             Unavailable: when too many wait already, or the database does not answer.
         """
-        answer = await self._groups.submit(booking)
+        answer = await self._submit(booking)
         assert not isinstance(answer, Held)
         return answer
 
@@ -77,7 +86,7 @@ class PostingService:
             Rejected: why it cannot be done.
             Unavailable: when too many wait already, or the database does not answer.
         """
-        answer = await self._groups.submit(instruction)
+        answer = await self._submit(instruction)
         assert isinstance(answer, Held)
         return answer
 
