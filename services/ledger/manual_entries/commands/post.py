@@ -42,8 +42,8 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
     Raises:
         EntryInvalid: for no entries, or too many entries or lines.
         IdempotencyKeyReused: when the key belongs to a request with other content.
-        ApprovalRequired: when all of the tenant's entries by hand must be proposed; never in a dry run. Where only some
-            must, the engine refuses those.
+        ApprovalRequired: when all of the tenant's entries by hand must be proposed, and none of these stands already; never
+            in a dry run. Where only some must, the engine refuses those.
     """
     check_size(request.entries, entries_max=contract.ENTRIES_MAX)
     content_fingerprint = await fingerprint(request.mode, request.entries)
@@ -51,9 +51,9 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
         before = await _answered(journal, request, content_fingerprint)
         if before is not None:
             return before
-        async with journal.database.connection() as connection:
-            if await needs_approval(connection, request.tenant_id, RuleKind.MANUAL):
-                raise ApprovalRequired("this tenant's manual entries need approval: propose them instead")
+        # Of independent entries some may stand since the call was interrupted: who proposed them all would post those twice.
+        if request.mode is Mode.ATOMIC:
+            await _require_allowed(journal, request.tenant_id)
     entries = await identified(request.entries, source=f"ledger/{request.tenant_id}/journal/{request.key}")
     read = await journal.read(request.tenant_id, entries)
     post = _post_together if request.is_dry_run or request.mode is Mode.ATOMIC else _post_apart
@@ -67,7 +67,15 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
         return taken
     if not request.is_dry_run:
         count(results)
+        if all(result.outcome is Outcome.REFUSED for result in results):
+            await _require_allowed(journal, request.tenant_id)
     return contract.EntriesPosted(results=results)
+
+
+async def _require_allowed(journal: Journal, tenant_id: str) -> None:
+    async with journal.database.connection() as connection:
+        if await needs_approval(connection, tenant_id, RuleKind.MANUAL):
+            raise ApprovalRequired("this tenant's manual entries need approval: propose them instead")
 
 
 async def _answered(

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from libs.common.contracts.ledger_books import HoldState
@@ -64,6 +65,20 @@ async def test_what_stands_already_is_answered_as_ever(bank: Bank, books: Books,
     assert await bank.capture(held) == captured
     assert await bank.hold(20, hold_id=held.id) == captured
     assert await bank.entries.reverse(tenant_id, entry_id) == reversal
+
+
+async def test_interrupted_call_names_what_it_had_posted(books: Books, tenant_id: str) -> None:
+    posted, left = [msgspec.structs.replace(moved("CASH", "REVENUE"), id=new_id()) for _ in range(2)]
+    await books.post(tenant_id, posted, mode=Mode.INDEPENDENT)
+    await demand(books, tenant_id)
+    answer = await books.post(tenant_id, posted, left, mode=Mode.INDEPENDENT)
+    # Who had to propose both would have the first in the books twice.
+    assert [(result.outcome.value, result.code) for result in answer.results] == [
+        ("replayed", ""),
+        ("refused", "approval_required"),
+    ]
+    with pytest.raises(ApprovalRequired):
+        await books.post(tenant_id, left, mode=Mode.INDEPENDENT)
 
 
 @pytest.mark.parametrize("mode", [Mode.ATOMIC, Mode.INDEPENDENT])
