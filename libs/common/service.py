@@ -206,7 +206,12 @@ class Service:
                     "deployment.environment.name": self.place.app_env,
                 },
             )
-        return tracing.exporting(exporter, ratio=settings.otel_traces_sampler_arg, seconds=_LAST_SPANS_SECONDS)
+        return tracing.exporting(
+            exporter,
+            ratio=settings.otel_traces_sampler_arg,
+            seconds=_LAST_SPANS_SECONDS,
+            callers_per_second=settings.traces_of_callers_per_second,
+        )
 
     async def _run_bus(self) -> None:
         """Run the bus; if it cannot go on, neither can this process.

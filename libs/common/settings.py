@@ -162,7 +162,9 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Headers for it, as `name=value` in a comma list, values percent-encoded: of a collector that demands a key."""
     otel_traces_sampler_arg: Annotated[float, between(0, 1)] = 0.1
     """Which part of the traces that begin here is recorded, from 0 to 1: each span that is recorded costs CPU. Of a
-    trace that a caller began, the caller decides."""
+    trace that a caller began, the caller decides, `traces_of_callers_per_second` times."""
+    traces_of_callers_per_second: Annotated[int, between(0, 1_000_000)] = 20
+    """Traces a second that one process records because the caller of a request demands it; of further ones the part decides."""
     otel_bsp_max_queue_size: Count = 8192
     """Spans that wait to be sent at most, of about 1 kB each; further ones are dropped."""
 

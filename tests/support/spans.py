@@ -24,9 +24,9 @@ class Kept:
 
 
 @asynccontextmanager
-async def keeping(*, ratio: float = 1.0) -> AsyncIterator[Kept]:
+async def keeping(*, ratio: float = 1.0, callers_per_second: int = 1000) -> AsyncIterator[Kept]:
     """Keep what this process records inside the block."""
     kept = Kept()
-    async with tracing.exporting(kept, ratio=ratio, seconds=1):
+    async with tracing.exporting(kept, ratio=ratio, seconds=1, callers_per_second=callers_per_second):
         yield kept
     assert kept.closed_within == 1

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from time import time_ns
+from time import monotonic, time_ns
 from types import MappingProxyType
 from typing import Protocol
 
@@ -24,6 +24,8 @@ TRACEPARENT_CHARACTERS_MAX = 64
 """A trace context has 55 characters; what is longer is none."""
 _NO_ATTRIBUTES: Mapping[str, str | int] = MappingProxyType({})
 _ALL = 1 << 64
+CALLERS_PER_SECOND = 20
+"""Traces a second that one process records because their callers demand it."""
 LINKS_MAX = 128
 """Links of one span at most, as many as OpenTelemetry's limit by default."""
 
@@ -70,10 +72,31 @@ class Exporter(Protocol):
         """Send what is left, within a deadline."""
 
 
+class _Allowance:
+    """So many a second, and as many at once."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._left = float(per_second)
+        self._counted_at = monotonic()
+
+    def take(self) -> bool:
+        """Take one, where one is left."""
+        now = monotonic()
+        self._left = min(self._per_second, self._left + (now - self._counted_at) * self._per_second)
+        self._counted_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class _State:
     """What this process does about traces."""
 
     exporter: Exporter | None = None
+    of_callers: _Allowance = _Allowance(0)
+    """The traces of callers that are recorded because they demand it."""
     sampled_below: int = _ALL
     """Of a trace that begins here, the lower half of its id is below this when it is recorded."""
 
@@ -107,6 +130,21 @@ def child_traceparent(parent: str | None) -> str:
     if _state.exporter is None or not is_sampled(parent):
         return parent
     return f"{parent[:36]}{secrets.token_hex(8)}{parent[52:]}"
+
+
+def traceparent_for_caller(parent: str | None) -> str:
+    """Continue the trace of a caller who may be anybody, as `child_traceparent` does.
+
+    Beyond so many a second the ratio decides whether a trace is recorded that its caller demands: anybody can demand it of each
+    request, and what is recorded costs each service that the request reaches.
+    """
+    child = child_traceparent(parent)
+    if _state.exporter is None or not parent or not is_sampled(parent) or child[:35] != parent[:35]:
+        return child
+    if _state.of_callers.take() or secrets.randbits(64) < _state.sampled_below:
+        return child
+    # With a span id of our own, as W3C demands of whoever changes the flag.
+    return f"{child[:53]}00"
 
 
 def _is_valid(traceparent: str) -> bool:
@@ -157,12 +195,15 @@ def record(
 
 
 @asynccontextmanager
-async def exporting(exporter: Exporter | None, *, ratio: float, seconds: float) -> AsyncIterator[None]:
+async def exporting(
+    exporter: Exporter | None, *, ratio: float, seconds: float, callers_per_second: int = CALLERS_PER_SECOND
+) -> AsyncIterator[None]:
     """Record spans until the block ends; what is left then is sent within `seconds`. Without an exporter nothing is recorded."""
     if exporter is None:
         yield
         return
     _state.exporter, _state.sampled_below = exporter, round(ratio * _ALL)
+    _state.of_callers = _Allowance(callers_per_second)
     try:
         yield
     finally:

@@ -69,7 +69,7 @@ def correlate(app: ASGIApp) -> ASGIApp:
         parent = _header(headers, b"traceparent")
         correlation = Correlation(
             correlation_id=accept_correlation_id(_header(headers, b"x-correlation-id")),
-            traceparent=tracing.child_traceparent(parent),
+            traceparent=tracing.traceparent_for_caller(parent),
         )
         adopt(correlation)
         started_ns = tracing.started()

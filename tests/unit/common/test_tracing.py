@@ -4,13 +4,16 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from litestar.types import HTTPRequestEvent, Message, Receive, Scope, Send
 from prometheus_client import REGISTRY
 
 from libs.common.observability import tracing
 from libs.common.observability.otlp import OtlpExporter
 from libs.common.observability.tracing import SpanKind
+from libs.common.web.correlation import correlate
 from tests.support.otlp import Collector, running_collector
 from tests.support.ports import free_port
 from tests.support.spans import keeping
@@ -31,6 +34,22 @@ MALFORMED = [
 
 def record(traceparent: str, parent: str | None = "", **more: object) -> None:
     tracing.record("step", kind=SpanKind.INTERNAL, traceparent=traceparent, parent=parent, started_ns=1, **more)  # type: ignore[arg-type]
+
+
+async def requested(traceparent: str) -> None:
+    """Send a request to an application that answers nothing."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    async def receive() -> HTTPRequestEvent:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        assert message["type"] == "http.response.start"
+
+    scope = {"type": "http", "method": "GET", "headers": [(b"traceparent", traceparent.encode())]}
+    await correlate(app)(cast("Scope", scope), receive, send)
 
 
 class TestOff:
@@ -86,6 +105,19 @@ class TestOn:
             record(tracing.child_traceparent(None))
             record(tracing.root_traceparent(is_recorded=True))
         assert [span.traceparent[:35] == PARENT[:35] for span in kept.spans] == [True, False]
+
+    @pytest.mark.parametrize(("ratio", "least", "most"), [(0.0, 5, 50), (0.5, 350, 650), (1.0, 1000, 1000)])
+    async def test_no_caller_has_each_request_recorded(self, ratio: float, least: int, most: int) -> None:
+        async with keeping(ratio=ratio, callers_per_second=5) as kept:
+            for _ in range(1000):
+                await requested(PARENT)
+            continued = {tracing.traceparent_for_caller(PARENT) for _ in range(1000)}
+        assert least <= len(kept.spans) <= most
+        assert {span.parent for span in kept.spans} == {PARENT}
+        # What is not recorded stays in the trace, with a span id of its own.
+        assert len(continued) == 1000
+        assert {each[:35] for each in continued} == {PARENT[:35]}
+        assert tracing.traceparent_for_caller(PARENT) == PARENT
 
     async def test_ratio_chooses_among_traces_that_begin_here(self) -> None:
         async with keeping(ratio=0.25):
