@@ -14,6 +14,7 @@ from services.api.administration.routes import Rules, Tenants, Users
 from services.api.api_keys.routes import ApiKeyRoutes
 from services.api.audit.routes import AuditLog
 from services.api.books.routes.accounts import Accounts
+from services.api.books.routes.calendar import Calendars
 from services.api.books.routes.closing import PeriodEnds
 from services.api.books.routes.entries import Entries
 from services.api.books.routes.exchange import ExchangeRates
@@ -24,6 +25,7 @@ from services.api.books.routes.policies import ApprovalPolicies, PolicyDecisions
 from services.api.books.routes.records import RecordReports
 from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
+from services.api.books.routes.statements import StatementReports
 from services.api.books.routes.verification import Verifications
 from services.api.customers.routes.customers import CustomerRoutes
 from services.api.customers.routes.methods import SavedMethods
@@ -71,6 +73,8 @@ RESOURCES: tuple[type[Resource], ...] = (
     RevenueReports,
     BalanceReports,
     RecordReports,
+    StatementReports,
+    Calendars,
     Holds,
     Periods,
     PeriodEnds,

@@ -51,6 +51,7 @@ from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
 from services.ledger.settings import ProofSettings, RetentionSettings, Settings
+from services.ledger.statements import StatementConsumers, StatementQueries
 from services.ledger.watermark import Watermark
 
 MEASURED = (
@@ -110,6 +111,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         PolicyConsumers(Policies(database, clock=clock, lifetime=lifetime), PolicyQueries(database, clock=clock)),
         ClosingConsumers(Closing(journal)),
         ReportConsumers(reports, ReportQueries(database, clock=clock)),
+        StatementConsumers(StatementQueries(database, clock=clock)),
         IntegrityConsumers(reconciliation, verifier),
     ):
         consumers.register(bus)

@@ -165,7 +165,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     """A closed period: everything effective before its end. It is never opened again."""
 
     ends_before: datetime
-    """The first open instant, a midnight in UTC."""
+    """The first open instant, a midnight of the tenant's calendar."""
     closed_at: datetime
     """When it was closed."""
     closed_by: str
@@ -192,7 +192,7 @@ class ClosePeriod(Message, frozen=True, kw_only=True):
     tenant_id: str
     """The tenant."""
     ends_before: datetime
-    """A midnight in UTC that has passed."""
+    """A midnight of the tenant's calendar that has passed."""
     closed_by: str
     """Who asks: the subject of the caller's token."""
 

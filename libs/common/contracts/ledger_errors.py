@@ -94,6 +94,13 @@ class PeriodInvalid(Invalid):
     remedy = FIX
 
 
+class CalendarInvalid(Invalid):
+    """There is no such calendar to keep books by."""
+
+    code = "calendar_invalid"
+    remedy = FIX
+
+
 class HoldNotFound(NotFound):
     """The tenant has no such hold."""
 

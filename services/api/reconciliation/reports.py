@@ -1,13 +1,13 @@
 """The report of a run: as JSON, as a table for spreadsheets, and as a page to print; all of them have the same figures."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 
 import msgspec
 
 from libs.common.clock import iso
 from libs.common.contracts.gateway_reports import ClearingBalance, OpenTotal, RunReport, StatementSummary
 from libs.common.money import format_minor
+from services.api.http.printing import page, table
 
 COLUMNS = ("section", "account", "currency", "item", "number", "in", "out", "amount")
 """Of the table."""
@@ -161,9 +161,7 @@ def report_rows(report: ReportBody) -> list[Sequence[str]]:
 
 def report_page(heading: Heading, report: ReportBody) -> bytes:
     """Write a report as a page to print."""
-    parts = [f"<h1>{escape(heading.title)}</h1>", "<dl>"]
-    parts += [f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in heading.lines]
-    parts.append("</dl>")
+    parts = []
     for one in report.statements:
         name = f"{one.account}, {one.currency}" + ("" if one.live else ", test mode")
         rows = [("Opening", "", "", "", one.opening)]
@@ -171,23 +169,23 @@ def report_page(heading: Heading, report: ReportBody) -> bytes:
         rows.append(("Closing", "", one.came, one.left, one.closing))
         if one.processor_beyond is not None:
             rows.append((f"Processor beyond that, at {one.compared_at}", "", "", "", one.processor_beyond))
-        parts.append(_table(name, ("", "Number", "In", "Out", "Balance"), rows))
+        parts.append(table(name, ("", "Number", "In", "Out", "Balance"), rows))
     parts.append(
-        _table(
+        table(
             "Beside the books",
             ("Currency", "Statements", "Books", "Difference"),
             [(each.currency, each.statements, each.books, each.difference) for each in report.books],
         )
     )
     parts.append(
-        _table(
+        table(
             "Matched",
             ("Currency", "Number", "Amount"),
             [(each.currency, str(each.number), each.amount) for each in report.matched],
         )
     )
     parts.append(
-        _table(
+        table(
             "Open discrepancies",
             ("Type", "Currency", "Known for", "Number", "Apart by"),
             [
@@ -197,7 +195,7 @@ def report_page(heading: Heading, report: ReportBody) -> bytes:
         )
     )
     parts.append(
-        _table(
+        table(
             "Clearing accounts that are not empty",
             ("Account", "Currency", *(_AGE_NAMES[age] for age in _AGES), "Balance"),
             [
@@ -206,7 +204,7 @@ def report_page(heading: Heading, report: ReportBody) -> bytes:
             ],
         )
     )
-    return _PAGE.format(title=escape(heading.title), body="\n".join(parts)).encode()
+    return page(heading.title, heading.lines, parts)
 
 
 def _statement(each: StatementSummary) -> StatementSummaryBody:
@@ -252,27 +250,3 @@ def _clearing(each: ClearingBalance) -> ClearingBody:
 
 def _named(kind: str) -> str:
     return kind.replace("_", " ").capitalize()
-
-
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
-    body = body or f'<tr><td colspan="{len(columns)}">None.</td></tr>'
-    return f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 11pt sans-serif; margin: 2em; }}
-table {{ border-collapse: collapse; width: 100%; page-break-inside: avoid; }}
-th, td {{ border-bottom: 1px solid #999; padding: 2px 6px; text-align: right; font-variant-numeric: tabular-nums; }}
-th:first-child, td:first-child {{ text-align: left; }}
-dt {{ float: left; clear: left; width: 10em; }}
-</style></head>
-<body>
-{body}
-</body>
-</html>
-"""

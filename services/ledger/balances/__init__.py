@@ -1,6 +1,7 @@
 """Balances of accounts: now, in a period, and at an instant of record or of effect."""
 
 from services.ledger.balances.consumers import BalanceConsumers
+from services.ledger.balances.domain import checksum
 from services.ledger.balances.queries import BalanceQueries
 from services.ledger.balances.sql.current import balances_in_period, standing_balances
 from services.ledger.balances.sql.effective import effective_balances
@@ -12,6 +13,7 @@ __all__ = [
     "BalanceQueries",
     "Folder",
     "balances_in_period",
+    "checksum",
     "effective_balances",
     "standing_balances",
 ]

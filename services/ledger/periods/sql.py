@@ -11,6 +11,7 @@ from datetime import datetime
 import asyncpg
 
 from libs.common.contracts.ledger_books import Period
+from libs.common.contracts.ledger_calendar import Calendar
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from libs.common.errors import Unavailable
@@ -83,3 +84,42 @@ DELETE FROM closings_under_way WHERE tenant_id = :tenant_id AND ends_before = AN
 async def end_closings(connection: Connection, tenant_id: str, periods: Sequence[datetime]) -> None:
     """Write that no group is left that began before these periods were closed."""
     await _END_CLOSINGS.execute(connection, tenant_id=tenant_id, periods=list(periods))
+
+
+# Who finishes the same closing at the same moment finds the same balances.
+_WRITE_SEAL = Statement("""
+INSERT INTO period_seals (tenant_id, ends_before, sha256, sealed_at)
+VALUES (:tenant_id, :ends_before, :sha256, :sealed_at) ON CONFLICT DO NOTHING
+""")
+
+
+async def write_seal(
+    tx: Connection, tenant_id: str, ends_before: datetime, *, sha256: bytes, sealed_at: datetime
+) -> None:
+    """Write what the books showed when a period was closed, as a checksum."""
+    await _WRITE_SEAL.execute(tx, tenant_id=tenant_id, ends_before=ends_before, sha256=sha256, sealed_at=sealed_at)
+
+
+# By the primary key, from its end.
+_CALENDAR = Statement("""
+SELECT zone, changed_at, changed_by FROM calendars WHERE tenant_id = :tenant_id ORDER BY revision DESC LIMIT 1
+""")
+
+
+async def calendar_of(connection: Connection, tenant_id: str) -> Calendar:
+    """Read by which calendar a tenant's books are kept."""
+    row = await _CALENDAR.fetchrow(connection, tenant_id=tenant_id)
+    return Calendar(zone="UTC") if row is None else Calendar(**dict(row))
+
+
+# Whoever writes one holds the lock of `begin_closing`, so that its number is the next.
+_ADD_CALENDAR = Statement("""
+INSERT INTO calendars (tenant_id, revision, zone, changed_at, changed_by)
+SELECT :tenant_id, coalesce(max(revision), 0) + 1, :calendar.zone, :calendar.changed_at, :calendar.changed_by
+  FROM calendars WHERE tenant_id = :tenant_id
+""")
+
+
+async def add_calendar(tx: Connection, tenant_id: str, calendar: Calendar) -> None:
+    """Write by which calendar a tenant's books are kept from now on."""
+    await _ADD_CALENDAR.execute(tx, tenant_id=tenant_id, calendar=calendar)

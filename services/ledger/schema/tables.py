@@ -225,6 +225,31 @@ BALANCES = sa.Table(
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.01"},
 )
 
+ACCOUNT_TURNOVER = sa.Table(
+    "account_turnover",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose account."),
+    sa.Column("account_id", pg.UUID, nullable=False, comment="The account."),
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code."),
+    sa.Column("quarter_at", _INSTANT, nullable=False, comment="When the quarter of an hour begins, in UTC."),
+    sa.Column("debits_minor", sa.BigInteger, nullable=False, comment="Debits recorded in it, in minor units."),
+    sa.Column("credits_minor", sa.BigInteger, nullable=False, comment="Credits recorded in it, in minor units."),
+    sa.Column(
+        "debits_after_minor", sa.BigInteger, nullable=False, comment="Sum of all debits at its end, in minor units."
+    ),
+    sa.Column(
+        "credits_after_minor", sa.BigInteger, nullable=False, comment="Sum of all credits at its end, in minor units."
+    ),
+    sa.Column(
+        "posted_last_at",
+        _INSTANT,
+        nullable=False,
+        comment="When its last posting was recorded: the next refresh adds what is later.",
+    ),
+    sa.PrimaryKeyConstraint("tenant_id", "account_id", "currency", "quarter_at", name="pk_account_turnover"),
+    comment="What each account turned over in each quarter of an hour (UTC), and what it held at its end.",
+)
+
 REPORT_REFRESHES = sa.Table(
     "report_refreshes",
     METADATA,
@@ -620,6 +645,36 @@ WATERMARK = sa.Table(
     sa.CheckConstraint("final_before <= refused_before", name="ck_watermark_order"),
     comment="One row: up to when the order of record is final. It only moves forward.",
     postgresql_with={"fillfactor": "10"},
+)
+
+CALENDARS = sa.Table(
+    "calendars",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books."),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="The tenant's calendars, numbered from 1."),
+    sa.Column("zone", sa.Text, nullable=False, comment="IANA name of the time zone."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="Since when."),
+    sa.Column("changed_by", sa.Text, nullable=False, comment="Who chose it: a subject."),
+    sa.PrimaryKeyConstraint("tenant_id", "revision", name="pk_calendars"),
+    sa.CheckConstraint("revision > 0", name="ck_calendars_revision"),
+    comment="By which time zone each tenant's books are kept: the highest revision is in force. Never changed or removed.",
+)
+
+PERIOD_SEALS = sa.Table(
+    "period_seals",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books."),
+    sa.Column("ends_before", _INSTANT, nullable=False, comment="The period's."),
+    sa.Column(
+        "sha256",
+        pg.BYTEA,
+        nullable=False,
+        comment="Of a line for each account and currency: code, currency, debits and credits effective before the end.",
+    ),
+    sa.Column("sealed_at", _INSTANT, nullable=False, comment="When no group was left that could post into the period."),
+    sa.PrimaryKeyConstraint("tenant_id", "ends_before", name="pk_period_seals"),
+    sa.CheckConstraint("octet_length(sha256) = 32", name="ck_period_seals_sha256"),
+    comment="What the books showed when a period was closed, as a checksum. Never changed or removed.",
 )
 
 HOLDS = sa.Table(

@@ -114,6 +114,12 @@ class BodyTooLarge(ApiError):
     code = "body_too_large"
 
 
+class CalendarInvalid(Unprocessable):
+    """There is no such calendar to keep books by."""
+
+    code = "calendar_invalid"
+
+
 class CannotCapture(Conflict):
     """No funds are held that could be captured, or another amount is captured already."""
 
@@ -985,6 +991,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "balance_overflow": BalanceOverflow,
     "billing_details_required": BillingDetailsRequired,
     "body_too_large": BodyTooLarge,
+    "calendar_invalid": CalendarInvalid,
     "cannot_capture": CannotCapture,
     "cannot_confirm": CannotConfirm,
     "cannot_refund": CannotRefund,

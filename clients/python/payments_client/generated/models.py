@@ -26,10 +26,12 @@ __all__ = [
     "AuditLine",
     "AuditLines",
     "BalanceBody",
+    "Basis",
     "BesideBody",
     "BillingDetails",
     "BoletoBody",
     "BoletoDisplayDetails",
+    "CalendarBody",
     "CaptureHoldBody",
     "CaptureMethod",
     "CaptureRequest",
@@ -46,6 +48,7 @@ __all__ = [
     "CloseYearBody",
     "ClosedMonthBody",
     "ClosingOutcome",
+    "ColumnBody",
     "ConfirmPaymentIntent",
     "ConsolidatedBalanceBody",
     "ConsolidatedBody",
@@ -95,6 +98,7 @@ __all__ = [
     "FieldMap",
     "FileFaultBody",
     "FileImportBody",
+    "FinancialStatementBody",
     "FindingBody",
     "GapBody",
     "GatewayConfigBody",
@@ -200,8 +204,10 @@ __all__ = [
     "RulesBody",
     "RunBody",
     "SavedMethodBody",
+    "SealBody",
     "SealCheckBody",
     "SealedMonthBody",
+    "SetCalendarBody",
     "SetFeatureFlag",
     "Settle",
     "SetupActionBody",
@@ -213,8 +219,12 @@ __all__ = [
     "StartRun",
     "StartSetupIntent",
     "StatementBody",
+    "StatementCurrencyBody",
     "StatementItem",
     "StatementLineBody",
+    "StatementResultBody",
+    "StatementRowBody",
+    "StatementSectionBody",
     "StatementSummaryBody",
     "Status",
     "TakeApart",
@@ -472,6 +482,13 @@ class BalanceBody(Struct, frozen=True, kw_only=True):
     """Held for debits; null but for the present."""
 
 
+class Basis(OpenEnum):
+    """By which of its two times a posting belongs to a period."""
+
+    EFFECTIVE = "effective"
+    RECORD = "record"
+
+
 class BesideBody(Struct, frozen=True, kw_only=True):
     """All statements in one currency beside the accounts in the books that mirror them: `difference` is the books less
     the statements.
@@ -520,6 +537,15 @@ class BoletoDisplayDetails(Struct, frozen=True, kw_only=True):
     pdf: str = ""
     """The slip as a PDF; empty where the processor has none."""
     type: str
+
+
+class CalendarBody(Struct, frozen=True, kw_only=True):
+    """By which calendar the books are kept."""
+
+    changed_at: str | None
+    changed_by: str | None
+    zone: str
+    """IANA time zone; `UTC` where none was chosen."""
 
 
 class CaptureHoldBody(Struct, frozen=True, kw_only=True):
@@ -652,7 +678,7 @@ class ClosePeriodBody(Struct, frozen=True, kw_only=True):
     """Which books are to be closed."""
 
     ends_before: str
-    """A midnight in UTC that has passed, or its date: everything effective before it is closed."""
+    """A midnight of the tenant's calendar that has passed, or its date: everything effective before it is closed."""
 
 
 class CloseYearBody(Struct, frozen=True, kw_only=True):
@@ -682,6 +708,19 @@ class ClosingOutcome(OpenEnum):
     POSTED = "posted"
     PROPOSED = "proposed"
     UNCHANGED = "unchanged"
+
+
+class ColumnBody(Struct, frozen=True, kw_only=True):
+    """What one column is about."""
+
+    begins_at: str | None
+    """Itself included; null: from the first posting."""
+    closed: SealBody | None
+    """Where it ends with a closed period, by effect."""
+    ends_before: str
+    """Itself not included."""
+    is_final: bool
+    """Whether it shows the same for ever."""
 
 
 class ConfirmPaymentIntent(Struct, frozen=True, kw_only=True):
@@ -1541,6 +1580,16 @@ class FileImportBody(Struct, frozen=True, kw_only=True):
     source_id: str
     status: str
     """`UPLOADING`, `WAITING`, `READING`, `IMPORTED`, `REJECTED` or `ABANDONED`."""
+
+
+class FinancialStatementBody(Struct, frozen=True, kw_only=True):
+    """A financial statement."""
+
+    basis: Basis
+    columns: list[ColumnBody]
+    currencies: list[StatementCurrencyBody]
+    statement: str
+    tz: str
 
 
 class FindingBody(Struct, frozen=True, kw_only=True):
@@ -3093,6 +3142,17 @@ class SavedMethodBody(Struct, frozen=True, kw_only=True):
     """`card`."""
 
 
+class SealBody(Struct, frozen=True, kw_only=True):
+    """What was written down when the period was closed with which a column ends."""
+
+    closed_at: str
+    closed_by: str
+    is_equal: bool
+    """Whether the books show them still; anything else is a fault."""
+    sha256: str
+    """Of all balances by effect at the end of the period."""
+
+
 class SealCheckBody(Struct, frozen=True, kw_only=True):
     """Whether the seals hold; `last_sha256`, kept elsewhere, proves that no month was removed from the end."""
 
@@ -3120,6 +3180,13 @@ class SealedMonthBody(Struct, frozen=True, kw_only=True):
     sealed: str
     sha256: str
     unread_accounts: list[str]
+
+
+class SetCalendarBody(Struct, frozen=True, kw_only=True):
+    """By which calendar the books are to be kept."""
+
+    zone: str
+    """IANA time zone whose midnights end the tenant's periods."""
 
 
 class SetFeatureFlag(Struct, frozen=True, kw_only=True):
@@ -3297,6 +3364,14 @@ class StatementBody(Struct, frozen=True, kw_only=True):
     """Before the period, on every page."""
 
 
+class StatementCurrencyBody(Struct, frozen=True, kw_only=True):
+    """All of one currency."""
+
+    currency: str
+    results: list[StatementResultBody]
+    sections: list[StatementSectionBody]
+
+
 class StatementItem(Struct, frozen=True, kw_only=True):
     """One posting on the account."""
 
@@ -3343,6 +3418,33 @@ class StatementLineBody(Struct, frozen=True, kw_only=True):
     references: dict[str, str]
     source_id: str
     value_on: str | None
+
+
+class StatementResultBody(Struct, frozen=True, kw_only=True):
+    """What follows from the sections."""
+
+    amounts: list[str]
+    """One for each column."""
+    name: str
+
+
+class StatementRowBody(Struct, frozen=True, kw_only=True):
+    """One account."""
+
+    account: str | None
+    """Its code; null where the row is computed."""
+    amounts: list[str]
+    """One for each column."""
+    label: str
+
+
+class StatementSectionBody(Struct, frozen=True, kw_only=True):
+    """Accounts that belong together, with their sum."""
+
+    rows: list[StatementRowBody]
+    section: str
+    total: list[str]
+    """One for each column."""
 
 
 class StatementSummaryBody(Struct, frozen=True, kw_only=True):

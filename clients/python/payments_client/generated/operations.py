@@ -193,6 +193,9 @@ _GET_IMPORT = Operation[models.FileImportBody](
 _GET_IMPORT_SOURCE = Operation[models.SourceBody](
     name="getImportSource", method="GET", path="/v1/reconciliation/sources/{source_id}", reads=models.SourceBody
 )
+_GET_LEDGER_CALENDAR = Operation[models.CalendarBody](
+    name="getLedgerCalendar", method="GET", path="/v1/ledger/calendar", reads=models.CalendarBody
+)
 _GET_LEDGER_SETTINGS = Operation[models.LedgerSettings](
     name="getLedgerSettings", method="GET", path="/v1/ledger/settings", reads=models.LedgerSettings
 )
@@ -419,6 +422,9 @@ _PUT_IMPORT_PART = Operation[None](
     reads=None,
     content_type="application/octet-stream",
 )
+_PUT_LEDGER_CALENDAR = Operation[models.CalendarBody](
+    name="putLedgerCalendar", method="PUT", path="/v1/ledger/calendar", reads=models.CalendarBody, has_key=True
+)
 _PUT_LEDGER_SETTINGS = Operation[models.LedgerSettings](
     name="putLedgerSettings", method="PUT", path="/v1/ledger/settings", reads=models.LedgerSettings, has_key=True
 )
@@ -492,6 +498,15 @@ _REPORT_ACCOUNT_BALANCES = Operation[list[models.AccountBalanceItem]](
     method="GET",
     path="/v1/reports/account-balances",
     reads=list[models.AccountBalanceItem],
+)
+_REPORT_BALANCE_SHEET = Operation[models.FinancialStatementBody](
+    name="reportBalanceSheet", method="GET", path="/v1/reports/balance-sheet", reads=models.FinancialStatementBody
+)
+_REPORT_CASH_POSITION = Operation[models.FinancialStatementBody](
+    name="reportCashPosition", method="GET", path="/v1/reports/cash-position", reads=models.FinancialStatementBody
+)
+_REPORT_INCOME_STATEMENT = Operation[models.FinancialStatementBody](
+    name="reportIncomeStatement", method="GET", path="/v1/reports/income-statement", reads=models.FinancialStatementBody
 )
 _REPORT_JOURNAL = Operation[models.JournalBody](
     name="reportJournal", method="GET", path="/v1/reports/journal", reads=models.JournalBody, items="data"
@@ -829,8 +844,9 @@ class Operations(ABC):
     ) -> models.PeriodBody:
         """Close the books.
 
-        Closes everything effective before an instant, for ever: there is no opening again. What a person posts into
-        a closed period is refused; what happened there is posted into the first open instant.
+        Closes everything effective before a midnight of the tenant's calendar (`GET /v1/ledger/calendar`), for
+        ever: there is no opening again. What a person posts into a closed period is refused; what happened there is
+        posted into the first open instant.
 
         Needs the permission `ledger:write`.
         """
@@ -1327,6 +1343,13 @@ class Operations(ABC):
         Needs the permission `admin:write`.
         """
         return self._call(_GET_IMPORT_SOURCE, Call(path={"source_id": source_id}, query={}))
+
+    def get_ledger_calendar(self) -> models.CalendarBody:
+        """Get the calendar of the books.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_GET_LEDGER_CALENDAR, Call(path={}, query={}))
 
     def get_ledger_settings(self) -> models.LedgerSettings:
         """Does the tenant let nobody change its books alone?.
@@ -2500,6 +2523,24 @@ class Operations(ABC):
         """
         return self._call(_PUT_IMPORT_PART, Call(path={"import_id": import_id, "number": number}, query={}, body=body))
 
+    def put_ledger_calendar(
+        self,
+        body: models.SetCalendarBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.CalendarBody:
+        """Keep the books by another calendar.
+
+        The next period ends with a midnight of this time zone, and financial statements without `tz` are by it.
+        What is closed stays closed.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(
+            _PUT_LEDGER_CALENDAR, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
+        )
+
     def put_ledger_settings(
         self,
         body: models.LedgerSettings,
@@ -2797,6 +2838,114 @@ class Operations(ABC):
         return self._call(
             _REPORT_ACCOUNT_BALANCES,
             Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "locale": locale}),
+        )
+
+    def report_balance_sheet(
+        self,
+        *,
+        as_of: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Balance sheet.
+
+        Assets, liabilities and equity by currency; what was earned and is not closed to equity yet is a row of its
+        own. One column for the period and one for each that it is compared with. `closed` ties a column to a closed
+        period.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(
+            _REPORT_BALANCE_SHEET,
+            Call(
+                path={},
+                query={
+                    "as_of": as_of,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
+        )
+
+    def report_cash_position(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Cash position.
+
+        Where money stands: at the processor, in transit and at the bank, with what came and left. An account counts
+        that plays or has played such a role. One column for the period and one for each that it is compared with.
+        `closed` ties a column to a closed period.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(
+            _REPORT_CASH_POSITION,
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
+        )
+
+    def report_income_statement(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Income statement.
+
+        Revenue less expenses by currency. One column for the period and one for each that it is compared with.
+        `closed` ties a column to a closed period.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(
+            _REPORT_INCOME_STATEMENT,
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
         )
 
     def report_journal(
@@ -3521,8 +3670,9 @@ class AsyncOperations(ABC):
     ) -> models.PeriodBody:
         """Close the books.
 
-        Closes everything effective before an instant, for ever: there is no opening again. What a person posts into
-        a closed period is refused; what happened there is posted into the first open instant.
+        Closes everything effective before a midnight of the tenant's calendar (`GET /v1/ledger/calendar`), for
+        ever: there is no opening again. What a person posts into a closed period is refused; what happened there is
+        posted into the first open instant.
 
         Needs the permission `ledger:write`.
         """
@@ -4021,6 +4171,13 @@ class AsyncOperations(ABC):
         Needs the permission `admin:write`.
         """
         return await self._call(_GET_IMPORT_SOURCE, Call(path={"source_id": source_id}, query={}))
+
+    async def get_ledger_calendar(self) -> models.CalendarBody:
+        """Get the calendar of the books.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_GET_LEDGER_CALENDAR, Call(path={}, query={}))
 
     async def get_ledger_settings(self) -> models.LedgerSettings:
         """Does the tenant let nobody change its books alone?.
@@ -5210,6 +5367,24 @@ class AsyncOperations(ABC):
             _PUT_IMPORT_PART, Call(path={"import_id": import_id, "number": number}, query={}, body=body)
         )
 
+    async def put_ledger_calendar(
+        self,
+        body: models.SetCalendarBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.CalendarBody:
+        """Keep the books by another calendar.
+
+        The next period ends with a midnight of this time zone, and financial statements without `tz` are by it.
+        What is closed stays closed.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _PUT_LEDGER_CALENDAR, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
+        )
+
     async def put_ledger_settings(
         self,
         body: models.LedgerSettings,
@@ -5509,6 +5684,114 @@ class AsyncOperations(ABC):
         return await self._call(
             _REPORT_ACCOUNT_BALANCES,
             Call(path={}, query={"from": from_, "to": to, "currency": currency, "tz": tz, "locale": locale}),
+        )
+
+    async def report_balance_sheet(
+        self,
+        *,
+        as_of: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Balance sheet.
+
+        Assets, liabilities and equity by currency; what was earned and is not closed to equity yet is a row of its
+        own. One column for the period and one for each that it is compared with. `closed` ties a column to a closed
+        period.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(
+            _REPORT_BALANCE_SHEET,
+            Call(
+                path={},
+                query={
+                    "as_of": as_of,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
+        )
+
+    async def report_cash_position(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Cash position.
+
+        Where money stands: at the processor, in transit and at the bank, with what came and left. An account counts
+        that plays or has played such a role. One column for the period and one for each that it is compared with.
+        `closed` ties a column to a closed period.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(
+            _REPORT_CASH_POSITION,
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
+        )
+
+    async def report_income_statement(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        basis: str | None = None,
+        compare: str | None = None,
+        columns: int | None = None,
+        currency: str | None = None,
+        tz: str | None = None,
+        locale: str | None = None,
+    ) -> models.FinancialStatementBody:
+        """Income statement.
+
+        Revenue less expenses by currency. One column for the period and one for each that it is compared with.
+        `closed` ties a column to a closed period.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(
+            _REPORT_INCOME_STATEMENT,
+            Call(
+                path={},
+                query={
+                    "from": from_,
+                    "to": to,
+                    "basis": basis,
+                    "compare": compare,
+                    "columns": columns,
+                    "currency": currency,
+                    "tz": tz,
+                    "locale": locale,
+                },
+            ),
         )
 
     async def report_journal(

@@ -1,8 +1,11 @@
 """Reversals and closed periods, as clients see them; the ledger answers over the broker."""
 
+from zoneinfo import ZoneInfo
+
 from litestar import Response
 
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, ReverseEntry
+from libs.common.contracts.ledger_calendar import GetCalendar
 from libs.common.contracts.ledger_errors import (
     ApprovalRequired,
     BalanceOverflow,
@@ -77,7 +80,8 @@ class Periods(Resource):
         "/v1/ledger/periods",
         operation_id="closePeriod",
         summary="Close the books",
-        description="Closes everything effective before an instant, for ever: there is no opening again. What a person "
+        description="Closes everything effective before a midnight of the tenant's calendar (`GET /v1/ledger/calendar`), for "
+        "ever: there is no opening again. What a person "
         "posts into a closed period is refused; what happened there is posted into the first open instant.",
         tags=["periods"],
         body=ClosePeriodBody,
@@ -90,10 +94,11 @@ class Periods(Resource):
     )
     async def close_period(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())
+        calendar = await self.ask(GetCalendar(tenant_id=caller.tenant_id))
         closed = await self.ask(
             ClosePeriod(
                 tenant_id=caller.tenant_id,
-                ends_before=instant("/ends_before", requested.ends_before),
+                ends_before=instant("/ends_before", requested.ends_before, ZoneInfo(calendar.zone)),
                 closed_by=caller.actor,
             )
         )

@@ -16,7 +16,8 @@ class ClosePeriodBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         msgspec.Meta(
             min_length=1,
             max_length=64,
-            description="A midnight in UTC that has passed, or its date: everything effective before it is closed.",
+            description="A midnight of the tenant's calendar that has passed, or its date: everything effective before it is "
+            "closed.",
         ),
     ]
 

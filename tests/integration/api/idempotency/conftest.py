@@ -63,6 +63,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
         {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"},
         {"code": "FEES", "label": "Other", "account_type": "EXPENSE"},
     ),
+    "putLedgerCalendar": ({"zone": "America/Sao_Paulo"}, {"zone": "Europe/Lisbon"}),
     "putAccountRole": ({"account": "CASH"}, {"account": "BANK"}),
     "recordExchangeRate": (RATE, RATE | {"rate": "5.4322"}),
     "convertAmount": ({"amount": "1.00", "from_currency": "USD", "to_currency": "BRL"}, None),
