@@ -1,4 +1,4 @@
-"""Reading reports from the view `account_turnover`, and refreshing it.
+"""Reading reports from `account_turnover`, and refreshing it: a view of the books that is a table, to which a refresh adds what is new.
 
 The view holds whole quarters of an hour. Where a period begins or ends within one, the part that counts is read from the
 postings themselves, but never one that is newer than the view: every figure is of the instant of the last refresh.

@@ -353,8 +353,8 @@ async def test_the_runtime_role_refreshes_without_owning_anything(ledger_databas
     try:
         assert await connection.fetchval("SELECT refresh_reports(interval '0')") is not None
         for statement in (
-            "REFRESH MATERIALIZED VIEW account_turnover",
-            "DROP MATERIALIZED VIEW account_turnover",
+            "UPDATE account_turnover SET credits_minor = 0",
+            "DROP TABLE account_turnover",
             "INSERT INTO report_refreshes VALUES (now(), now())",
             "UPDATE manual_entries SET made_by = 'nobody'",
             "DELETE FROM proposals",
