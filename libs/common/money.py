@@ -1,7 +1,8 @@
 """Money: integer minor units of an ISO 4217 currency, read from decimals without ever passing through a float.
 
-Exponents come from the `iso4217` package, which follows the maintenance agency's table: JPY 0, BRL 2, KWD 3, CLF 4. A
-currency that left that table is known still: nothing new is agreed in it, while what is booked in it can be read and undone.
+Which currencies are active comes from the `iso4217` package, which follows the maintenance agency's table; how many decimals each
+has is written in `currencies`: JPY 0, BRL 2, KWD 3, CLF 4. A currency that left the table is known for ever: nothing new is agreed in
+it, while what is booked in it can be read and undone.
 """
 
 import re
@@ -11,6 +12,7 @@ from functools import lru_cache
 import msgspec
 from iso4217 import Currency as IsoCurrency
 
+from libs.common.currencies import EXPONENTS
 from libs.common.errors import FIX, Invalid
 
 __all__ = [
@@ -64,16 +66,11 @@ class Currency(msgspec.Struct, frozen=True):
     exponent: int
 
 
-_ACTIVE: dict[str, Currency] = {c.code: Currency(c.code, c.exponent) for c in IsoCurrency if c.exponent is not None}
+_KNOWN = {code: Currency(code, exponent) for code, exponent in EXPONENTS.items()}
 
-_WITHDRAWN = {
-    **dict.fromkeys(("ANG", "BGN", "CUC", "EEK", "HRK", "LTL", "LVL", "MRO", "SLL", "STD", "VEF", "ZMK", "ZWL"), 2),
-    "BYR": 0,
-}
-"""What left the table since 2010, with its decimals. What leaves it later must be added, and a test says so: amounts are
-stored in minor units, which mean nothing without them."""
-
-_KNOWN = {code: Currency(code, exponent) for code, exponent in _WITHDRAWN.items()} | _ACTIVE
+_ACTIVE = _KNOWN.keys() & {one.code for one in IsoCurrency}
+"""What new amounts may be in. A code that is new in the package is none of them before its decimals are written down, and a test
+names it."""
 
 
 def is_currency(code: str) -> bool:

@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iso4217 import Currency as IsoCurrency
 
+from libs.common.currencies import EXPONENTS
 from libs.common.errors import Invalid
 from libs.common.money import (
     AMOUNT_MINOR_MAX,
@@ -127,6 +129,20 @@ def test_in_a_withdrawn_currency_amounts_are_read_but_not_agreed(code: str) -> N
 def test_update_of_the_currencies_forgets_none_and_moves_no_exponent() -> None:
     known = {code: decimals for decimals, codes in DECIMALS.items() for code in codes.split()}
     assert {code: currency(code).exponent for code in known} == known
+
+
+def test_each_currency_of_the_package_is_written_down_with_its_decimals() -> None:
+    listed = {one.code: one.exponent for one in IsoCurrency if one.exponent is not None}
+    assert {code: EXPONENTS.get(code) for code in listed} == listed
+    assert all(is_currency(code) for code in listed)
+
+
+@pytest.mark.parametrize(
+    ("code", "written"), [("ITL", "15050"), ("DEM", "150.50"), ("BYR", "15050"), ("SKK", "150.50")]
+)
+def test_an_amount_in_a_historic_currency_is_read_for_ever(code: str, written: str) -> None:
+    assert format_minor(15050, code) == written
+    assert not is_currency(code)
 
 
 @pytest.mark.parametrize("text", ["0", "-1.5", "150.50", "1e2", "1E-3", "59.97000000000001"])
