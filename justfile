@@ -313,6 +313,12 @@ bench-observing *args: setup
 bench-ledger *args: setup
     @{{ python }} -m tests.bench.ledger "$@"
 
+# Measure what a rude tenant does to another's posting and first deliveries
+[no-exit-message]
+[group('measure')]
+bench-neighbours *args: setup
+    @{{ python }} -m tests.bench.neighbours "$@"
+
 # Measure how fast the books are verified, and what it does to who posts
 [no-exit-message]
 [group('measure')]

@@ -71,7 +71,7 @@ async def _rude(work: Callable[[], Awaitable[int]], clients: int, statuses: Coun
             group.create_task(go_on())
 
 
-def _token(platform: Platform, tenant_id: str) -> str:
+def token(platform: Platform, tenant_id: str) -> str:
     """An operator of a tenant that nobody has met yet."""
     now = int(time.time())
     claims = {
@@ -79,8 +79,8 @@ def _token(platform: Platform, tenant_id: str) -> str:
         "sub": "ops@example.com",
         "tid": tenant_id,
         "roles": ["ops"],
-        "perms": ["ledger:write", "ledger:read"],
-        "plan": "pro",
+        "perms": ["ledger:write", "ledger:read", "payments:write", "payments:read", "admin:write", "admin:read"],
+        "plan": "enterprise",
         "iat": now,
         "exp": now + 3600,
         "jti": uuid4().hex,
@@ -132,7 +132,7 @@ async def _measure(seconds: float) -> dict[str, Any]:
     logs = Path(tempfile.mkdtemp(prefix="bench-tenants-"))
     async with running_platform(servers, logs) as platform:
         quiet = await platform.login(ADMIN, tenant=DEMO_TENANT)
-        rude = Client(platform.http, platform.base(), token=_token(platform, RUDE_TENANT), tenant=RUDE_TENANT)
+        rude = Client(platform.http, platform.base(), token=token(platform, RUDE_TENANT), tenant=RUDE_TENANT)
         body = json.dumps(entries(10_000)).encode()
 
         async def post(raw: bytes = body) -> int:
