@@ -27,7 +27,7 @@ _MONEY_ROLES = frozenset(
         Role.RESERVES,
     )
 )
-"""Where money stands: at the processor, on its way to the bank, and at the bank."""
+"""Where money stands: at the processor, in transit to the bank, and at the bank."""
 
 _NAMES = {
     "revenue": "Revenue",

@@ -28,7 +28,7 @@ async def figures(books: Books, tenant_id: str, basis: Basis, span: Span) -> dic
     return {one.account: one for one in found.columns[0].accounts}
 
 
-async def test_a_year_end_is_told_apart_from_what_was_earned(books: Books, tenant_id: str) -> None:
+async def test_a_year_end_is_beside_what_was_earned(books: Books, tenant_id: str) -> None:
     await books.post(tenant_id, moved("CASH", "REVENUE", "100.50"), moved("REFUND_EXPENSE", "CASH", "40.25"))
     books.clock.advance(timedelta(days=2))
     await Closing(books.journal).close_year(CloseYear(tenant_id=tenant_id, year=2025, made_by="chief@example.com"))
