@@ -32,7 +32,7 @@ from services.gateway.processors.stripe.events import meaning
 from services.gateway.reconciliation.runs.commands.running import _announcement
 from services.gateway.reconciliation.runs.domain.run import Progress, Run
 from services.ledger.core import Entry, Line
-from services.ledger.outbox import entry_posted, invariant_broken
+from services.ledger.outbox import entry_posted, heads_signed, invariant_broken
 from services.notifier.outbox import endpoint_disabled, endpoint_failing
 from tests.contract.forms import sample
 from tests.support.fields import NOW, filled
@@ -138,6 +138,7 @@ def _books() -> Iterable[Publication]:
     entry = filled(Entry, tenant_id=TENANT, lines=lines)
     yield entry_posted(entry, posted_at=NOW, correlation=CAUSE)
     yield invariant_broken(tenant_id=TENANT, invariant="balanced", subject="entry 1", detail="It is not.", found_at=NOW)
+    yield heads_signed(1, statement="{}", signatures={"9f86d081884c7d65": "c2ln"}, signed_at=NOW)
 
 
 def _endpoints() -> Iterable[Publication]:
