@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,6 +32,7 @@ class ApiRequest(AnyRequest):
         return self._read_headers
 
 
+_EAST = timezone(timedelta(hours=14))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z", re.ASCII)
@@ -194,6 +195,11 @@ def instant(name: str, value: str, zone: tzinfo = UTC) -> datetime:
         return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError) as fault:
         raise wrong(name, "must be a date or an instant of ISO 8601") from fault
+
+
+def is_local(value: str) -> bool:
+    """Tell whether the zone decides which instant a text names, that `instant` reads: of a date, or without an offset."""
+    return instant("", value, _EAST) != instant("", value, UTC)
 
 
 def prefers_async(headers: Headers) -> bool:

@@ -20,7 +20,7 @@ from services.api.books.schemas.periods import ClosePeriodBody, PeriodBody, peri
 from services.api.http.bodies import BodyReader, NoMembers, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
-from services.api.http.parameters import AnyRequest, instant, path_id
+from services.api.http.parameters import AnyRequest, instant, is_local, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -94,12 +94,11 @@ class Periods(Resource):
     )
     async def close_period(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())
-        calendar = await self.ask(GetCalendar(tenant_id=caller.tenant_id))
+        ends_before = instant("/ends_before", requested.ends_before)
+        if is_local(requested.ends_before):
+            calendar = await self.ask(GetCalendar(tenant_id=caller.tenant_id))
+            ends_before = instant("/ends_before", requested.ends_before, ZoneInfo(calendar.zone))
         closed = await self.ask(
-            ClosePeriod(
-                tenant_id=caller.tenant_id,
-                ends_before=instant("/ends_before", requested.ends_before, ZoneInfo(calendar.zone)),
-                closed_by=caller.actor,
-            )
+            ClosePeriod(tenant_id=caller.tenant_id, ends_before=ends_before, closed_by=caller.actor)
         )
         return json_answer(period_body(closed), status=201)

@@ -118,6 +118,7 @@ class StatementReports(Resource):
 
     async def _report(self, kind: str, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
+        currency = query.currency()
         chosen, locale, now = chosen_format(request, query), chosen_locale(query), self.clock.now()
         zone = query.zone()
         if query.text("tz") is None:
@@ -129,9 +130,7 @@ class StatementReports(Resource):
         if span.begins_at is not None and span.begins_at >= span.ends_before:
             raise wrong("to", "must be after from")
         spans = [span, *_compared(query, span, zone)]
-        figures = await self.ask(
-            ReportFigures(tenant_id=caller.tenant_id, spans=spans, basis=basis, currency=query.currency())
-        )
+        figures = await self.ask(ReportFigures(tenant_id=caller.tenant_id, spans=spans, basis=basis, currency=currency))
         body = shapes.statement_body(kind, figures, basis=basis, zone_name=zone.key)
         if chosen == "csv":
             sheet = sheet_of(locale, sums=(), as_of=now)

@@ -58,7 +58,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "captureHold": ({"amount": "1.00"}, {"amount": "2.00"}),
     "closeYear": ({"year": 2024}, {"year": 2025}),
     "revalueCurrencies": ({"day": "2024-12-31", "currency": "BRL"}, {"day": "2025-12-31", "currency": "BRL"}),
-    "closePeriod": ({"ends_before": "2026-11-01"}, {"ends_before": "2026-10-01"}),
+    "closePeriod": ({"ends_before": "2026-11-01T00:00:00Z"}, {"ends_before": "2026-10-01T00:00:00Z"}),
     "createAccount": (
         {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"},
         {"code": "FEES", "label": "Other", "account_type": "EXPENSE"},

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.datastructures import MultiDict
 
 from libs.common.errors import Invalid
-from services.api.http.parameters import Query
+from services.api.http.parameters import Query, is_local
 
 
 def query(**given: str) -> Query:
@@ -67,3 +67,17 @@ def test_a_day_and_a_flag_have_one_form() -> None:
         for read in (query(x=text).day, query(x=text).flag):
             with pytest.raises(Invalid, match="must be"):
                 read("x")
+
+
+@pytest.mark.parametrize(
+    ("value", "depends"),
+    [
+        ("2026-11-01", True),
+        ("2026-11-01T00:00", True),
+        ("2026-11-01T00:00:00Z", False),
+        ("2026-11-01T00:00:00 01:00", False),
+        ("2026-11-01T00:00-0300", False),
+    ],
+)
+def test_zone_decides_where_a_text_has_no_offset(value: str, depends: bool) -> None:
+    assert is_local(value) is depends
