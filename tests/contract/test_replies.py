@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import aio_pika
 import jsonschema_rs
@@ -18,6 +19,7 @@ import msgspec
 
 from deploy.local.layout import ROOT
 from libs.common.contracts import REGISTRY, Kind, Message
+from libs.common.contracts.ledger_calendar import SetCalendar
 from libs.common.messaging.asyncapi_parts import REFUSAL
 from libs.common.messaging.requests import Reply
 from libs.common.messaging.topology import reply_exchange
@@ -83,10 +85,13 @@ def dates_of(name: str, now: datetime) -> dict[str, str]:
     """What has to be before or after the present in a request, whose example has dates of one year."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday, month = today - timedelta(days=1), today.replace(day=1)
+    # By the zone of the example of `calendar.set`, which is sent before.
+    local = now.astimezone(ZoneInfo(SetCalendar.example["zone"]))
+    month_of_calendar = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
     dates: dict[str, dict[str, datetime]] = {
         "exchange_rates.record": {"effective_at": yesterday},
         "holds.place": {"expires_at": now + timedelta(days=1)},
-        "periods.close": {"ends_before": month},
+        "periods.close": {"ends_before": month_of_calendar},
         "reconciliation_runs.start": {"window_from": yesterday, "window_until": today},
     }
     if name in {"reconciliation_periods.close", "reconciliation_periods.get"}:

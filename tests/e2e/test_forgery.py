@@ -44,6 +44,7 @@ async def test_the_books_name_a_forged_capture_by_themselves(
     async with asyncio.timeout(FOUND_SECONDS):
         while (books := (await victim.call("GET", "/v1/ledger/verification")).json)["sound"]:
             await asyncio.sleep(0.5)
+    assert len(books["findings"]) == 1, books["findings"]
     [finding] = books["findings"]
     assert finding["invariant"] == "entry_without_intent"
     assert forgery.intent in finding["detail"]

@@ -3,7 +3,7 @@
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, `ledger_journal` (what
-people enter), `ledger_policy` (what nobody does alone), and `ledger_closing` (the end of a period). `api_facts` and `ledger_facts` are what reconciliation reads. `foreign` is what
+people enter), `ledger_policy` (what nobody does alone), `ledger_closing` (the end of a period), `ledger_calendar` (when one ends), and `ledger_statements` (financial statements). `api_facts` and `ledger_facts` are what reconciliation reads. `foreign` is what
 other teams publish, which is in no registry.
 """
 
@@ -23,6 +23,7 @@ from libs.common.contracts import (
     gateway_requests,
     ledger,
     ledger_books,
+    ledger_calendar,
     ledger_closing,
     ledger_facts,
     ledger_journal,
@@ -30,6 +31,7 @@ from libs.common.contracts import (
     ledger_policy,
     ledger_reports,
     ledger_roles,
+    ledger_statements,
     notifier,
 )
 from libs.common.contracts.base import (
@@ -66,6 +68,7 @@ __all__ = [
     "handled_by",
     "ledger",
     "ledger_books",
+    "ledger_calendar",
     "ledger_closing",
     "ledger_facts",
     "ledger_journal",
@@ -73,6 +76,7 @@ __all__ = [
     "ledger_policy",
     "ledger_reports",
     "ledger_roles",
+    "ledger_statements",
     "notifier",
     "published_by",
 ]

@@ -1,6 +1,8 @@
 """Contracts: every message has a valid example, a handler and a place to go."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,3 +129,15 @@ def test_platform_has_one_version() -> None:
 def test_values_that_are_no_words_have_their_own_names(member: str, names: dict[str, str]) -> None:
     schema = msgspec.json.schema(FieldMap)["$defs"]["FieldMap"]["properties"][member]
     assert dict(zip(schema["enum"], schema["x-enum-varnames"], strict=True)) == names
+
+
+def test_importing_the_package_registers_the_contracts_of_all_its_modules() -> None:
+    script = (
+        "import pkgutil, importlib, libs.common.contracts as c\n"
+        "before = len(c.REGISTRY)\n"
+        "for m in pkgutil.walk_packages(c.__path__, c.__name__ + '.'): importlib.import_module(m.name)\n"
+        "print(before, len(c.REGISTRY))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    before, after = done.stdout.split()
+    assert before == after, "import the new module in libs/common/contracts/__init__.py"

@@ -52,6 +52,7 @@ DERIVED_WITHOUT_TENANT = {
 LOCKS_WITHOUT_TENANT = {
     "libs/common/db/migrate.py": "migrating a schema",
     "services/gateway/reconciliation/reports/sql.py": "shared by all reports; old days of all tenants are deleted together, in bounded steps",
+    "services/ledger/integrity/sql/heads.py": "one process signs where the chains of all tenants end; tried, never waited for",
     "services/ledger/balances/sql/effective.py": "one process sums up postings for reading; tried, never waited for",
 }
 KEYS_WITHOUT_TENANT = {
@@ -81,6 +82,12 @@ KEYS_WITHOUT_TENANT = {
     "ledger.chains(chain)": "chains of seals, a fixed number of them",
     "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
     "ledger.invariant_checks(invariant)": "invariants of all books, a fixed number of them",
+    "ledger.change_chains(chain)": "chains of seals, a fixed number of them",
+    "ledger.change_checks(chain)": "chains of seals, a fixed number of them",
+    "ledger.change_groups(chain, sequence)": "a place in a chain of seals",
+    "ledger.sealed_changes(chain, sequence, position)": "a place in a chain of seals",
+    "ledger.sealed_tables(subject)": "tables",
+    "ledger.signed_heads(number)": "numbers of ours: what is signed are the ends of the chains of all tenants",
     "ledger.entry_groups(chain, sequence)": "a place in a chain of seals",
     "ledger.watermark(id)": "one row: until when the instants of record of all tenants are over",
 }

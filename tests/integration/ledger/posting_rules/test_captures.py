@@ -169,6 +169,8 @@ class TestTenantProvisioned:
             ("DISPUTE_LOSSES", "Dispute Losses", "EXPENSE"),
             ("FX_GAIN_LOSS", "Currency Gains and Losses", "EXPENSE"),
             ("FX_POSITION", "Currency Position", "ASSET"),
+            ("FX_REVALUATION", "Currency Revaluation", "ASSET"),
+            ("FX_UNREALIZED", "Unrealized Currency Gains and Losses", "EXPENSE"),
             ("GATEWAY_CLEARING", "Gateway Clearing", "ASSET"),
             ("OPENING_BALANCE", "Opening Balance", "EQUITY"),
             ("PLATFORM_EARNINGS", "Platform Earnings", "REVENUE"),
@@ -179,8 +181,10 @@ class TestTenantProvisioned:
             ("REFUND_CLEARING", "Refund Clearing", "ASSET"),
             ("REFUND_EXPENSE", "Refund Expense", "EXPENSE"),
             ("RESERVES", "Reserves at Processor", "ASSET"),
+            ("RETAINED_EARNINGS", "Retained Earnings", "EQUITY"),
             ("REVENUE", "Revenue", "REVENUE"),
             ("SUSPENSE", "Suspense", "ASSET"),
+            ("TAX_PAYABLE", "Tax Payable", "LIABILITY"),
             ("TAX_RECOVERABLE", "Recoverable Tax", "ASSET"),
         ]
         assert all(account.is_default for account in listed)
