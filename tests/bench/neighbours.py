@@ -103,7 +103,7 @@ class Neighbours:
         await self._call("POST", "/v1/ledger/periods", json.dumps({"ends_before": self._closed.isoformat()}).encode())
 
     async def make_events(self) -> None:
-        """Create an intent, of which each hanging endpoint is told."""
+        """Create an intent, whose event is sent to each hanging endpoint."""
         body = {"amount": "1.00", "currency": "BRL", "customer_ref": "c"}
         await self._call("POST", "/v1/payment-intents", json.dumps(body).encode())
 
