@@ -198,11 +198,20 @@ class Verifier:
             new += written
 
     async def _changes(self, tx: Connection) -> list[StoredFinding]:
-        """Recompute the changes that were added, and compare the small tables and the last signed heads."""
-        checked = await check_changes(tx, anew=False)
+        """Recompute the changes that were added, and compare the small tables and the last signed heads.
+
+        Whoever changes something goes on meanwhile, so all is read in one snapshot: of a head that was read before its chain grew,
+        the end of the chain would be another one.
+        """
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            checked = await check_changes(connection, anew=False)
+            heads = await check_heads(connection, keys=self._keys, file=self._file, anew=False)
         for chain in checked.chains:
             await sealed.remember_check(tx, chain, at=self._clock.now())
-        return [*checked.findings, *await check_heads(tx, keys=self._keys, file=self._file, anew=False)]
+        return [*checked.findings, *heads]
 
 
 class _All:

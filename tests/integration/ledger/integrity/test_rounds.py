@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from libs.common.clock import SystemClock
+from libs.common.contracts.ledger import AccountType, OpenAccount
 from libs.common.errors import Unavailable
+from libs.common.ids import new_id
 from services.ledger import posting
+from services.ledger.accounts import AccountCommands
 from services.ledger.integrity import VerificationWorker, Verifier
 from services.ledger.integrity.commands.chains import Walk
 from services.ledger.integrity.sql import seals
@@ -145,3 +148,33 @@ def children() -> list[int]:
         if b"services.ledger.integrity.workers" in command and parent == os.getpid():
             found.append(int(place.name))
     return found
+
+
+async def test_changes_beside_the_verifier_are_no_findings(books: Books, tenant_id: str) -> None:
+    accounts = AccountCommands(books.database, clock=SystemClock())
+    ended = asyncio.Event()
+    opened = 0
+
+    async def change() -> None:
+        nonlocal opened
+        while not ended.is_set():
+            account_id = new_id()
+            await accounts.open_account(
+                OpenAccount(
+                    tenant_id=tenant_id,
+                    account_id=account_id,
+                    code=f"A{account_id.hex}",
+                    label="x",
+                    account_type=AccountType.ASSET,
+                )
+            )
+            opened += 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(change())
+        found = [each for _ in range(20) for each in (await books.verifier.go_on(invariants_age_max=0)).new]
+        ended.set()
+    assert opened > 20
+    assert found == []
+    assert await books.found() == set()
