@@ -58,16 +58,14 @@ class Intake[M: Message]:
         `started_ns` is when their handling began, where traces are on.
         """
         postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
+        judged: list[tuple[Received[M], Verdict]] = []
         # One copy of each goes on, with the most retries behind it.
         copies = {event.key: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
         for packed, event in copies.values():
             with correlated(event.correlation):
                 verdict = judge(fault, attempt=packed.attempt)
                 if started_ns:
-                    outcome = "dead_lettered" if verdict.delay_seconds is None else "postponed"
-                    spans.handled(
-                        [event], queue=self.queue, started_ns=started_ns, outcome=outcome, reason=verdict.reason
-                    )
+                    judged.append((event, verdict))
                 if verdict.delay_seconds is None:
                     await self.dead_letter(packed, verdict)
                     continue
@@ -82,6 +80,10 @@ class Intake[M: Message]:
         for delay_seconds, events in postponed.items():
             for pack in batched(events, _POSTPONED_PACK_MAX):
                 await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
+        # Once the broker has them: what it did not take is redelivered again as a whole.
+        for event, verdict in judged:
+            outcome = "dead_lettered" if verdict.delay_seconds is None else "postponed"
+            spans.handled([event], queue=self.queue, started_ns=started_ns, outcome=outcome, reason=verdict.reason)
             self.count("retried", [self._decoder.decode(packed.body) for packed in events])
 
     def count(self, outcome: str, bodies: Sequence[M]) -> None:
