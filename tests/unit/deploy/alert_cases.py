@@ -72,6 +72,7 @@ CASES: dict[str, Series] = {
     "BooksBroken": {"ledger_findings": ("1x90", FLAT)},
     "TrialBalanceOff": {"ledger_trial_balance_difference_minor": ("5x90", FLAT)},
     "VerifierBehind": {"ledger_verified_timestamp_seconds": (FLAT, "0+60x90")},
+    "BooksNotSigned": {"ledger_heads_signed_timestamp_seconds": ("-7200x90", "0+60x90")},
     "ReportsStale": {"ledger_reports_refreshed_timestamp_seconds": ("-7200x90", "0+60x90")},
     "WebhooksFail": {
         'webhook_attempts_total{outcome="5xx"}': ("0+30x90", FLAT),
