@@ -10,7 +10,7 @@ from services.ledger.core.account import (
     normal_side,
 )
 from services.ledger.core.balance import BALANCE_MINOR_MAX, Balance, require_within_limits
-from services.ledger.core.cursors import read_cursor, write_cursor
+from services.ledger.core.cursors import checked_limit, read_cursor, write_cursor
 from services.ledger.core.entry import ENTRY_LINES_MAX, Entry, Line
 from services.ledger.core.hold import NOT_PROMISED, PROMISED_FIELDS, RESOLVED_FIELDS, Hold
 from services.ledger.core.rate import (
@@ -50,6 +50,7 @@ __all__ = [
     "Rate",
     "check_account",
     "check_rate",
+    "checked_limit",
     "exchange",
     "half_even",
     "needed_pairs",

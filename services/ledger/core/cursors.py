@@ -1,4 +1,4 @@
-"""Cursors of lists that are ordered by an instant and an id. Pure."""
+"""Pages of lists that are ordered by an instant and an id: how long one may be, and where it ended. Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,6 +7,18 @@ from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.cursors import cursor_bytes, cursor_text, instant_bytes, instant_from
 
 _BYTES = 24
+
+
+def checked_limit(limit: int, most: int) -> int:
+    """Return how many items a page may have.
+
+    Raises:
+        QueryInvalid: when that is not 1 to `most`.
+    """
+    if not 1 <= limit <= most:
+        sentence = f"limit must be 1 to {most}"
+        raise QueryInvalid(sentence, errors=(("limit", sentence),))
+    return limit
 
 
 def write_cursor(posted_at: datetime, entry_id: UUID) -> str:

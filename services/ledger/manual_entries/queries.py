@@ -2,9 +2,9 @@
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_journal as contract
-from libs.common.contracts.ledger_errors import ProposalNotFound, QueryInvalid
+from libs.common.contracts.ledger_errors import ProposalNotFound
 from libs.common.db import Database
-from services.ledger.core import read_cursor, write_cursor
+from services.ledger.core import checked_limit, read_cursor, write_cursor
 from services.ledger.manual_entries.sql import proposals
 
 PROPOSALS_MAX = 200
@@ -36,9 +36,7 @@ class JournalQueries:
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        if not 1 <= request.limit <= PROPOSALS_MAX:
-            sentence = f"limit must be 1 to {PROPOSALS_MAX}"
-            raise QueryInvalid(sentence, errors=(("limit", sentence),))
+        limit = checked_limit(request.limit, PROPOSALS_MAX)
         async with self._database.connection() as connection:
             # One more than requested shows whether there is a next page.
             found = await proposals.proposals(
@@ -47,10 +45,10 @@ class JournalQueries:
                 status=request.status,
                 before=None if request.cursor is None else read_cursor(request.cursor),
                 now=self._clock.now(),
-                limit=request.limit + 1,
+                limit=limit + 1,
             )
-        page = found[: request.limit]
+        page = found[:limit]
         return contract.ProposalPage(
             proposals=page,
-            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > request.limit else None,
+            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > limit else None,
         )

@@ -2,11 +2,11 @@
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_policy as contract
-from libs.common.contracts.ledger_errors import PolicyChangeNotFound, QueryInvalid
+from libs.common.contracts.ledger_errors import PolicyChangeNotFound
 from libs.common.contracts.ledger_journal import GetJournalPolicy, JournalPolicy
 from libs.common.contracts.ledger_policy import RuleKind
 from libs.common.db import Connection, Database
-from services.ledger.core import read_cursor, write_cursor
+from services.ledger.core import checked_limit, read_cursor, write_cursor
 from services.ledger.policies import sql
 from services.ledger.policies.domain import demands_every
 
@@ -65,9 +65,7 @@ class PolicyQueries:
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        if not 1 <= request.limit <= CHANGES_MAX:
-            sentence = f"limit must be 1 to {CHANGES_MAX}"
-            raise QueryInvalid(sentence, errors=(("limit", sentence),))
+        limit = checked_limit(request.limit, CHANGES_MAX)
         async with self._database.connection() as connection:
             # One more than requested shows whether there is a next page.
             found = await sql.changes(
@@ -76,10 +74,10 @@ class PolicyQueries:
                 status=request.status,
                 before=None if request.cursor is None else read_cursor(request.cursor),
                 now=self._clock.now(),
-                limit=request.limit + 1,
+                limit=limit + 1,
             )
-        page = found[: request.limit]
+        page = found[:limit]
         return contract.PolicyChangePage(
             changes=page,
-            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > request.limit else None,
+            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > limit else None,
         )

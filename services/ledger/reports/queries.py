@@ -11,7 +11,7 @@ from libs.common.contracts import ledger_reports as contract
 from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
 from libs.common.db import Connection, Database
 from services.ledger.accounts import accounts_by_code
-from services.ledger.core import read_cursor, write_cursor
+from services.ledger.core import checked_limit, read_cursor, write_cursor
 from services.ledger.reports.domain import read_line, read_text, write_line, write_text
 from services.ledger.reports.sql import statements, views
 from services.ledger.reports.sql.views import Period
@@ -70,7 +70,7 @@ class ReportQueries:
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(request.limit, LINES_MAX)
+        limit = checked_limit(request.limit, LINES_MAX)
         after = "" if request.cursor is None else read_text(request.cursor)
         async with self._snapshot() as snapshot:
             # One more than requested shows whether there is a next page.
@@ -115,7 +115,7 @@ class ReportQueries:
             AccountUnknown: when the chart has no such account.
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(request.limit, LINES_MAX)
+        limit = checked_limit(request.limit, LINES_MAX)
         after, ends_at = None, request.posted_until
         if request.cursor is not None:
             at, version, ends_at = read_line(request.cursor)
@@ -170,7 +170,7 @@ class ReportQueries:
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(request.limit, ENTRIES_MAX)
+        limit = checked_limit(request.limit, ENTRIES_MAX)
         final_before = await self._final_before(request.posted_until)
         async with self._database.connection() as connection:
             found = await statements.journal(
@@ -201,10 +201,3 @@ def read_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
         sentence = "tz must be the name of an IANA time zone: America/Sao_Paulo"
         raise QueryInvalid(sentence, errors=(("tz", sentence),)) from fault
-
-
-def _limit(limit: int, most: int) -> int:
-    if not 1 <= limit <= most:
-        sentence = f"limit must be 1 to {most}"
-        raise QueryInvalid(sentence, errors=(("limit", sentence),))
-    return limit

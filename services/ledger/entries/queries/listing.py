@@ -7,7 +7,7 @@ from libs.common.contracts import ledger as contract
 from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.contracts.ledger_facts import EntryFactPage, ListEntryFacts
 from libs.common.db import Database
-from services.ledger.core import read_cursor, write_cursor
+from services.ledger.core import checked_limit, read_cursor, write_cursor
 from services.ledger.entries.queries.facts import entry_facts
 from services.ledger.entries.sql import journal
 from services.ledger.watermark import Watermark
@@ -64,9 +64,7 @@ class EntryQueries:
         Raises:
             QueryInvalid: for a limit out of range, or an entry that there is not.
         """
-        if not 1 <= request.limit <= ENTRIES_MAX:
-            sentence = f"limit must be 1 to {ENTRIES_MAX}"
-            raise QueryInvalid(sentence, errors=(("/limit", sentence),))
+        limit = checked_limit(request.limit, ENTRIES_MAX)
         # Before the entries are read: one that is recorded meanwhile is later than it.
         final_before = await self._watermark.advance()
         async with self._database.connection() as connection:
@@ -78,7 +76,7 @@ class EntryQueries:
                     raise QueryInvalid(sentence, errors=(("/after", sentence),))
                 after = posted_at, request.after
             found = await journal.entries_after(
-                connection, request.tenant_id, after=after, before=final_before, limit=request.limit
+                connection, request.tenant_id, after=after, before=final_before, limit=limit
             )
         return contract.EntryFeed(entries=found, final_before=final_before)
 
