@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Database, DatabaseReadOnly
 from services.ledger.posting import earlier_groups_ended
 from services.ledger.watermark import sql
 
@@ -29,8 +29,8 @@ class Watermark:
     async def advance(self, until: datetime | None = None) -> datetime:
         """Move it up to an instant, or as far as it can be; returns where it is.
 
-        An instant is over `LAG` after it, by the clock of the database as well. While a group hangs that began before, the
-        watermark stays behind what was requested.
+        An instant is over `LAG` after it, by the clock of the database as well. While a group hangs that began before, or the
+        database takes no writes, the watermark stays behind what was requested.
         """
         latest = self._clock.now() - LAG
         requested = latest if until is None else min(until, latest)
@@ -38,8 +38,12 @@ class Watermark:
             final_before = await sql.final_before(connection)
         if final_before >= requested:
             return final_before
-        async with self._moving:
-            return await self._move(requested)
+        try:
+            async with self._moving:
+                return await self._move(requested)
+        except DatabaseReadOnly:
+            # Reads go on, as far as the order of record was final before.
+            return final_before
 
     async def _move(self, requested: datetime) -> datetime:
         async with self._database.connection() as connection:

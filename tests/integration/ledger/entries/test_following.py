@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from libs.common.clock import Clock, ManualClock, SystemClock
 from libs.common.contracts.ledger import FollowEntries
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.contracts.ledger_errors import QueryInvalid
-from libs.common.db import Connection, Database
+from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.ids import new_id
 from services.ledger import posting
 from services.ledger.balances import BalanceQueries
@@ -21,6 +21,8 @@ from services.ledger.entries import EntryQueries
 from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.watermark import LAG, Watermark
 from tests.integration.ledger.posting.test_groups import open_accounts, transfer
+from tests.support.databases import TestDatabase
+from tests.support.read_only import read_only
 
 SEED = 20261130
 
@@ -243,3 +245,27 @@ async def test_followers_miss_nothing_while_processes_with_skewed_clocks_post(
     order = [row["id"] for row in rows]
     assert len(order) == len(posted) == 168
     assert [task.result() for task in following] == [order, order]
+
+
+async def test_reads_go_on_as_far_as_final_while_nothing_can_be_written(
+    ledger_database: TestDatabase, database: Database, tenant_id: str, clock: ManualClock
+) -> None:
+    accounts = await open_accounts(database, tenant_id, 2)
+    first = await post(database, tenant_id, accounts, clock)
+    clock.advance(2 * LAG)
+    async with ledger_database.open("ledger") as reads:
+        follower = Follower(reads, tenant_id, clock)
+        assert await follower.go_on() == [first]
+        final_before = follower.final_before
+        await post(database, tenant_id, accounts, clock)
+        clock.advance(2 * LAG)
+        async with read_only(ledger_database, "ledger_app"):
+            async with asyncio.timeout(60):
+                while True:
+                    with suppress(DatabaseUnavailable):
+                        assert await follower.go_on() == [first]
+                        break
+            assert follower.final_before == final_before
+            balances = BalanceQueries(reads, watermark=Watermark(reads, clock=clock))
+            request = GetBalancesAt(tenant_id=tenant_id, before=clock.now())
+            assert (await balances.get_balances_at(request)).final_before == final_before
