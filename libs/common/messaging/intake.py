@@ -80,11 +80,11 @@ class Intake[M: Message]:
         for delay_seconds, events in postponed.items():
             for pack in batched(events, _POSTPONED_PACK_MAX):
                 await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
+            self.count("retried", [self._decoder.decode(packed.body) for packed in events])
         # Once the broker has them: what it did not take is redelivered again as a whole.
         for event, verdict in judged:
             outcome = "dead_lettered" if verdict.delay_seconds is None else "postponed"
             spans.handled([event], queue=self.queue, started_ns=started_ns, outcome=outcome, reason=verdict.reason)
-            self.count("retried", [self._decoder.decode(packed.body) for packed in events])
 
     def count(self, outcome: str, bodies: Sequence[M]) -> None:
         """Count what became of events."""
