@@ -58,6 +58,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
     has_commas: bool
     """Whether decimals are after a comma, and cells therefore between semicolons."""
+    amounts: tuple[str, ...]
+    """The columns of amounts: in no other one a point is one of decimals, as in an account's code."""
     sums: tuple[str, ...]
     """The columns that are added up by the column `currency`."""
     as_of: str
@@ -72,9 +74,11 @@ def chosen_locale(query: Query) -> str | None:
     return locale
 
 
-def sheet_of(locale: str | None, *, sums: Sequence[str], as_of: datetime) -> Sheet | None:
-    """Return how a table is written for a locale; None: as for programs."""
-    return None if locale is None else Sheet(has_commas=locale in _COMMA, sums=tuple(sums), as_of=iso(as_of))
+def sheet_of(locale: str | None, *, sums: Sequence[str], as_of: datetime, amounts: Sequence[str] = ()) -> Sheet | None:
+    """Return how a table is written for a locale, whose columns of amounts are `sums`, and those that are not added up; None: as for programs."""
+    if locale is None:
+        return None
+    return Sheet(has_commas=locale in _COMMA, amounts=(*sums, *amounts), sums=tuple(sums), as_of=iso(as_of))
 
 
 def wants_csv(request: AnyRequest, query: Query) -> bool:
@@ -98,18 +102,21 @@ def named_format(query: Query, formats: Collection[str]) -> str | None:
     return named if named in formats else None
 
 
-def csv_rows(rows: Iterable[Sequence[str]], *, sheet: Sheet | None = None) -> bytes:
-    """Write rows; a text that a spreadsheet would run is quoted by an apostrophe."""
+def csv_rows(rows: Iterable[Sequence[str]], *, commas: Collection[int] | None = None) -> bytes:
+    """Write rows; a text that a spreadsheet would run is quoted by an apostrophe.
+
+    `commas` are the places of amounts where decimals are after a comma, and cells therefore between semicolons.
+    """
     out = io.StringIO()
-    has_commas = sheet is not None and sheet.has_commas
-    writer = csv.writer(out, delimiter=";" if has_commas else ",")
-    writer.writerows([_plain(text, has_commas=has_commas) for text in row] for row in rows)
+    writer = csv.writer(out, delimiter="," if commas is None else ";")
+    for row in rows:
+        writer.writerow([_plain(text, has_comma=place in (commas or ())) for place, text in enumerate(row)])
     return out.getvalue().encode()
 
 
-def _plain(text: str, *, has_commas: bool) -> str:
+def _plain(text: str, *, has_comma: bool) -> str:
     if _NUMBER.match(text):
-        return text.replace(".", ",") if has_commas else text
+        return text.replace(".", ",") if has_comma else text
     text = _FURTHER.sub(r"\1'", text)
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -179,13 +186,16 @@ def csv_answer(
     """Answer with a file `<name>.csv`, page by page."""
 
     async def parts() -> AsyncIterator[bytes]:
+        commas = None
+        if sheet is not None and sheet.has_commas:
+            commas = frozenset(place for place, name in enumerate(columns) if name in sheet.amounts)
         # By the mark, spreadsheets read UTF-8 as what it is.
-        yield (b"" if sheet is None else codecs.BOM_UTF8) + csv_rows([columns], sheet=sheet)
+        yield (b"" if sheet is None else codecs.BOM_UTF8) + csv_rows([columns], commas=commas)
         totals = None if sheet is None else _Totals(columns, sheet)
         async for page in pages:
-            yield csv_rows(page if totals is None else totals.count(page), sheet=sheet)
+            yield csv_rows(page if totals is None else totals.count(page), commas=commas)
         if totals is not None:
-            yield csv_rows(totals.rows(), sheet=sheet)
+            yield csv_rows(totals.rows(), commas=commas)
 
     return file_answer(f"{name}.csv", parts(), media_type="text/csv", headers=headers)
 
@@ -211,7 +221,7 @@ class _Totals:
 
     def rows(self) -> Iterator[Sequence[str]]:
         """Return the totals of each currency, and as of when they are."""
-        for currency, sums in sorted(self._sums.items()):
+        for currency, sums in sorted(self._sums.items() if self._places else ()):
             row = ["total", *("" for _ in range(self._width - 1))]
             row[self._currency] = currency
             for place, total in zip(self._places, sums, strict=True):

@@ -107,7 +107,7 @@ class RecordReports(Resource):
                     yield shapes.statement_rows(shapes.statement_body(page, payments).lines, currency)
                 yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
 
-            sheet = sheet_of(locale, sums=("debit", "credit"), as_of=self.clock.now())
+            sheet = sheet_of(locale, sums=("debit", "credit"), amounts=("balance",), as_of=self.clock.now())
             final = final_before(first.final_before)
             return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages(), headers=final, sheet=sheet)
         return json_answer(body, headers=_paged(query, first))

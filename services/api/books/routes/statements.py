@@ -133,9 +133,10 @@ class StatementReports(Resource):
         figures = await self.ask(ReportFigures(tenant_id=caller.tenant_id, spans=spans, basis=basis, currency=currency))
         body = shapes.statement_body(kind, figures, basis=basis, zone_name=zone.key)
         if chosen == "csv":
-            sheet = sheet_of(locale, sums=(), as_of=now)
+            headings = shapes.headings(body, zone)
+            sheet = sheet_of(locale, sums=(), amounts=headings, as_of=now)
             rows = one_page(shapes.table_rows(body))
-            return csv_answer(kind.replace("_", "-"), shapes.table_columns(body, zone), rows, sheet=sheet)
+            return csv_answer(kind.replace("_", "-"), (*shapes.TABLE_COLUMNS, *headings), rows, sheet=sheet)
         if chosen == "html":
             page = shapes.statement_page(body, tenant_id=caller.tenant_id, made_at=now, zone=zone)
             return Response(page, media_type="text/html")

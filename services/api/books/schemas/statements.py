@@ -273,9 +273,8 @@ def _column(column: SpanFigures) -> ColumnBody:
     )
 
 
-def table_columns(body: FinancialStatementBody, zone: tzinfo) -> list[str]:
-    """Name the columns of the table."""
-    return ["currency", "section", "account", "label", *_headings(body, zone)]
+TABLE_COLUMNS = ("currency", "section", "account", "label")
+"""The columns before those of the amounts, which have the headings."""
 
 
 def table_rows(body: FinancialStatementBody) -> list[Sequence[str]]:
@@ -295,8 +294,8 @@ def statement_page(body: FinancialStatementBody, *, tenant_id: str, made_at: dat
     """Write a statement as a page to print."""
     lines = [("Tenant", tenant_id), ("By", "effect" if body.basis is Basis.EFFECTIVE else "record"), ("Zone", body.tz)]
     lines.append(("Made at", iso(made_at)))
-    headings = _headings(body, zone)
-    for heading, column in zip(headings, body.columns, strict=True):
+    periods = headings(body, zone)
+    for heading, column in zip(periods, body.columns, strict=True):
         state = "final" if column.is_final else "may still change"
         if column.closed is not None:
             kept = "equal to the books" if column.closed.is_equal else "NOT equal to the books"
@@ -310,14 +309,14 @@ def statement_page(body: FinancialStatementBody, *, tenant_id: str, made_at: dat
                 for row in section.rows
             ]
             rows.append(("Total", *section.total))
-            parts.append(table(f"{_NAMES[section.section]}, {one.currency}", ("", *headings), rows))
+            parts.append(table(f"{_NAMES[section.section]}, {one.currency}", ("", *periods), rows))
         if one.results:
             rows = [(_NAMES[result.name], *result.amounts) for result in one.results]
-            parts.append(table(f"Result, {one.currency}", ("", *headings), rows))
+            parts.append(table(f"Result, {one.currency}", ("", *periods), rows))
     return page(_TITLES[body.statement], lines, parts)
 
 
-def _headings(body: FinancialStatementBody, zone: tzinfo) -> list[str]:
+def headings(body: FinancialStatementBody, zone: tzinfo) -> list[str]:
     """Write each column's period as the days or instants of the zone: `2026-10-01/2026-11-01`, the end not included."""
     return [
         f"{'' if column.begins_at is None else _local(column.begins_at, zone)}/{_local(column.ends_before, zone)}"
@@ -326,5 +325,9 @@ def _headings(body: FinancialStatementBody, zone: tzinfo) -> list[str]:
 
 
 def _local(instant: str, zone: tzinfo) -> str:
-    at = datetime.fromisoformat(instant).astimezone(zone)
+    try:
+        at = datetime.fromisoformat(instant).astimezone(zone)
+    except OverflowError:
+        # The calendar of the zone begins later, or ends earlier, than that of UTC.
+        return instant
     return at.date().isoformat() if at.time() == datetime.min.time() else at.isoformat()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from libs.common.contracts.ledger import AccountType
@@ -12,9 +13,9 @@ from services.api.books.routes.statements import earlier
 from services.api.books.schemas.statements import (
     UNCLOSED,
     FinancialStatementBody,
+    headings,
     statement_body,
     statement_page,
-    table_columns,
     table_rows,
 )
 
@@ -131,7 +132,7 @@ def test_cash_is_where_money_stands_by_role() -> None:
 
 def test_page_and_table_have_the_same_figures_and_name_the_closed_period() -> None:
     body = made("income_statement", OCTOBER, SEPTEMBER)
-    assert table_columns(body, ZONE)[4:] == ["2026-10-01/2026-11-01", "2026-09-01/2026-10-01"]
+    assert headings(body, ZONE) == ["2026-10-01/2026-11-01", "2026-09-01/2026-10-01"]
     page = statement_page(body, tenant_id="<t>", made_at=CLOSED_AT, zone=ZONE).decode()
     assert "<t>" not in page
     assert "SALES &lt;SALES&gt;" in page
@@ -180,3 +181,14 @@ def test_columns_of_many_months_follow_each_other_without_a_gap() -> None:
     columns = [span, *(earlier(span, ZONE, back, by_year=False) for back in range(1, 12))]
     for later, before in pairwise(columns):
         assert before.ends_before == later.begins_at
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone"),
+    [("0001-01-01T00:00:00+00:00", "America/Sao_Paulo"), ("9999-12-31T23:59:59+00:00", "Asia/Tokyo")],
+)
+def test_instant_that_the_zone_has_not_is_shown_in_utc(instant: str, zone: str) -> None:
+    body = made("income_statement", OCTOBER)
+    column = msgspec.structs.replace(body.columns[0], begins_at=instant, ends_before=instant)
+    shown = headings(msgspec.structs.replace(body, columns=[column]), ZoneInfo(zone))
+    assert shown == [f"{instant}/{instant}"]

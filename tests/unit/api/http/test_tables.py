@@ -78,3 +78,17 @@ async def test_a_sheet_is_written_as_its_locale_reads_it(
         expected += [["total", "-5.90", "1234567.89", "BRL"], ["total", "0", "70", "JPY"]]
         expected += [["as of", "2026-11-30T12:00:00+00:00", "", ""]]
     assert shown == [[*row[:1], *(text.replace(".", decimal) for text in row[1:])] for row in expected]
+
+
+async def test_point_of_a_code_stays_and_nothing_is_added_without_sums() -> None:
+    sheet = sheet_of("pt-BR", sums=(), amounts=("2026",), as_of=datetime(2026, 11, 30, 12, tzinfo=UTC))
+    rows = [("BRL", "1.10", "7.50"), ("USD", "2024.5", "-0.25")]
+    table = csv_answer("t", ("currency", "account", "2026"), one_page(rows), sheet=sheet)
+    assert isinstance(table.iterator, AsyncIterator)
+    raw = b"".join([part async for part in table.iterator if isinstance(part, bytes)])
+    assert raw.removeprefix(BOM_UTF8).decode().splitlines() == [
+        "currency;account;2026",
+        "BRL;1.10;7,50",
+        "USD;2024.5;-0,25",
+        "as of;2026-11-30T12:00:00+00:00;",
+    ]
