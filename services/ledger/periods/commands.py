@@ -33,7 +33,10 @@ class Periods:
             Unavailable: when an entry that is being posted takes too long. The period keeps later entries out already;
                 again finishes it.
         """
-        ends_before = request.ends_before.astimezone(UTC)
+        try:
+            ends_before = request.ends_before.astimezone(UTC)
+        except OverflowError as fault:
+            raise _invalid("ends_before must lie in the years 1 to 9999") from fault
         now = self._clock.now()
         if ends_before > now:
             raise _invalid("a period can be closed once it is over")

@@ -26,7 +26,11 @@ def zone_named(name: str) -> ZoneInfo:
 def begins_a_day(instant: datetime, zone: ZoneInfo) -> bool:
     """Tell whether a day begins at an instant.
 
-    Where the clocks skip midnight it begins with the change, and where they repeat it, with the first of the two.
+    Where the clocks skip midnight it begins with the change, and where they repeat it, with the first of the two. No day
+    begins where the zone's calendar leaves the years 1 to 9999.
     """
-    day = instant.astimezone(zone).date()
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) == instant
+    try:
+        day = instant.astimezone(zone).date()
+        return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) == instant
+    except OverflowError:
+        return False

@@ -1,6 +1,6 @@
 """Closing by the tenant's own calendar: periods end with the midnights of its time zone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import asyncpg
 import pytest
@@ -64,6 +64,21 @@ async def test_a_day_without_a_midnight_begins_with_the_change_of_the_clocks(ban
     with pytest.raises(PeriodInvalid):
         await bank.close(skipped - timedelta(hours=1))
     assert (await bank.close(skipped)).ends_before == skipped
+
+
+@pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Asia/Tokyo", "UTC"])
+async def test_an_instant_at_the_end_of_time_is_refused(bank: Bank, zone: str) -> None:
+    await keep_by(bank, zone)
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)
+    instants = (
+        first + timedelta(hours=1),
+        first.replace(tzinfo=timezone(timedelta(hours=14))),
+        last,
+        last.replace(tzinfo=timezone(-timedelta(hours=12))),
+    )
+    for instant in instants:
+        with pytest.raises(PeriodInvalid):
+            await bank.close(instant)
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Phobos", "../etc/passwd", "UTC" * 30, "America/Sao_Paulo\0"])
