@@ -1,7 +1,7 @@
 """Moving the watermark forward, whenever somebody reads up to an instant that is over."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from libs.common.clock import Clock
 from libs.common.db import Database, DatabaseReadOnly
@@ -25,6 +25,10 @@ class Watermark:
         self._database = database
         self._clock = clock
         self._moving = asyncio.Lock()
+        self._moves = 0
+        """How many have begun."""
+        self._reached = datetime.min.replace(tzinfo=UTC)
+        """How far the last one came."""
 
     async def advance(self, until: datetime | None = None) -> datetime:
         """Move it up to an instant, or as far as it can be; returns where it is.
@@ -38,9 +42,14 @@ class Watermark:
             final_before = await sql.final_before(connection)
         if final_before >= requested:
             return final_before
+        moves = self._moves
         try:
             async with self._moving:
-                return await self._move(requested)
+                if self._moves == moves:
+                    self._moves += 1
+                    self._reached = await self._move(self._clock.now() - LAG)
+                # Else one that began meanwhile went as far as it could, and to wait for the same group again is in vain.
+                return max(final_before, self._reached)
         except DatabaseReadOnly:
             # Reads go on, as far as the order of record was final before.
             return final_before

@@ -269,3 +269,18 @@ async def test_reads_go_on_as_far_as_final_while_nothing_can_be_written(
             balances = BalanceQueries(reads, watermark=Watermark(reads, clock=clock))
             request = GetBalancesAt(tenant_id=tenant_id, before=clock.now())
             assert (await balances.get_balances_at(request)).final_before == final_before
+
+
+async def test_many_who_read_wait_together_for_a_group_that_hangs(
+    database: Database, tenant_id: str, clock: ManualClock
+) -> None:
+    accounts = await open_accounts(database, tenant_id, 2)
+    watermark = Watermark(database, clock=clock)
+    async with hanging(database) as tx:
+        await posting.post_locked(tx, [transfer(tenant_id, accounts[0], accounts[1])], clock=clock)
+        clock.advance(timedelta(seconds=5))
+        # One waits alone, the others for one more: each for itself they would take a minute.
+        async with asyncio.timeout(30):
+            reached = await asyncio.gather(*(watermark.advance() for _ in range(60)))
+        assert max(reached) < clock.now() - timedelta(seconds=4)
+    assert await watermark.advance() == clock.now() - LAG
