@@ -28,6 +28,7 @@ from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, 
 from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
 from services.ledger.integrity import (
     COMPARE_EVERY_SECONDS,
+    CONNECTIONS,
     SEAL_EVERY_SECONDS,
     SIGN_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
@@ -258,7 +259,9 @@ async def print_stuck(settings: Settings) -> None:
 
 async def verify(settings: Settings) -> None:
     """Recompute all of the books in one snapshot, and print what is wrong with them; ends with 1 when anything is."""
-    database = Database(settings.database, schema="ledger", application_name="ledger-verify")
+    size = max(CONNECTIONS, settings.database.database_pool_size)
+    reading = msgspec.structs.replace(settings.database, database_pool_size=size)
+    database = Database(reading, schema="ledger", application_name="ledger-verify")
     await database.open()
     try:
         report = await verifier_of(settings.proof, database, clock=SystemClock()).all()

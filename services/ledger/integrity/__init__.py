@@ -3,7 +3,7 @@
 from services.ledger.integrity.commands.export import export_books
 from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reconciliation
 from services.ledger.integrity.commands.signing import HeadSigner, read_private_key
-from services.ledger.integrity.commands.verification import Report, Round, Verifier
+from services.ledger.integrity.commands.verification import CONNECTIONS, Report, Round, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
 from services.ledger.integrity.domain import key_id, read_public_keys
 from services.ledger.integrity.workers import (
@@ -19,6 +19,7 @@ from services.ledger.integrity.workers import (
 __all__ = [
     "AGREE_WITHIN",
     "COMPARE_EVERY_SECONDS",
+    "CONNECTIONS",
     "SEAL_EVERY_SECONDS",
     "SIGN_EVERY_SECONDS",
     "VERIFY_EVERY_SECONDS",

@@ -41,8 +41,9 @@ _FINDINGS_SHOWN = 100
 _FINDINGS_KEPT = 10_000
 """Findings that a recomputation of everything keeps in memory."""
 
-_READERS = 2
-"""Connections on which everything is recomputed at once, in one snapshot."""
+CONNECTIONS = 2
+"""Connections on which everything is recomputed at once, in one snapshot. A round needs as many: one claims what is looked at,
+the other one reads it."""
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,7 +254,7 @@ class _All:
         ]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work(first, work))
-            for _ in range(_READERS - 1):
+            for _ in range(CONNECTIONS - 1):
                 group.create_task(self._join(work))
         return Report(
             groups=sum(walk.groups for walk in walks),

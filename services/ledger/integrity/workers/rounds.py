@@ -16,7 +16,7 @@ from libs.common.errors import PlatformError
 from libs.common.observability import logging
 from libs.common.settings import DatabaseSettings
 from libs.common.tasks import end_all
-from services.ledger.integrity.commands.verification import Round, Verifier
+from services.ledger.integrity.commands.verification import CONNECTIONS, Round, Verifier
 
 LINE_MAX = 64 * 1024 * 1024
 """Bytes of one line at most: a round may have many findings."""
@@ -54,7 +54,9 @@ async def serve_rounds(channel: socket.socket) -> None:
     requests, results = await asyncio.open_connection(sock=channel)
     begin = msgspec.json.decode(await requests.readline(), type=Begin)
     logging.configure(service="ledger", level=begin.log_level)
-    database = Database(begin.database, schema="ledger", application_name="ledger-verifier")
+    size = max(CONNECTIONS, begin.database.database_pool_size)
+    settings = msgspec.structs.replace(begin.database, database_pool_size=size)
+    database = Database(settings, schema="ledger", application_name="ledger-verifier")
     await database.open()
     try:
         verifier = Verifier(database, clock=SystemClock())

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from libs.common.clock import SystemClock
@@ -14,9 +15,11 @@ from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from services.ledger import posting
 from services.ledger.accounts import AccountCommands
+from services.ledger.app import verify
 from services.ledger.integrity import VerificationWorker, Verifier
 from services.ledger.integrity.commands.chains import Walk
 from services.ledger.integrity.sql import seals
+from services.ledger.settings import Settings
 from tests.integration.ledger.integrity.test_verification import Books, books_of
 from tests.integration.ledger.posting.test_groups import transfer
 from tests.support.databases import TestDatabase
@@ -125,6 +128,21 @@ async def test_rounds_are_done_in_a_process_of_their_own(books: Books, place: Te
         await worker.run()
         assert children() != [process]
     assert children() == []
+
+
+async def test_changes_are_looked_at_with_one_connection_at_most(books: Books, place: TestDatabase) -> None:
+    settings = msgspec.structs.replace(place.settings("ledger"), database_pool_size=1, database_timeout_seconds=2)
+    worker = VerificationWorker(books.verifier, database=settings, log_level="ERROR")
+    async with worker.opened():
+        await worker.run()
+    [row] = await books.database.fetch("SELECT checked_at FROM invariant_checks WHERE invariant = 'changes'")
+    assert row["checked_at"] is not None
+
+
+async def test_all_is_verified_with_one_connection_at_most(books: Books, place: TestDatabase) -> None:
+    settings = msgspec.structs.replace(place.settings("ledger"), database_pool_size=1, database_timeout_seconds=2)
+    # It ends the process with 1 where anything is wrong.
+    await verify(Settings(database=settings))
 
 
 async def test_process_without_its_database_says_why(books: Books, place: TestDatabase) -> None:
