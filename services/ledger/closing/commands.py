@@ -29,7 +29,7 @@ from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection
 from libs.common.errors import Rejected
 from libs.common.money import UnsupportedCurrency, is_currency
-from services.ledger.accounts import Charts, codes_of
+from services.ledger.accounts import Charts, changes_of, codes_of, default_account_id
 from services.ledger.balances import effective_balances
 from services.ledger.closing import sql
 from services.ledger.closing.domain import Drafted, Valued, ids_of, moving, turned, value
@@ -48,6 +48,8 @@ _REFUSALS: tuple[type[Rejected], ...] = (
     refusals.CurrencyNotTaken,
     refusals.EntryInvalid,
 )
+_MIRRORS = (Role.FX_POSITION, Role.FX_REVALUATION)
+"""What stands on their accounts is neither owned nor owed: the mirror of what was exchanged, and earlier valuations."""
 _PROPOSALS_MAX = 50
 """How often the same entries are proposed again after they were rejected, or nobody decided in time."""
 
@@ -130,8 +132,7 @@ class Closing:
                 snapshot,
                 request.tenant_id,
                 currency=request.currency,
-                # The mirror of what was exchanged is neither owned nor owed.
-                but=[roles[Role.FX_POSITION][0]],
+                but=await _mirrors(snapshot, request.tenant_id),
                 ends_before=ends_before,
             )
             currencies = sorted({day.currency for day in days})
@@ -247,6 +248,12 @@ async def _results(
         if (moved := {account: net for account, net in amounts.items() if net})
     }
     return left, sorted(currencies)
+
+
+async def _mirrors(snapshot: Connection, tenant_id: str) -> set[UUID]:
+    """Find the accounts that play a role that is not valued, or ever did: what they had in that time stays on them."""
+    changed = {account_id for role, account_id, _ in await changes_of(snapshot, tenant_id) if role in _MIRRORS}
+    return changed | {default_account_id(tenant_id, role) for role in _MIRRORS}
 
 
 def _revaluation(

@@ -15,6 +15,7 @@ from libs.common.contracts.ledger_closing import BooksClosed, ClosingOutcome, Re
 from libs.common.contracts.ledger_errors import PeriodClosed, PeriodInvalid, RateUnknown
 from libs.common.contracts.ledger_journal import ApproveProposal
 from libs.common.contracts.ledger_money import RecordExchangeRate
+from libs.common.contracts.ledger_roles import AssignAccountRole, Role
 from libs.common.ids import new_id
 from libs.common.money import UnsupportedCurrency, format_minor
 from services.ledger.balances.sql.effective import fold
@@ -22,6 +23,7 @@ from services.ledger.closing import Closing
 from services.ledger.exchange import ExchangeCommands
 from services.ledger.manual_entries.commands import decide
 from services.ledger.periods import Periods
+from services.ledger.posting_rules import RoleCommands
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.closing.test_year_end import held
 from tests.integration.ledger.conftest import audit
@@ -132,6 +134,29 @@ async def test_what_cannot_be_valued_leaves_nothing(books: Books, tenant_id: str
     with pytest.raises(PeriodClosed):
         await revalued(books, tenant_id)
     assert await books.count(tenant_id) == count
+
+
+@pytest.mark.parametrize("replaced", [None, Role.FX_REVALUATION, Role.FX_POSITION])
+async def test_a_valuation_is_not_valued(books: Books, tenant_id: str, replaced: Role | None) -> None:
+    """Neither what was valued in another currency nor what mirrors an exchange is valued, whoever plays its role now."""
+    await rate(books, tenant_id, "EUR/USD", "1", FIRST - DAY)
+    await rate(books, tenant_id, "EUR/BRL", "5", FIRST - DAY)
+    await rate(books, tenant_id, "USD/BRL", "5", FIRST - DAY)
+    november = datetime(2025, 12, 1, tzinfo=UTC)
+    await rate(books, tenant_id, "EUR/USD", "2", november - timedelta(hours=1))
+    await rate(books, tenant_id, "USD/BRL", "5.2", november)
+    await books.post(
+        tenant_id, moved("CASH", "REVENUE", "100", "EUR"), moved("FX_POSITION", "RETAINED_EARNINGS", "70", "USD")
+    )
+    books.clock.advance(END - books.clock.now())
+    [gained] = (await revalued(books, tenant_id, date(2025, 11, 30), "USD")).results
+    assert (gained.currency, gained.result_minor) == ("EUR", 10000)
+    if replaced is not None:
+        await books.open_account(tenant_id, "NEW", AccountType.ASSET)
+        await RoleCommands(books.database, clock=books.clock).assign(
+            AssignAccountRole(tenant_id=tenant_id, role=replaced, account="NEW", actor="chief@example.com")
+        )
+    assert (await revalued(books, tenant_id)).outcome is ClosingOutcome.UNCHANGED
 
 
 async def test_gains_are_those_of_the_model(books: Books, tenant_id: str) -> None:
