@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,7 +32,6 @@ class ApiRequest(AnyRequest):
         return self._read_headers
 
 
-_EAST = timezone(timedelta(hours=14))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z", re.ASCII)
@@ -186,12 +185,10 @@ def instant(name: str, value: str, zone: tzinfo = UTC) -> datetime:
     Raises:
         Invalid: when it is neither.
     """
-    # A raw "+" in a query string arrives as a space: 2026-04-01T00:00:00 00:00.
-    text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
     try:
-        if _DATE.match(text):
-            return _midnight(date.fromisoformat(text), zone)
-        found = datetime.fromisoformat(text)
+        found = _parsed(value)
+        if not isinstance(found, datetime):
+            return _midnight(found, zone)
         return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError) as fault:
         raise wrong(name, "must be a date or an instant of ISO 8601") from fault
@@ -199,7 +196,14 @@ def instant(name: str, value: str, zone: tzinfo = UTC) -> datetime:
 
 def is_local(value: str) -> bool:
     """Tell whether the zone decides which instant a text names, that `instant` reads: of a date, or without an offset."""
-    return instant("", value, _EAST) != instant("", value, UTC)
+    found = _parsed(value)
+    return not isinstance(found, datetime) or found.tzinfo is None
+
+
+def _parsed(value: str) -> date:
+    # A raw "+" in a query string arrives as a space: 2026-04-01T00:00:00 00:00.
+    text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
+    return date.fromisoformat(text) if _DATE.match(text) else datetime.fromisoformat(text)
 
 
 def prefers_async(headers: Headers) -> bool:

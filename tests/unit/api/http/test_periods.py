@@ -77,6 +77,8 @@ def test_a_day_and_a_flag_have_one_form() -> None:
         ("2026-11-01T00:00:00Z", False),
         ("2026-11-01T00:00:00 01:00", False),
         ("2026-11-01T00:00-0300", False),
+        ("0001-01-01", True),
+        ("9999-12-31T23:59", True),
     ],
 )
 def test_zone_decides_where_a_text_has_no_offset(value: str, depends: bool) -> None:
