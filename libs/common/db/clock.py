@@ -1,7 +1,7 @@
 """The time of the database: one clock for all processes that write into it, however wrong those of their machines are."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
@@ -14,6 +14,8 @@ READ_EVERY_SECONDS = 5.0
 
 _ROUND_TRIP_MAX_SECONDS = 0.5
 """A reading that took longer is too uncertain where there is a better one."""
+_AGE_MAX_SECONDS = 60.0
+"""One that is older than this is no better: the count stands still while a machine is paused."""
 
 
 class DatabaseClock:
@@ -22,8 +24,9 @@ class DatabaseClock:
     The machine's own time of day is never used: a machine whose clock is a year ahead records nothing a year ahead.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, count: Callable[[], float] = monotonic) -> None:
         self._database = database
+        self._count = count
         self._read: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
@@ -35,7 +38,7 @@ class DatabaseClock:
         if self._read is None:
             raise Unavailable("the database's clock is not known yet")
         instant, at = self._read
-        return instant + timedelta(seconds=monotonic() - at)
+        return instant + timedelta(seconds=self._count() - at)
 
     async def read(self) -> None:
         """Read the database's clock.
@@ -44,10 +47,11 @@ class DatabaseClock:
             DatabaseUnavailable: when it does not answer.
         """
         async with self._database.connection() as connection:
-            begun = monotonic()
+            begun = self._count()
             instant: datetime = await connection.fetchval("SELECT clock_timestamp()")
-            ended = monotonic()
-        if self._read is None or ended - begun <= _ROUND_TRIP_MAX_SECONDS:
+            ended = self._count()
+        is_good = ended - begun <= _ROUND_TRIP_MAX_SECONDS
+        if is_good or self._read is None or begun - self._read[1] > _AGE_MAX_SECONDS:
             self._read = instant, (begun + ended) / 2
 
     async def keep(self) -> None:

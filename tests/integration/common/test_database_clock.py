@@ -21,6 +21,19 @@ async def test_clock_shows_the_time_of_the_database(ledger_database: TestDatabas
     assert clock.now() >= now
 
 
+async def test_slow_reading_replaces_an_old_one_alone(ledger_database: TestDatabase) -> None:
+    counted = iter([0.0, 0.1, 30.0, 31.0, 31.0, 90.0, 91.0, 91.0])
+    async with ledger_database.open("ledger") as database:
+        clock = DatabaseClock(database, count=lambda: next(counted))
+        await clock.read()
+        first = await _instant(database)
+        # It took a second: what was counted since the first one is better.
+        await clock.read()
+        assert clock.now() > first + timedelta(seconds=20)
+        await clock.read()
+        assert clock.now() < first + timedelta(seconds=20)
+
+
 async def test_clock_that_was_never_read_refuses_instead_of_guessing() -> None:
     nowhere = DatabaseSettings(database_url="postgresql://nobody@127.0.0.1:1/nothing")
     database = Database(nowhere, schema="ledger", application_name="test clock")
