@@ -110,6 +110,13 @@ JOURNAL_ENTRIES = sa.Table(
         "posted_at",
         postgresql_where=sa.text("reverses IS NOT NULL"),
     ),
+    # What moved income and expenses to retained earnings: a few entries a year.
+    sa.Index(
+        "ix_journal_entries_year_ends",
+        "tenant_id",
+        "effective_at",
+        postgresql_where=sa.text("kind = 'year_end'"),
+    ),
     sa.Index("ix_journal_entries_group", "chain", "sequence"),
     sa.Index("ix_journal_entries_posted_at", "tenant_id", "posted_at", "id"),
     sa.Index(

@@ -33,20 +33,17 @@ async def named(connection: Connection, tenant_id: str) -> Mapping[str, Named]:
     return {row["code"]: Named(label=row["label"], roles=row["roles"]) for row in rows}
 
 
-# A year end has a line on the account that plays RETAINED_EARNINGS, or did: by its few postings (`uq_postings_posted_at`) they are
-# found, and by `pk_postings` their lines on income and expenses.
+# By `ix_journal_entries_year_ends`, which has a few entries a year, and by `pk_postings` their lines on income and expenses. A
+# year in which as much was spent as earned has no line on retained earnings.
 _YEAR_ENDS = Statement("""
 SELECT a.code, l.currency,
        coalesce(sum(l.amount_minor) FILTER (WHERE l.side = 'DEBIT'), 0)::int8 AS debits_minor,
        coalesce(sum(l.amount_minor) FILTER (WHERE l.side = 'CREDIT'), 0)::int8 AS credits_minor
-  FROM (SELECT DISTINCT p.entry_id FROM role_accounts AS r
-          JOIN balances AS b ON b.tenant_id = r.tenant_id AND b.account_id = r.account_id
-          JOIN postings AS p ON p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency
-         WHERE r.tenant_id = :tenant_id AND r.role = 'RETAINED_EARNINGS') AS moved
-  JOIN journal_entries AS e ON e.tenant_id = :tenant_id AND e.id = moved.entry_id AND e.kind = 'year_end'
-  JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = e.id
+  FROM journal_entries AS e
+  JOIN postings AS l ON l.tenant_id = e.tenant_id AND l.entry_id = e.id
   JOIN accounts AS a ON a.tenant_id = l.tenant_id AND a.id = l.account_id AND a.account_type IN ('REVENUE', 'EXPENSE')
- WHERE CASE WHEN :is_effective THEN e.effective_at ELSE e.posted_at END
+ WHERE e.tenant_id = :tenant_id AND e.kind = 'year_end'
+   AND CASE WHEN :is_effective THEN e.effective_at ELSE e.posted_at END
        BETWEEN coalesce(:span.begins_at::timestamptz, '-infinity')
            AND :span.ends_before::timestamptz - interval '1 microsecond'
  GROUP BY a.code, l.currency

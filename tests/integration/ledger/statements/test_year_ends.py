@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -44,3 +45,14 @@ async def test_a_year_end_is_beside_what_was_earned(books: Books, tenant_id: str
     later = Span(begins_at=END, ends_before=datetime(2026, 2, 1, tzinfo=UTC))
     assert (await figures(books, tenant_id, Basis.RECORD, later))["REVENUE"].year_end_debits_minor == 10050
     assert (await figures(books, tenant_id, Basis.EFFECTIVE, later))["REVENUE"].year_end_debits_minor == 0
+
+
+async def test_a_year_end_that_comes_to_nothing_is_shown(books: Books, tenant_id: str) -> None:
+    """As much was spent as earned: no line is on retained earnings."""
+    year_before = datetime(2024, 1, 1, tzinfo=UTC)
+    both = moved("CASH", "REVENUE", "40.00"), moved("REFUND_EXPENSE", "CASH", "40.00")
+    await books.post(tenant_id, *(msgspec.structs.replace(each, occurred_at=year_before) for each in both))
+    await Closing(books.journal).close_year(CloseYear(tenant_id=tenant_id, year=2024, made_by="chief@example.com"))
+    shown = await figures(books, tenant_id, Basis.EFFECTIVE, Span(begins_at=year_before, ends_before=BEGIN))
+    assert "RETAINED_EARNINGS" not in shown
+    assert (shown["REVENUE"].year_end_debits_minor, shown["REFUND_EXPENSE"].year_end_credits_minor) == (4000, 4000)
