@@ -53,9 +53,7 @@ async def check_changes(connection: Connection, *, anew: bool) -> CheckedChanges
         count += walk.changes
     subjects = list(changes.SEALED) if anew else await changes.small_tables(connection, rows_max=_ROUND_ROWS_MAX)
     for subject in subjects:
-        found += [
-            _finding_of(subject, row) for row in await changes.differing_rows(connection, subject, limit=_EACH_MAX)
-        ]
+        found += await _compare(connection, subject)
     if anew:
         found += [
             StoredFinding(
@@ -67,6 +65,17 @@ async def check_changes(connection: Connection, *, anew: bool) -> CheckedChanges
             for row in await changes.differing_totals(connection, limit=_EACH_MAX)
         ]
     return CheckedChanges(findings=found, chains=checked, changes=count)
+
+
+async def _compare(connection: Connection, subject: str) -> list[StoredFinding]:
+    try:
+        # What was sealed is text that somebody may have written over; the transaction goes on where it cannot be read.
+        async with connection.transaction():
+            rows = await changes.differing_rows(connection, subject, limit=_EACH_MAX)
+    except asyncpg.DataError as fault:
+        detail = f"what was sealed of the table cannot be read: {fault}"
+        return [StoredFinding(invariant="row_sealed", tenant_id="", subject=subject, detail=detail)]
+    return [_finding_of(subject, row) for row in rows]
 
 
 def _finding_of(subject: str, row: asyncpg.Record) -> StoredFinding:

@@ -137,6 +137,13 @@ async def test_changes_that_were_written_wildly_end_no_round(books: Books, state
     assert len(found) <= 1_000
 
 
+async def test_sealed_text_that_cannot_be_read_ends_no_round(books: Books) -> None:
+    await books.tamper("UPDATE sealed_changes SET content = 'x' WHERE position = 1")
+    found = {finding.subject: finding.detail for finding in (await books.verifier.go_on(invariants_age_max=0)).new}
+    assert "cannot be read" in found["accounts"]
+    assert "is not as it was sealed" in found["changes 0/1/1"]
+
+
 async def test_rounds_are_done_in_a_process_of_their_own(books: Books, place: TestDatabase, tenant_id: str) -> None:
     worker = VerificationWorker(books.verifier, database=place.settings("ledger"), log_level="WARNING")
     async with worker.opened():
