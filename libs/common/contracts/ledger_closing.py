@@ -69,7 +69,7 @@ class CloseYear(Message, frozen=True, kw_only=True):
     tenant_id: str
     """The tenant."""
     year: int
-    """The calendar year in UTC, which is over."""
+    """The year by the tenant's calendar, which is over."""
     made_by: str
     """Who requests it: a subject."""
     responsible: str = ""

@@ -6,7 +6,7 @@ compute the same post once, and two that compute something different do not both
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -35,6 +35,7 @@ from services.ledger.closing import sql
 from services.ledger.closing.domain import Drafted, Valued, ids_of, moving, turned, value
 from services.ledger.exchange import rates_until
 from services.ledger.manual_entries import Journal, post_entries, propose
+from services.ledger.periods import beginning_of, calendar_of, zone_named
 
 YEAR_MIN, YEAR_MAX = 1970, 9998
 _TICK = timedelta(microseconds=1)
@@ -48,6 +49,7 @@ _REFUSALS: tuple[type[Rejected], ...] = (
     refusals.CurrencyNotTaken,
     refusals.EntryInvalid,
 )
+_UTC = frozenset({"UTC", "Etc/UTC"})
 _MIRRORS = (Role.FX_POSITION, Role.FX_REVALUATION)
 """What stands on their accounts is neither owned nor owed: the mirror of what was exchanged, and earlier valuations."""
 _PROPOSALS_MAX = 50
@@ -86,10 +88,11 @@ class Closing:
         """
         if not YEAR_MIN <= request.year <= YEAR_MAX:
             raise _invalid("year", f"year must be {YEAR_MIN} to {YEAR_MAX}")
-        begins_at, ends_before = (datetime(year, 1, 1, tzinfo=UTC) for year in (request.year, request.year + 1))
-        self._require_over("year", ends_before)
         retained = (await self._roles(request.tenant_id))[Role.RETAINED_EARNINGS][1]
         async with self._snapshot() as snapshot:
+            begins_at = await _beginning_of_year(snapshot, request.tenant_id, request.year)
+            ends_before = await _beginning_of_year(snapshot, request.tenant_id, request.year + 1)
+            self._require_over("year", ends_before)
             left, currencies = await _results(snapshot, request.tenant_id, begins_at, ends_before)
             ids = {each: ids_of(request.tenant_id, f"year-end/{request.year}/{each}") for each in currencies}
             standing = await sql.standing(snapshot, request.tenant_id, [each for some in ids.values() for each in some])
@@ -115,7 +118,7 @@ class Closing:
 
         Raises:
             UnsupportedCurrency: when the currency of the reports is none.
-            PeriodInvalid: when the day is not over.
+            PeriodInvalid: when the day is not over, or the tenant's days are not those of UTC.
             RateUnknown: when no rate led to the currency of the reports on a day on which something was booked.
             PeriodClosed: when the day is closed.
             Rejected: when the books refuse an entry; then none is posted.
@@ -128,6 +131,9 @@ class Closing:
         self._require_over("day", ends_before)
         roles = await self._roles(request.tenant_id)
         async with self._snapshot() as snapshot:
+            zone = (await calendar_of(snapshot, request.tenant_id)).zone
+            if zone not in _UTC:
+                raise _invalid("day", f"currencies are valued by days of UTC, and the books are kept by {zone}")
             days = await sql.days(
                 snapshot,
                 request.tenant_id,
@@ -248,6 +254,17 @@ async def _results(
         if (moved := {account: net for account, net in amounts.items() if net})
     }
     return left, sorted(currencies)
+
+
+async def _beginning_of_year(snapshot: Connection, tenant_id: str, year: int) -> datetime:
+    """Return when a year begins: by the tenant's calendar, or where the year before was ended already, by whichever calendar.
+
+    So years follow one another without a gap, and none is moved twice, when the calendar changes.
+    """
+    zone = zone_named((await calendar_of(snapshot, tenant_id)).zone)
+    about = beginning_of(date(year, 1, 1), zone)
+    ended_at = await sql.year_ended_at(snapshot, tenant_id, about)
+    return about if ended_at is None else ended_at + _TICK
 
 
 async def _mirrors(snapshot: Connection, tenant_id: str) -> set[UUID]:

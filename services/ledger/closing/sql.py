@@ -41,6 +41,19 @@ async def days(
     return [Day(starts_at=row["starts_at"], currency=row["currency"], net_minor=row["net_minor"]) for row in rows]
 
 
+# By `ix_journal_entries_year_ends`. Whatever the calendar, a year begins within these hours of any other zone's.
+_YEAR_ENDED = Statement("""
+SELECT max(effective_at) FROM journal_entries WHERE tenant_id = :tenant_id AND kind = 'year_end'
+   AND effective_at BETWEEN :about::timestamptz - interval '27 hours' AND :about::timestamptz + interval '27 hours'
+""")
+
+
+async def year_ended_at(connection: Connection, tenant_id: str, about: datetime) -> datetime | None:
+    """Find when the entries count that ended the year whose end is about an instant; None where none did."""
+    row = await _YEAR_ENDED.fetchrow(connection, tenant_id=tenant_id, about=about)
+    return None if row is None else row[0]
+
+
 # By the primary key. What an entry of two accounts gave to the one that is an asset or a liability; zero of others.
 _STANDING = Statement("""
 SELECT e.id, coalesce(sum(CASE l.side WHEN 'DEBIT' THEN l.amount_minor ELSE -l.amount_minor END)

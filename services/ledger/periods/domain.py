@@ -1,6 +1,6 @@
 """The days of a tenant's calendar. Pure."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.common.contracts.ledger_errors import CalendarInvalid
@@ -23,14 +23,17 @@ def zone_named(name: str) -> ZoneInfo:
         raise CalendarInvalid(sentence, errors=(("/zone", sentence),)) from fault
 
 
-def begins_a_day(instant: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether a day begins at an instant.
+def beginning_of(day: date, zone: ZoneInfo) -> datetime:
+    """Return the instant at which a day begins, in UTC.
 
-    Where the clocks skip midnight it begins with the change, and where they repeat it, with the first of the two. No day
-    begins where the zone's calendar leaves the years 1 to 9999.
+    Where the clocks skip midnight it begins with the change, and where they repeat it, with the first of the two.
     """
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+def begins_a_day(instant: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether a day begins at an instant; none does where the zone's calendar leaves the years 1 to 9999."""
     try:
-        day = instant.astimezone(zone).date()
-        return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) == instant
+        return beginning_of(instant.astimezone(zone).date(), zone) == instant
     except OverflowError:
         return False

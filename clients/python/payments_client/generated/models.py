@@ -685,7 +685,7 @@ class CloseYearBody(Struct, frozen=True, kw_only=True):
     """Which year is closed."""
 
     year: int
-    """A calendar year in UTC, which is over."""
+    """A year by the tenant's calendar, which is over."""
 
 
 class ClosedMonthBody(Struct, frozen=True, kw_only=True):

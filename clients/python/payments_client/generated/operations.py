@@ -891,7 +891,8 @@ class Operations(ABC):
         """Close a year.
 
         Moves what counts in the year on accounts of income and expenses to retained earnings, one entry a currency.
-        It happens once; again moves what came later. Where the tenant demands two people, the entries are proposed.
+        The year is that of the tenant's calendar (`GET /v1/ledger/calendar`). It happens once; again moves what
+        came later. Where the tenant demands two people, the entries are proposed.
 
         Needs the permission `ledger:write`.
         """
@@ -3188,7 +3189,8 @@ class Operations(ABC):
 
         Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
         recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
-        Where the tenant demands two people, the entries are proposed.
+        Where the tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's
+        calendar is not that of UTC.
 
         Needs the permission `ledger:write`.
         """
@@ -3717,7 +3719,8 @@ class AsyncOperations(ABC):
         """Close a year.
 
         Moves what counts in the year on accounts of income and expenses to retained earnings, one entry a currency.
-        It happens once; again moves what came later. Where the tenant demands two people, the entries are proposed.
+        The year is that of the tenant's calendar (`GET /v1/ledger/calendar`). It happens once; again moves what
+        came later. Where the tenant demands two people, the entries are proposed.
 
         Needs the permission `ledger:write`.
         """
@@ -6036,7 +6039,8 @@ class AsyncOperations(ABC):
 
         Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
         recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
-        Where the tenant demands two people, the entries are proposed.
+        Where the tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's
+        calendar is not that of UTC.
 
         Needs the permission `ledger:write`.
         """

@@ -50,6 +50,7 @@ class PeriodEnds(Resource):
         operation_id="closeYear",
         summary="Close a year",
         description="Moves what counts in the year on accounts of income and expenses to retained earnings, one entry a currency. "
+        "The year is that of the tenant's calendar (`GET /v1/ledger/calendar`). "
         "It happens once; again moves what came later. Where the tenant demands two people, the entries are proposed.",
         tags=["periods"],
         body=CloseYearBody,
@@ -78,7 +79,7 @@ class PeriodEnds(Resource):
         summary="Value other currencies at the closing rate",
         description="Books what assets and liabilities in other currencies have gained or lost since they were booked, by the recorded "
         "rates, and takes it back when the next day begins. It happens once; again books what is missing. Where the "
-        "tenant demands two people, the entries are proposed.",
+        "tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's calendar is not that of UTC.",
         tags=["periods"],
         body=RevalueBody,
         example={"day": "2025-12-31", "currency": "BRL"},

@@ -11,7 +11,7 @@ from libs.common.money import format_minor
 class CloseYearBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which year is closed."""
 
-    year: Annotated[int, msgspec.Meta(ge=1970, le=9998, description="A calendar year in UTC, which is over.")]
+    year: Annotated[int, msgspec.Meta(ge=1970, le=9998, description="A year by the tenant's calendar, which is over.")]
 
 
 class RevalueBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
