@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from services.ledger.integrity.commands.heads_file import HeadsRead, read_file
 from services.ledger.integrity.domain import (
     ZERO_HASH,
     Head,
@@ -223,8 +224,9 @@ def main() -> None:
     parser.add_argument("--heads", type=Path, help="the file of signed heads")
     options = parser.parse_args()
     keys = read_public_keys(options.keys.read_text()) if options.keys else {}
-    kept = [msgspec.json.decode(line, type=Signed) for line in lines_of(options.heads)] if options.heads else []
-    verifier = ExportVerifier(keys, kept)
+    kept = read_file(options.heads) if options.heads else HeadsRead(statements=[], faults=[])
+    verifier = ExportVerifier(keys, kept.statements)
+    verifier.faults += [f"heads: {fault}" for fault in kept.faults]
     verifier.read(lines_of(options.file))
     for fault in verifier.faults:
         print(fault)  # noqa: T201 - its output

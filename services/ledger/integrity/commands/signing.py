@@ -5,8 +5,6 @@ written to a file that may lie where the database's administrators have no acces
 """
 
 import asyncio
-import fcntl
-import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -20,6 +18,7 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.messaging import publish
 from services.ledger import metrics, outbox
+from services.ledger.integrity.commands.heads_file import append_to, last_number, read_file
 from services.ledger.integrity.domain import ZERO_HASH, Heads, Signed, SignedChain, key_id, read_heads, write_heads
 from services.ledger.integrity.sql import heads as sql
 from services.ledger.integrity.sql.findings import StoredFinding
@@ -29,8 +28,6 @@ _EVERY = timedelta(seconds=50)
 _QUIET = timedelta(hours=1)
 """How long nothing is signed where nothing has changed."""
 _BATCH = 500
-
-_signed = msgspec.json.Decoder(Signed)
 
 
 def read_private_key(pem: str) -> Ed25519PrivateKey:
@@ -58,15 +55,19 @@ class HeadSigner:
         self._clock = clock
         self._keys = {key_id(key.public_key()): key for key in keys}
         self._file = file
+        self._is_behind = True
+        """Whether the file may lack what was signed: as the process begins, once it has signed, and until it was appended."""
 
     async def sign(self) -> Signed | None:
         """Sign where the chains end now, unless another process does, or has within the last minute."""
         async with self._database.transaction() as tx:
             signed = await self._sign(tx)
         if signed is not None:
+            self._is_behind = True
             metrics.HEADS_SIGNED_AT.set(self._clock.now().timestamp())
-        if self._file is not None:
+        if self._file is not None and (self._is_behind or not await asyncio.to_thread(self._file.exists)):
             await self._append(self._file)
+            self._is_behind = False
         return signed
 
     async def _sign(self, tx: Connection) -> Signed | None:
@@ -99,43 +100,13 @@ class HeadSigner:
         return signed
 
     async def _append(self, file: Path) -> None:
-        number = await asyncio.to_thread(_last_number, file)
+        number = await asyncio.to_thread(last_number, file)
         while True:
             async with self._database.connection() as connection:
                 missing = await sql.signed_after(connection, number, limit=_BATCH)
             if not missing:
                 return
-            number = await asyncio.to_thread(_append_to, file, missing)
-
-
-def _last_number(file: Path) -> int:
-    return max((signed.number for signed in read_file(file)), default=0)
-
-
-def read_file(file: Path) -> list[Signed]:
-    """Read what was appended to a file; one that is not there is empty.
-
-    Raises:
-        msgspec.DecodeError: when a line is no statement.
-    """
-    if not file.exists():
-        return []
-    return [_signed.decode(line) for line in file.read_bytes().splitlines() if line]
-
-
-def _append_to(file: Path, statements: Sequence[Signed]) -> int:
-    """Append statements that the file does not have, and return the number of its last one."""
-    with file.open("ab") as stream:
-        # Another process may have led the minute before, and be late.
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        last = _last_number(file)
-        for signed in statements:
-            if signed.number > last:
-                stream.write(msgspec.json.encode(signed) + b"\n")
-                last = signed.number
-        stream.flush()
-        os.fsync(stream.fileno())
-    return last
+            number = await asyncio.to_thread(append_to, file, missing)
 
 
 async def check_heads(
@@ -147,7 +118,14 @@ async def check_heads(
     if not anew:
         return found if last is None else await _not_as_signed(connection, [last[0]])
     chain = SignedChain(keys)
-    in_file = {} if file is None else {signed.number: signed for signed in await asyncio.to_thread(read_file, file)}
+    in_file: dict[int, Signed] = {}
+    if file is not None:
+        read = await asyncio.to_thread(read_file, file)
+        in_file = {signed.number: signed for signed in read.statements}
+        found += [
+            StoredFinding(invariant="heads_signed", tenant_id="", subject="heads file", detail=fault)
+            for fault in read.faults
+        ]
     number = 0
     while statements := await sql.signed_after(connection, number, limit=_BATCH):
         for signed in statements:

@@ -1,5 +1,6 @@
 """Where the chains end is signed once a minute by one process, and an export is verified without the database."""
 
+import fcntl
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.servers import Servers
 from libs.common.contracts.ledger_books import BooksSigned
+from libs.common.errors import Unavailable
 from services.ledger.app import check_settings
 from services.ledger.integrity import HeadSigner, Verifier, export_books, key_id
+from services.ledger.integrity.commands.heads_file import read_file
 from services.ledger.integrity.commands.offline import ExportVerifier
-from services.ledger.integrity.commands.signing import read_file
 from services.ledger.integrity.workers import StandingSealer
 from services.ledger.settings import ProofSettings, Settings
 from tests.integration.ledger.bank import Bank
@@ -27,7 +29,7 @@ async def exported(books: Scene) -> list[bytes]:
 def faults(lines: Sequence[bytes], books: Scene, *, trusted: bool = True) -> list[str]:
     """What is wrong with an export, by the key and the file of heads that an auditor has."""
     key = books.key if trusted else Ed25519PrivateKey.generate()
-    verifier = ExportVerifier({key_id(key.public_key()): key.public_key()}, read_file(books.file))
+    verifier = ExportVerifier({key_id(key.public_key()): key.public_key()}, read_file(books.file).statements)
     verifier.read(lines)
     return verifier.faults
 
@@ -50,16 +52,40 @@ async def test_one_process_signs_once_a_minute_and_while_anything_changes(bank: 
     bank.clock.advance(timedelta(minutes=1))
     third = await one.sign()
     assert third is not None
-    assert read_file(file)[-3:] == [first, second, third]
+    assert read_file(file).statements[-3:] == [first, second, third]
     # A file that was lost is written again.
     file.unlink()
     assert await two.sign() is None
-    assert read_file(file)[-3:] == [first, second, third]
+    assert read_file(file).statements[-3:] == [first, second, third]
     rows = await bank.database.fetch(
         "SELECT body FROM outbox WHERE contract = 'event:ledger:books.signed' ORDER BY seq"
     )
     published = [msgspec.json.decode(row["body"], type=BooksSigned) for row in rows]
     assert [event.statement for event in published[-3:]] == [first.statement, second.statement, third.statement]
+
+
+async def test_file_is_looked_at_where_something_was_signed(bank: Bank, tmp_path: Path) -> None:
+    file = tmp_path / "heads.jsonl"
+    signer = HeadSigner(bank.database, clock=bank.clock, keys=[Ed25519PrivateKey.generate()], file=file)
+    first = await signer.sign()
+    assert first is not None
+    with file.open("rb+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        # Nobody waits for the lock who has nothing to append.
+        assert await signer.sign() is None
+        bank.clock.advance(timedelta(hours=1))
+        with pytest.raises(Unavailable):
+            await signer.sign()
+    # What was signed meanwhile is in the database, and is appended though nothing new is signed.
+    assert await signer.sign() is None
+    assert [signed.number for signed in read_file(file).statements][-2:] == [first.number, first.number + 1]
+
+
+async def test_lines_that_cannot_be_read_are_found(servers: Servers, tmp_path: Path) -> None:
+    async with scene(servers, tmp_path) as books:
+        with books.file.open("ab") as stream:
+            stream.write(b'{"number": 7}\n{"number"')
+        assert await books.findings() == {("heads_signed", "heads file", "line 3 of the file cannot be read")}
 
 
 async def test_key_is_rotated_by_signing_with_both_for_a_while(bank: Bank) -> None:
