@@ -26,6 +26,14 @@ _DEFAULTS = {
     "SEED_SALES_PASSWORD": "sales123",
 }
 """Where compose's own servers are, and what only development may use; the services refuse these secrets elsewhere."""
+OF_OPENTELEMETRY = (
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_RESOURCE_ATTRIBUTES",
+)
+"""Settings that OpenTelemetry reads itself, for all services alike. They have no value in the file, so that a container gets those alone that
+are set: an empty one is no number."""
 _NO_FILES = ("SEED_", "OPERATIONS_TOKEN", "MIGRATION_")
 """Secrets that stay values: of demo users, of Prometheus too, and of the migrations, which are written by hand."""
 
@@ -65,6 +73,7 @@ def block(root: Path = ROOT) -> str:
     for service in SERVICES:
         parts.append(f"x-{service}-settings: &{service}-settings\n")
         parts += [f'  {name}: "{value}"\n' for name, value in settings(service, documented)]
+        parts += [f"  {name}:\n" for name in OF_OPENTELEMETRY]
         parts.append("\n")
     return "".join([*parts[:-1], END])
 

@@ -159,7 +159,12 @@ def handed_over(service: dict[str, Any], given: Mapping[str, str]) -> dict[str, 
             text = variable.sub(chosen, text)
         return text
 
-    return {name: value(str(text)) for name, text in service["environment"].items()}
+    return {
+        name: value(str(text)) if text is not None else given[name]
+        for name, text in service["environment"].items()
+        # Without a value it is handed over as it is set, or not at all.
+        if text is not None or name in given
+    }
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -187,6 +192,17 @@ def test_what_compose_hands_over_is_taken(services: dict[str, Any], service: str
     assert settings.place.log_level == "ERROR"
     assert settings.http.http_port == environment.HTTP_PORTS[service]
     assert service != "notifier" or settings.webhooks.webhook_claim_max == 7
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_opentelemetrys_own_settings_reach_every_service(services: dict[str, Any], service: str) -> None:
+    page = (ROOT / "docs" / "observability.md").read_text()
+    (named,) = re.findall(r"OpenTelemetry's\s+further ones\s+\(([^)]+)\)", page)
+    others = re.findall(r"`(\w+)`", named)
+    assert list(compose.OF_OPENTELEMETRY) == others
+    assert handed_over(services[service], {}).keys() & set(others) == set()
+    given = {name: f"value of {name}" for name in others}
+    assert given.items() <= handed_over(services[service], given).items()
 
 
 def test_the_init_sets_every_password(services: dict[str, Any]) -> None:
