@@ -34,8 +34,8 @@ OF_OPENTELEMETRY = (
 )
 """Settings that OpenTelemetry reads itself, for all services alike. They have no value in the file, so that a container gets those alone that
 are set: an empty one is no number."""
-_NO_FILES = ("SEED_", "OPERATIONS_TOKEN", "MIGRATION_")
-"""Secrets that stay values: of demo users, of Prometheus too, and of the migrations, which are written by hand."""
+_NO_FILES = ("SEED_", "MIGRATION_")
+"""Secrets that stay values: of demo users; those of the migrations are written by hand."""
 
 
 def settings(service: str, documented: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -56,7 +56,9 @@ def settings(service: str, documented: frozenset[str]) -> Iterator[tuple[str, st
             sign = "-" if name in _DEFAULTS and may_be_a_file(name) else ":-"
             yield name, f"${{{own}:-${{{name}{sign}{_default(service, name)}}}}}"
             if may_be_a_file(name):
-                yield f"{name}_FILE", f"${{{own}_FILE:-${{{name}_FILE:-}}}}"
+                # The file of a role's password sets it in the database and is what the service logs in with.
+                role = f"${{{prefix}_APP_PASSWORD_FILE:-}}" if name == "DATABASE_PASSWORD" else ""
+                yield f"{name}_FILE", f"${{{own}_FILE:-${{{name}_FILE:-{role}}}}}"
     # Only where the address has none: of any characters, which within the address would have to be escaped.
     yield "PGPASSWORD", f"${{{prefix}_APP_PASSWORD:-{service}_app}}"
 

@@ -1,9 +1,6 @@
 """docker-compose.yml and the Dockerfile, checked as far as that goes without an engine."""
 
-import json
-import os
 import re
-import secrets as random_secrets
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,10 +12,8 @@ import yaml
 
 from deploy.local import compose, containers, environment, names
 from deploy.local.bootstrap import ROLES, SERVICES
-from deploy.local.environment import TEAMS
 from deploy.local.layout import DEFAULT_PORTS, ROOT
 from libs.common import setting_names
-from libs.common.secrets import PUBLISHED
 from libs.common.settings import load
 
 pytestmark = pytest.mark.unit
@@ -27,6 +22,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 VARIABLES = ROOT / "deploy" / "postgres" / "variables.sql"
 WATCHING = ("prometheus", "alertmanager", "grafana")
+SECRETS = "${SECRETS_FOLDER:-secrets}:/run/secrets:ro"
 ONE_SHOTS = ("postgres-init", "seed", *(f"{service}-migrate" for service in SERVICES))
 
 
@@ -92,12 +88,10 @@ def test_prometheus_reads_every_service(services: dict[str, Any], service: str) 
     assert found["authorization"] == {"credentials_file": f"/tmp/{service}_token"}
     watcher = services["prometheus"]
     own = f"${{{service.upper()}_OPERATIONS_TOKEN:-${{OPERATIONS_TOKEN:-}}}}"
-    assert (
-        watcher["environment"][f"{service.upper()}_TOKEN"]
-        == services[service]["environment"]["OPERATIONS_TOKEN"]
-        == own
-    )
-    assert f'"$${service.upper()}_TOKEN" >/tmp/{service}_token;' in watcher["entrypoint"][2]
+    for ending in ("", "_FILE"):
+        expected = own.replace("TOKEN", f"TOKEN{ending}")
+        assert watcher["environment"][f"{service.upper()}_TOKEN{ending}"] == expected
+        assert services[service]["environment"][f"OPERATIONS_TOKEN{ending}"] == expected
 
 
 def test_memory_and_logs_of_every_container_are_bounded(services: dict[str, Any]) -> None:
@@ -176,7 +170,7 @@ def test_secrets_of_a_service_may_be_files(services: dict[str, Any], service: st
     assert {name: environ.get(f"{name}_FILE") for name in files} == {name: str(tmp_path / name) for name in files}
     # Nothing is given twice, which a service refuses.
     assert {name: environ[name] for name in files if environ[name]} == {}
-    assert services[service]["volumes"] == ["${SECRETS_FOLDER:-secrets}:/run/secrets:ro"]
+    assert services[service]["volumes"] == [SECRETS]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -229,64 +223,6 @@ def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
     assert mounts
     assert all((ROOT / mount.split(":")[0]).exists() for mount in mounts)
     assert all(mount.endswith(":ro") for mount in mounts)
-
-
-@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init", "rabbitmq", "grafana"])
-def test_servers_refuse_published_passwords_outside_local(services: dict[str, Any], server: str) -> None:
-    service = services[server]
-    shell, script, names, *rest = service["entrypoint"]
-    assert (shell, script) == ("/bin/sh", "/own-password.sh")
-    assert service["environment"]["APP_ENV"] == "${APP_ENV:-local}"
-    every = [name for name in service["environment"] if name.endswith("_PASSWORD")]
-    assert sorted(names.replace("?", "").split(",")) == sorted(every)
-    may_be_empty = {name.removesuffix("?") for name in names.split(",") if name.endswith("?")}
-    free = {"ADMINISTRATOR_PASSWORD", *(f"{team.upper()}_RABBITMQ_PASSWORD" for team in TEAMS)}
-    assert may_be_empty == (free if server == "rabbitmq" else set())
-    good = {name: f"{name.lower()}-{random_secrets.token_hex(16)}" for name in every}
-
-    def started(app_env: str, **passwords: str) -> subprocess.CompletedProcess[str]:
-        environ = {"PATH": os.environ["PATH"], "APP_ENV": app_env, "PUBLISHED_SECRETS": str(PUBLISHED)}
-        command = ["/bin/sh", str(ROOT / "deploy/own-password.sh"), names, "echo", "started"]
-        return subprocess.run(command, env=environ | passwords, capture_output=True, text=True, check=False)
-
-    assert started("local").stdout == "started\n"
-    assert started("production", **good).stdout == "started\n"
-    for name in every:
-        default = re.sub(r"^.*:-([^${}]*)\}+$", r"\1", service["environment"][name])
-        assert "$" not in default
-        for bad in (default, "", "short", "local-development-secret-that-everyone-knows"):
-            if not bad and name in may_be_empty:
-                assert started("production", **good | {name: bad}).stdout == "started\n"
-                continue
-            refused = started("production", **good | {name: bad})
-            assert (refused.returncode, refused.stdout) == (1, "")
-            assert refused.stderr.startswith(f"{name} is missing, short or published")
-    more = {"postgres-init": [], "rabbitmq": ["/bin/sh", "/start.sh", "docker-entrypoint.sh"], "grafana": ["/run.sh"]}
-    assert rest == more.get(server, ["docker-entrypoint.sh"])
-
-
-def test_rabbitmq_gets_passwords_of_any_characters(tmp_path: Path) -> None:
-    hard = "p@ss/w:rd%#é \"'$\\ \\n {}"
-    file = tmp_path / "users.json"
-    environ = {"PATH": os.environ["PATH"], "USERS_FILE": str(file), "ADMINISTRATOR_PASSWORD": hard}
-    named = (*SERVICES, "orders")
-    environ |= {f"{user.upper()}_RABBITMQ_PASSWORD": f"{user} {hard}" for user in named}
-    done = subprocess.run(
-        ["/bin/sh", str(ROOT / "deploy/rabbitmq/start.sh"), "echo", "started"],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
-    assert file.stat().st_mode & 0o077 == 0
-    found = {user["name"]: user for user in json.loads(file.read_text())["users"]}
-    assert {name: user["password"] for name, user in found.items()} == {
-        "payments": hard,
-        **{user: f"{user} {hard}" for user in named},
-        "tenants": "",
-    }
-    assert [name for name, user in found.items() if user["tags"]] == ["payments"]
 
 
 def test_an_image_holds_one_service_and_is_nobody_special() -> None:
