@@ -184,8 +184,10 @@ class _Group:
         at = self._after_accounts(entry) if self.has_later else self._at
         effective_at = self._effective_at(entry)
         touched: dict[BalanceKey, Balance] = {}
-        if booking.captures is not None:
-            touched = self._freed(self._capturable(booking.captures, entry))
+        # As it was placed, whatever the caller believes of it.
+        captured = None if booking.captures is None else self._capturable(booking.captures, entry)
+        if captured is not None:
+            touched = self._freed(captured)
         after: list[Balance] = []
         for line in entry.lines:
             balance_key = (entry.tenant_id, line.account_id, line.currency)
@@ -195,8 +197,8 @@ class _Group:
         self._require_limits(touched)
         # Nothing is refused from here on.
         self._change(touched)
-        if booking.captures is not None:
-            self._resolve(booking.captures.captured_by(entry, at=self._now))
+        if captured is not None:
+            self._resolve(captured.captured_by(entry, at=self._now))
         self._existing[key] = ExistingEntry(digest=digest, posted_at=at)
         self.posted.append(
             NewEntry(entry=entry, digest=digest, posted_at=at, effective_at=effective_at, balances_after=after)

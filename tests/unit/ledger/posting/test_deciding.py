@@ -4,12 +4,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from libs.common.contracts.ledger import EntryKind, Side
-from libs.common.contracts.ledger_errors import AccountUnknown, BalanceOverflow, EntryConflict
+from libs.common.contracts.ledger_errors import AccountUnknown, BalanceOverflow, EntryConflict, HoldConflict
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
-from services.ledger.core import BALANCE_MINOR_MAX, Balance, Entry, Line
-from services.ledger.posting import BalanceKey, Booking, Decision, ExistingEntry, Posted, Refused, Replayed, decide
+from services.ledger.core import BALANCE_MINOR_MAX, Balance, Entry, Hold, HoldState, Line
+from services.ledger.posting import (
+    BalanceKey,
+    Booking,
+    Decision,
+    ExistingEntry,
+    Held,
+    Placing,
+    Posted,
+    Refused,
+    Replayed,
+    decide,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -139,3 +152,35 @@ def test_an_entry_that_touches_an_account_twice_takes_two_versions() -> None:
     decision = decided(Booking(entry=twice, correlation=Correlation(correlation_id="c")))
     assert [b.version for b in decision.posted[0].balances_after] == [1, 2, 1]
     assert decision.balances["t", CASH, "BRL"] == Balance(debits_minor=2, version=2, posted_at=NOW)
+
+
+def test_capture_leaves_a_hold_as_it_was_placed_whatever_the_caller_believes() -> None:
+    placed = Hold(
+        tenant_id="t",
+        id=new_id(),
+        debit_account_id=CASH,
+        credit_account_id=REVENUE,
+        currency="BRL",
+        amount_minor=100,
+        placed_at=NOW,
+    )
+    believed = msgspec.structs.replace(placed, amount_minor=99)
+    pending = {
+        ("t", CASH, "BRL"): Balance(pending_debits_minor=100),
+        ("t", REVENUE, "BRL"): Balance(pending_credits_minor=100),
+    }
+    group = [
+        msgspec.structs.replace(booking(70), captures=believed),
+        Placing(hold=believed),
+        Placing(hold=placed),
+    ]
+    decision = decide(group, balances=pending, existing={}, holds={("t", placed.id): placed}, now=NOW)
+    posted, conflicting, again = decision.outcomes
+    assert isinstance(posted, Posted)
+    assert isinstance(conflicting, Refused)
+    assert isinstance(conflicting.reason, HoldConflict)
+    assert isinstance(again, Held)
+    [captured] = decision.resolved.values()
+    assert again.hold == captured
+    assert (captured.state, captured.amount_minor, captured.captured_minor) == (HoldState.CAPTURED, 100, 70)
+    assert decision.balances["t", CASH, "BRL"].pending_debits_minor == 0
