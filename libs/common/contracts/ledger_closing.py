@@ -91,7 +91,7 @@ class RevalueCurrencies(Message, frozen=True, kw_only=True):
     tenant_id: str
     """The tenant."""
     day: date
-    """The last day of the period, in UTC, which is over."""
+    """The last day of the period by the tenant's calendar, which is over."""
     currency: str
     """ISO 4217 code of the currency of the reports."""
     made_by: str

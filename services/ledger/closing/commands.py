@@ -4,9 +4,10 @@ Nothing is remembered beside the entries. Their ids follow from what they are fo
 compute the same post once, and two that compute something different do not both: the second is refused, and again is right.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -33,7 +34,7 @@ from services.ledger.accounts import Charts, changes_of, codes_of, default_accou
 from services.ledger.balances import effective_balances
 from services.ledger.closing import sql
 from services.ledger.closing.domain import Drafted, Valued, ids_of, moving, turned, value
-from services.ledger.exchange import rates_until
+from services.ledger.exchange import rates_by_day
 from services.ledger.manual_entries import Journal, post_entries, propose
 from services.ledger.periods import beginning_of, calendar_of, zone_named
 
@@ -49,7 +50,6 @@ _REFUSALS: tuple[type[Rejected], ...] = (
     refusals.CurrencyNotTaken,
     refusals.EntryInvalid,
 )
-_UTC = frozenset({"UTC", "Etc/UTC"})
 _MIRRORS = (Role.FX_POSITION, Role.FX_REVALUATION)
 """What stands on their accounts is neither owned nor owed: the mirror of what was exchanged, and earlier valuations."""
 _PROPOSALS_MAX = 50
@@ -118,7 +118,7 @@ class Closing:
 
         Raises:
             UnsupportedCurrency: when the currency of the reports is none.
-            PeriodInvalid: when the day is not over, or the tenant's days are not those of UTC.
+            PeriodInvalid: when the day is not over, by the tenant's calendar.
             RateUnknown: when no rate led to the currency of the reports on a day on which something was booked.
             PeriodClosed: when the day is closed.
             Rejected: when the books refuse an entry; then none is posted.
@@ -127,30 +127,30 @@ class Closing:
             raise UnsupportedCurrency("unsupported currency", errors=(("/currency", "unsupported currency"),))
         if not YEAR_MIN <= request.day.year <= YEAR_MAX:
             raise _invalid("day", f"day must be in the years {YEAR_MIN} to {YEAR_MAX}")
-        ends_before = datetime.combine(request.day + timedelta(days=1), time(), tzinfo=UTC)
-        self._require_over("day", ends_before)
         roles = await self._roles(request.tenant_id)
         async with self._snapshot() as snapshot:
-            zone = (await calendar_of(snapshot, request.tenant_id)).zone
-            if zone not in _UTC:
-                raise _invalid("day", f"currencies are valued by days of UTC, and the books are kept by {zone}")
+            zone = zone_named((await calendar_of(snapshot, request.tenant_id)).zone)
+            ends_before = beginning_of(request.day + timedelta(days=1), zone)
+            self._require_over("day", ends_before)
             days = await sql.days(
                 snapshot,
                 request.tenant_id,
                 currency=request.currency,
                 but=await _mirrors(snapshot, request.tenant_id),
+                zone=zone.key,
                 ends_before=ends_before,
             )
-            currencies = sorted({day.currency for day in days})
-            rates = await rates_until(
-                snapshot, request.tenant_id, currencies, request.currency, ends_before=ends_before
+            currencies = sorted({each.currency for each in days})
+            rates = await rates_by_day(
+                snapshot, request.tenant_id, currencies, request.currency, zone=zone.key, ends_before=ends_before
             )
-            valued = value(days, rates, request.currency, ends_before=ends_before)
             ids = {
                 each: ids_of(request.tenant_id, f"revaluation/{request.currency}/{each}/{request.day}")
                 for each in currencies
             }
             standing = await sql.standing(snapshot, request.tenant_id, [each for some in ids.values() for each in some])
+        # A long history takes a while to compute; others go on meanwhile.
+        valued = await asyncio.to_thread(value, days, rates, request.currency, last_day=request.day)
         entries: list[ManualEntry] = []
         results: list[ClosingResult] = []
         for each in valued:

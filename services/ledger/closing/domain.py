@@ -1,7 +1,7 @@
 """Which entries end a period: figures in, entries out. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import batched
@@ -107,7 +107,7 @@ def _parts(amount_minor: int) -> Iterator[int]:
 class Day(msgspec.Struct, frozen=True, kw_only=True):
     """What counted on one day in one currency, on assets and liabilities together."""
 
-    starts_at: datetime
+    day: date
     currency: str
     net_minor: int
     """Debits less credits."""
@@ -124,21 +124,21 @@ class Valued(msgspec.Struct, frozen=True, kw_only=True):
     """In minor units of the currency of the reports; below zero a loss."""
 
 
-def _quoted(known: Mapping[Pair, Rate], currency: str, target: str, at: datetime) -> Quote:
+def _quoted(known: Mapping[Pair, Rate], currency: str, target: str, day: date) -> Quote:
     try:
         return quote(known, currency, target)
     except RateUnknown as unknown:
-        raise RateUnknown(f"{unknown.detail} on {at.date()}") from unknown
+        raise RateUnknown(f"{unknown.detail} on {day}") from unknown
 
 
-def value(days: Sequence[Day], rates: Iterable[Rate], target: str, *, ends_before: datetime) -> list[Valued]:
+def value(days: Sequence[Day], rates: Iterable[tuple[date, Rate]], target: str, *, last_day: date) -> list[Valued]:
     """Value currencies at the rate at the end, against the rate of the day on which each part of them was booked.
 
     Args:
         days: oldest first.
-        rates: every rate that may lead to the target until the end, in the order in which they take effect.
+        rates: every rate that may lead to the target, with the day on which it takes effect, in their order.
         target: the currency of the reports.
-        ends_before: the end of the period.
+        last_day: the last day of the period.
 
     Raises:
         RateUnknown: when on one of the days no rate led to the target.
@@ -146,21 +146,25 @@ def value(days: Sequence[Day], rates: Iterable[Rate], target: str, *, ends_befor
     history = iter(rates)
     upcoming = next(history, None)
     known: dict[Pair, Rate] = {}
+
+    def advance(until: date) -> None:
+        nonlocal upcoming
+        while upcoming is not None and upcoming[0] <= until:
+            rate = upcoming[1]
+            known[rate.from_currency, rate.to_currency] = rate
+            upcoming = next(history, None)
+
     balances: dict[str, int] = {}
     booked: dict[str, Fraction] = {}
-    for day in days:
-        while upcoming is not None and upcoming.effective_at.date() <= day.starts_at.date():
-            known[upcoming.from_currency, upcoming.to_currency] = upcoming
-            upcoming = next(history, None)
-        balances[day.currency] = balances.get(day.currency, 0) + day.net_minor
-        worth = _quoted(known, day.currency, target, day.starts_at).worth(day.net_minor)
-        booked[day.currency] = booked.get(day.currency, Fraction(0)) + worth
-    while upcoming is not None and upcoming.effective_at < ends_before:
-        known[upcoming.from_currency, upcoming.to_currency] = upcoming
-        upcoming = next(history, None)
+    for each in days:
+        advance(each.day)
+        balances[each.currency] = balances.get(each.currency, 0) + each.net_minor
+        worth = _quoted(known, each.currency, target, each.day).worth(each.net_minor)
+        booked[each.currency] = booked.get(each.currency, Fraction(0)) + worth
+    advance(last_day)
     found = []
     for currency, balance_minor in sorted(balances.items()):
-        quoted = _quoted(known, currency, target, ends_before)
+        quoted = _quoted(known, currency, target, last_day)
         gain_minor = half_even(quoted.worth(balance_minor) - booked[currency])
         found.append(Valued(currency=currency, balance_minor=balance_minor, rate=quoted.shown, gain_minor=gain_minor))
     return found

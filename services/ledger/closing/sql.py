@@ -8,37 +8,60 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from services.ledger.closing.domain import Day
 
-# Days as `effective_totals` has them up to the fold, and single postings after it. The end is a midnight in UTC, so whole
-# days are before it.
-_DAYS = Statement("""
-SELECT day.starts_at, b.currency, sum(day.debits_minor - day.credits_minor)::int8 AS net_minor
+# By hours of `effective_totals` up to the fold, by minutes where a day ends within the hour (zones have whole minutes), and by
+# single postings after the fold.
+_DAYS = Statement(
+    """
+SELECT (part.starts_at AT TIME ZONE :zone::text)::date AS day, b.currency,
+       sum(part.debits_minor - part.credits_minor)::int8 AS net_minor
   FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
   LEFT JOIN effective_folds AS f
          ON f.tenant_id = b.tenant_id AND f.account_id = b.account_id AND f.currency = b.currency
  CROSS JOIN LATERAL (
-       SELECT t.starts_at, t.debits_minor, t.credits_minor FROM effective_totals AS t
-        WHERE t.tenant_id = b.tenant_id AND t.account_id = b.account_id AND t.currency = b.currency
-          AND t.grain = 'DAY' AND t.starts_at < :ends_before
+       SELECT total.* FROM effective_totals AS h
+        CROSS JOIN LATERAL (
+              SELECT h.starts_at, h.debits_minor, h.credits_minor WHERE {is_of_one_day}
+              UNION ALL
+              SELECT m.starts_at, m.debits_minor, m.credits_minor FROM effective_totals AS m
+               WHERE NOT ({is_of_one_day}) AND m.tenant_id = h.tenant_id AND m.account_id = h.account_id
+                 AND m.currency = h.currency AND m.grain = 'MINUTE' AND m.starts_at >= h.starts_at
+                 AND m.starts_at < least(h.starts_at + interval '1 hour', :ends_before)) AS total
+        WHERE h.tenant_id = b.tenant_id AND h.account_id = b.account_id AND h.currency = b.currency
+          AND h.grain = 'HOUR' AND h.starts_at < :ends_before
        UNION ALL
-       SELECT date_trunc('day', p.effective_at, 'UTC'),
+       SELECT p.effective_at,
               CASE p.side WHEN 'DEBIT' THEN p.amount_minor ELSE 0 END,
               CASE p.side WHEN 'CREDIT' THEN p.amount_minor ELSE 0 END
          FROM postings AS p
         WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency
           AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
-          AND p.effective_at < :ends_before) AS day
+          AND p.effective_at < :ends_before) AS part
  WHERE b.tenant_id = :tenant_id AND b.currency <> :currency::bpchar AND a.account_type IN ('ASSET', 'LIABILITY')
    AND a.id <> ALL(:but::uuid[])
- GROUP BY 1, 2 HAVING sum(day.debits_minor - day.credits_minor) <> 0 ORDER BY 1, 2
-""")
+ GROUP BY 1, 2 HAVING sum(part.debits_minor - part.credits_minor) <> 0 ORDER BY 1, 2
+""",
+    is_of_one_day="h.starts_at + interval '1 hour' <= :ends_before::timestamptz AND (h.starts_at AT TIME ZONE :zone::text)::date "
+    "= ((h.starts_at + interval '59 minutes') AT TIME ZONE :zone::text)::date",
+)
 
 
 async def days(
-    connection: Connection, tenant_id: str, *, currency: str, but: Collection[UUID], ends_before: datetime
+    connection: Connection, tenant_id: str, *, currency: str, but: Collection[UUID], zone: str, ends_before: datetime
 ) -> list[Day]:
-    """Read what counted on each day on assets and liabilities in other currencies, some accounts left out; oldest first."""
-    rows = await _DAYS.fetch(connection, tenant_id=tenant_id, currency=currency, but=list(but), ends_before=ends_before)
-    return [Day(starts_at=row["starts_at"], currency=row["currency"], net_minor=row["net_minor"]) for row in rows]
+    """Read what counted on each day of a zone on assets and liabilities in other currencies; oldest first.
+
+    Args:
+        connection: reads.
+        tenant_id: whose books.
+        currency: the one that is left out.
+        but: accounts that are left out.
+        zone: whose days.
+        ends_before: the end of the last day.
+    """
+    rows = await _DAYS.fetch(
+        connection, tenant_id=tenant_id, currency=currency, but=list(but), zone=zone, ends_before=ends_before
+    )
+    return [Day(day=row["day"], currency=row["currency"], net_minor=row["net_minor"]) for row in rows]
 
 
 # By `ix_journal_entries_year_ends`. Whatever the calendar, a year begins within these hours of any other zone's.

@@ -2,6 +2,6 @@
 
 from services.ledger.exchange.commands import ExchangeCommands
 from services.ledger.exchange.consumers import ExchangeConsumers
-from services.ledger.exchange.queries import ExchangeQueries, known_quote, rates_until
+from services.ledger.exchange.queries import ExchangeQueries, known_quote, rates_by_day
 
-__all__ = ["ExchangeCommands", "ExchangeConsumers", "ExchangeQueries", "known_quote", "rates_until"]
+__all__ = ["ExchangeCommands", "ExchangeConsumers", "ExchangeQueries", "known_quote", "rates_by_day"]

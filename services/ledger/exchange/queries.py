@@ -1,7 +1,7 @@
 """Reading rates, what amounts are worth by them, conversions, and balances in one currency."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import msgspec
@@ -46,11 +46,12 @@ async def known_quote(
         return None
 
 
-async def rates_until(
-    connection: Connection, tenant_id: str, currencies: Sequence[str], target: str, *, ends_before: datetime
-) -> list[Rate]:
-    """Read every rate that may lead from some currencies to another one, in the order in which they take effect."""
-    return await sql.rates_until(connection, tenant_id, needed_pairs(currencies, target), ends_before=ends_before)
+async def rates_by_day(
+    connection: Connection, tenant_id: str, currencies: Sequence[str], target: str, *, zone: str, ends_before: datetime
+) -> list[tuple[date, Rate]]:
+    """Read the last rate of each day of a zone that may lead from some currencies to another one; the first day first."""
+    pairs = needed_pairs(currencies, target)
+    return await sql.last_of_days(connection, tenant_id, pairs, zone=zone, ends_before=ends_before)
 
 
 class ExchangeQueries:

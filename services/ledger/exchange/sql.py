@@ -1,24 +1,23 @@
 """Exchange rates and conversions: looked up by index at any instant, listed in pages, only ever added to."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from libs.common.db import Connection
-from libs.common.db.statements import Statement, columns_of, values_of
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from services.ledger.core import Exchange, Leg, Pair, Rate
 from services.ledger.posting_rules import Conversion
 
 _RATE = columns_of(Rate)
 
 
-def _rate(row: asyncpg.Record) -> Rate:
-    return Rate(**dict(row))
+_read_rate = reader_of(Rate)
 
 
 # A rate is never changed: the first one of a pair and instant stands, and the caller compares the content.
@@ -45,7 +44,7 @@ async def add_rate(tx: Connection, rate: Rate) -> Rate:
     await _ADD_RATE.execute(tx, rate=rate)
     row = await _ADD_RATE_2.fetchrow(tx, rate=rate)
     assert row is not None
-    return _rate(row)
+    return _read_rate(row)
 
 
 # LIMIT 1 for each pair, so that it is one probe of the primary key, however long the history.
@@ -69,7 +68,7 @@ async def rates_at(connection: Connection, tenant_id: str, pairs: Sequence[Pair]
         to_currencies=[pair[1] for pair in pairs],
         at=at,
     )
-    return {(row["from_currency"], row["to_currency"]): _rate(row) for row in rows}
+    return {(row["from_currency"], row["to_currency"]): _read_rate(row) for row in rows}
 
 
 _STEP = """
@@ -120,32 +119,35 @@ async def latest_rates(
         to_currency=to_currency,
         limit=limit,
     )
-    return [_rate(row) for row in rows]
+    return [_read_rate(row) for row in rows]
 
 
-# By the primary key, pair by pair.
-_RATES_UNTIL = Statement(
+# By the primary key, pair by pair. The day of a zone is ordered as its instants are, so the key's order is enough.
+_LAST_OF_DAYS = Statement(
     """
-SELECT {rate} FROM exchange_rates WHERE tenant_id = :tenant_id AND effective_at < :ends_before
-AND (from_currency, to_currency) IN (SELECT * FROM unnest(:from_currencies::bpchar[], :to_currencies::bpchar[]))
-ORDER BY effective_at
+SELECT DISTINCT ON (from_currency, to_currency, day) {rate}, (effective_at AT TIME ZONE :zone::text)::date AS day
+  FROM exchange_rates WHERE tenant_id = :tenant_id AND effective_at < :ends_before
+   AND (from_currency, to_currency) IN (SELECT * FROM unnest(:from_currencies::bpchar[], :to_currencies::bpchar[]))
+ ORDER BY from_currency, to_currency, day, effective_at DESC
 """,
     rate=_RATE,
 )
 
 
-async def rates_until(
-    connection: Connection, tenant_id: str, pairs: Sequence[Pair], *, ends_before: datetime
-) -> list[Rate]:
-    """List every rate of some pairs that took effect before an instant, the first one first."""
-    rows = await _RATES_UNTIL.fetch(
+async def last_of_days(
+    connection: Connection, tenant_id: str, pairs: Sequence[Pair], *, zone: str, ends_before: datetime
+) -> list[tuple[date, Rate]]:
+    """List the rate of some pairs that took effect last on each day of a zone, until an instant; the first day first."""
+    rows = await _LAST_OF_DAYS.fetch(
         connection,
         tenant_id=tenant_id,
         from_currencies=[pair[0] for pair in pairs],
         to_currencies=[pair[1] for pair in pairs],
+        zone=zone,
         ends_before=ends_before,
     )
-    return [_rate(row) for row in rows]
+    found = [(row["day"], _read_rate(row)) for row in rows]
+    return sorted(found, key=itemgetter(0))
 
 
 _HISTORY = {
@@ -193,7 +195,7 @@ async def rate_history(
     }
     present = {name: value for name, value in filters.items() if value is not None}
     rows = await _history_by(frozenset(present)).fetch(connection, tenant_id=tenant_id, limit=limit, **present)
-    return [_rate(row) for row in rows]
+    return [_read_rate(row) for row in rows]
 
 
 class StandingConversion(msgspec.Struct, frozen=True, kw_only=True):

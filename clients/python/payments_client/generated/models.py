@@ -2958,7 +2958,7 @@ class RevalueBody(Struct, frozen=True, kw_only=True):
     currency: str
     """ISO 4217 code of the currency of the reports."""
     day: str
-    """The last day of the period, in UTC, which is over."""
+    """The last day of the period by the tenant's calendar, which is over."""
 
 
 class RevenueItem(Struct, frozen=True, kw_only=True):

@@ -3189,8 +3189,7 @@ class Operations(ABC):
 
         Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
         recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
-        Where the tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's
-        calendar is not that of UTC.
+        Where the tenant demands two people, the entries are proposed. Days are those of the tenant's calendar.
 
         Needs the permission `ledger:write`.
         """
@@ -6039,8 +6038,7 @@ class AsyncOperations(ABC):
 
         Books what assets and liabilities in other currencies have gained or lost since they were booked, by the
         recorded rates, and takes it back when the next day begins. It happens once; again books what is missing.
-        Where the tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's
-        calendar is not that of UTC.
+        Where the tenant demands two people, the entries are proposed. Days are those of the tenant's calendar.
 
         Needs the permission `ledger:write`.
         """

@@ -79,7 +79,7 @@ class PeriodEnds(Resource):
         summary="Value other currencies at the closing rate",
         description="Books what assets and liabilities in other currencies have gained or lost since they were booked, by the recorded "
         "rates, and takes it back when the next day begins. It happens once; again books what is missing. Where the "
-        "tenant demands two people, the entries are proposed. Refused (`period_invalid`) where the tenant's calendar is not that of UTC.",
+        "tenant demands two people, the entries are proposed. Days are those of the tenant's calendar.",
         tags=["periods"],
         body=RevalueBody,
         example={"day": "2025-12-31", "currency": "BRL"},

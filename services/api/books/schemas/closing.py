@@ -20,7 +20,8 @@ class RevalueBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     day: Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^\d{4}-\d{2}-\d{2}(?!\n)$", description="The last day of the period, in UTC, which is over."
+            pattern=r"^\d{4}-\d{2}-\d{2}(?!\n)$",
+            description="The last day of the period by the tenant's calendar, which is over.",
         ),
     ]
     currency: Annotated[

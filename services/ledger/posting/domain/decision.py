@@ -184,7 +184,7 @@ class _Group:
         at = self._after_accounts(entry) if self.has_later else self._at
         effective_at = self._effective_at(entry)
         touched: dict[BalanceKey, Balance] = {}
-        # As it was placed, whatever the caller believes of it.
+        # As it was placed, whatever the caller has sent.
         captured = None if booking.captures is None else self._capturable(booking.captures, entry)
         if captured is not None:
             touched = self._freed(captured)

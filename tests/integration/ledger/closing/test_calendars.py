@@ -1,6 +1,6 @@
-"""Years end by the tenant's calendar, and follow one another without a gap when it changes."""
+"""Periods end by the tenant's calendar; years follow one another without a gap when it changes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,6 +9,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.ledger_calendar import SetCalendar
 from libs.common.contracts.ledger_closing import ClosingOutcome
 from libs.common.contracts.ledger_errors import PeriodInvalid
+from services.ledger.balances.sql.effective import fold
 from services.ledger.periods import Periods
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.closing.test_revaluation import rate, revalued
@@ -16,7 +17,8 @@ from tests.integration.ledger.closing.test_year_end import closed, held
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
 SAO_PAULO, TOKYO = timedelta(hours=3), timedelta(hours=-9)
-HOUR = timedelta(hours=1)
+HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
+LAST_DAY = date(2025, 12, 31)
 
 
 @pytest.fixture
@@ -73,17 +75,28 @@ async def test_years_follow_without_a_gap_when_the_calendar_changes(books: Books
     assert left == {("CASH", "BRL"): 400, ("RETAINED_EARNINGS", "BRL"): -400}
 
 
-async def test_days_of_another_calendar_are_not_valued(books: Books, tenant_id: str) -> None:
-    await rate(books, tenant_id, "USD/BRL", "5", END - timedelta(days=2))
-    await rate(books, tenant_id, "USD/BRL", "6", END)
+@pytest.mark.parametrize(("zone", "later"), [("America/Sao_Paulo", SAO_PAULO), ("Asia/Kolkata", timedelta(hours=-5.5))])
+@pytest.mark.parametrize("is_summed", [False, True])
+async def test_currencies_are_valued_by_the_tenants_days(
+    books: Books, tenant_id: str, zone: str, later: timedelta, is_summed: bool
+) -> None:
+    await keep_by(books, tenant_id, zone)
+    end = END + later
+    await rate(books, tenant_id, "USD/BRL", "4", end - timedelta(days=2))
+    await rate(books, tenant_id, "USD/BRL", "5", end - timedelta(days=1))
+    await rate(books, tenant_id, "USD/BRL", "6", end - TICK)
+    await rate(books, tenant_id, "USD/BRL", "9", end)
+    books.clock.advance(end - TICK - books.clock.now())
+    with pytest.raises(PeriodInvalid, match="not over"):
+        await revalued(books, tenant_id, LAST_DAY)
     books.clock.advance(timedelta(days=3))
-    await books.post(
-        tenant_id, msgspec.structs.replace(moved("CASH", "REVENUE", "10.00", "USD"), occurred_at=END - HOUR)
-    )
-    await keep_by(books, tenant_id, "America/Sao_Paulo")
-    before = await books.count(tenant_id)
-    with pytest.raises(PeriodInvalid, match="America/Sao_Paulo"):
-        await revalued(books, tenant_id, END.date())
-    assert await books.count(tenant_id) == before
-    await keep_by(books, tenant_id, "Etc/UTC")
-    assert (await revalued(books, tenant_id, END.date())).outcome is ClosingOutcome.POSTED
+    # One tick before the last day, in it, and one after it: at 4, at 6, and not at all.
+    for at in (end - timedelta(days=1) - TICK, end - timedelta(days=1), end):
+        await books.post(tenant_id, msgspec.structs.replace(moved("CASH", "REVENUE", "10", "USD"), occurred_at=at))
+    if is_summed:
+        async with books.database.transaction() as tx:
+            await fold(tx, postings_min=1, accounts_max=1000, postings_max=1000)
+    [result] = (await revalued(books, tenant_id, LAST_DAY)).results
+    assert (result.balance_minor, result.result_minor) == (2000, 2000)
+    assert (await held(books, tenant_id, before=end))["FX_REVALUATION", "BRL"] == 2000
+    assert ("FX_REVALUATION", "BRL") not in await held(books, tenant_id, before=end + TICK)

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_books import ClosePeriod
+from libs.common.contracts.ledger_calendar import SetCalendar
 from libs.common.contracts.ledger_closing import BooksClosed, ClosingOutcome, RevalueCurrencies
 from libs.common.contracts.ledger_errors import PeriodClosed, PeriodInvalid, RateUnknown
 from libs.common.contracts.ledger_journal import ApproveProposal
@@ -159,9 +161,18 @@ async def test_a_valuation_is_not_valued(books: Books, tenant_id: str, replaced:
     assert (await revalued(books, tenant_id)).outcome is ClosingOutcome.UNCHANGED
 
 
-async def test_gains_are_those_of_the_model(books: Books, tenant_id: str) -> None:
-    """Over random postings and rates: by recorded rates, their inverse, and over a third currency."""
-    dice = random.Random(seed("revaluation"))
+@pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Kiritimati"])
+async def test_gains_are_those_of_the_model(books: Books, tenant_id: str, zone: str) -> None:
+    """Over random postings and rates: by recorded rates, their inverse, and over a third currency, by the tenant's days."""
+    dice, days_of = random.Random(seed(f"revaluation {zone}")), ZoneInfo(zone)
+    end = END.replace(tzinfo=days_of).astimezone(UTC)
+    await Periods(books.database, clock=books.clock).keep_by(
+        SetCalendar(tenant_id=tenant_id, zone=zone, changed_by="cfo")
+    )
+
+    def day_of(instant: datetime) -> date:
+        return instant.astimezone(days_of).date()
+
     await books.open_account(tenant_id, "LOAN", AccountType.LIABILITY)
     for pair, about in (("USD/BRL", 5.0), ("JPY/BRL", 0.03), ("USD/EUR", 0.9)):
         for day in range(0, 41, dice.randint(1, 5)):
@@ -175,12 +186,12 @@ async def test_gains_are_those_of_the_model(books: Books, tenant_id: str) -> Non
         currency, amount_minor = dice.choice(("USD", "JPY", "EUR", "BRL")), dice.randint(1, 10**6)
         await books.post(tenant_id, moved(debit, credit, format_minor(amount_minor, currency), currency))
         if currency != "BRL":
-            facts.append((books.clock.now().date(), currency, sign * amount_minor))
-        books.clock.advance(timedelta(hours=dice.randint(1, 15)))
+            facts.append((day_of(books.clock.now()), currency, sign * amount_minor))
+        books.clock.advance(timedelta(hours=dice.randint(1, 15), minutes=dice.randint(0, 59)))
         if dice.random() < 0.2:
             async with books.database.transaction() as tx:
                 await fold(tx, postings_min=1, accounts_max=1000, postings_max=7)
-    books.clock.advance(END - books.clock.now())
+    books.clock.advance(end - books.clock.now())
     rows = await books.database.fetch(
         "SELECT from_currency, to_currency, rate, effective_at FROM exchange_rates WHERE tenant_id = $1 "
         "ORDER BY effective_at",
@@ -188,7 +199,7 @@ async def test_gains_are_those_of_the_model(books: Books, tenant_id: str) -> Non
     )
 
     def last(pair: tuple[str, str], day: date) -> Fraction:
-        return Fraction([r["rate"] for r in rows if (r[0], r[1]) == pair and r["effective_at"].date() <= day][-1])
+        return Fraction([r["rate"] for r in rows if (r[0], r[1]) == pair and day_of(r["effective_at"]) <= day][-1])
 
     def worth(currency: str, day: date) -> Fraction:
         """What a minor unit is worth in minor units of BRL."""
@@ -213,5 +224,5 @@ async def test_gains_are_those_of_the_model(books: Books, tenant_id: str) -> Non
     assert {each.currency: each.result_minor for each in done.results} == {
         currency: gain for currency, gain in gains.items() if gain
     }
-    assert (await held(books, tenant_id, before=END)).get(("FX_REVALUATION", "BRL"), 0) == sum(gains.values())
+    assert (await held(books, tenant_id, before=end)).get(("FX_REVALUATION", "BRL"), 0) == sum(gains.values())
     assert (await revalued(books, tenant_id)).outcome is ClosingOutcome.UNCHANGED

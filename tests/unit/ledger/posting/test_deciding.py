@@ -154,7 +154,7 @@ def test_an_entry_that_touches_an_account_twice_takes_two_versions() -> None:
     assert decision.balances["t", CASH, "BRL"] == Balance(debits_minor=2, version=2, posted_at=NOW)
 
 
-def test_capture_leaves_a_hold_as_it_was_placed_whatever_the_caller_believes() -> None:
+def test_captured_hold_is_as_it_was_placed_whatever_the_caller_sends() -> None:
     placed = Hold(
         tenant_id="t",
         id=new_id(),
@@ -164,14 +164,14 @@ def test_capture_leaves_a_hold_as_it_was_placed_whatever_the_caller_believes() -
         amount_minor=100,
         placed_at=NOW,
     )
-    believed = msgspec.structs.replace(placed, amount_minor=99)
+    other = msgspec.structs.replace(placed, amount_minor=99)
     pending = {
         ("t", CASH, "BRL"): Balance(pending_debits_minor=100),
         ("t", REVENUE, "BRL"): Balance(pending_credits_minor=100),
     }
     group = [
-        msgspec.structs.replace(booking(70), captures=believed),
-        Placing(hold=believed),
+        msgspec.structs.replace(booking(70), captures=other),
+        Placing(hold=other),
         Placing(hold=placed),
     ]
     decision = decide(group, balances=pending, existing={}, holds={("t", placed.id): placed}, now=NOW)
