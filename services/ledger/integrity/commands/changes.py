@@ -18,7 +18,7 @@ _BATCH_GROUPS = 50
 _ROUND_GROUPS_MAX = 2_000
 """Groups of each chain that one round recomputes at most."""
 _ROUND_ROWS_MAX = 50_000
-"""A table with more rows is compared by the full verification alone."""
+"""A table with more rows, or more sealed changes of them, is compared by the full verification alone."""
 _EACH_MAX = 100
 """Findings of one kind at most."""
 _OF_CHAIN_MAX = 1_000
@@ -81,7 +81,7 @@ async def _compare(connection: Connection, subject: str) -> list[StoredFinding]:
 def _finding_of(subject: str, row: asyncpg.Record) -> StoredFinding:
     if row["is_stranger"]:
         detail = "the row was added without a sealed change"
-    elif row["action"] == "DELETE":
+    elif row["is_removed"]:
         detail = (
             "the row was removed, which nothing does"
             if row["is_missing"]

@@ -59,11 +59,11 @@ INSERT INTO change_checks AS c (chain, sequence, hash, checked_at) VALUES (:chec
 ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash, checked_at = excluded.checked_at
  WHERE c.sequence <= excluded.sequence
 """)
-# What the planner believes is enough to tell a small table from a large one; -1: nobody has counted yet, so it is new.
-_SMALL = Statement("""
-SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relname = ANY(:subjects::text[])
-   AND reltuples <= :rows_max
-""")
+# Neither the rows nor what was sealed of them, which is more where rows end; no more are counted than tell.
+_IS_SMALL = """
+SELECT (SELECT count(*) FROM (SELECT FROM {subject} LIMIT {limit}) AS counted) < {limit}
+   AND (SELECT count(*) FROM (SELECT FROM sealed_changes WHERE subject = '{subject}' LIMIT {limit}) AS counted) < {limit}
+"""
 # Each grain by itself has all postings up to the fold's version, so what it lacks or has too much is in the row that differs.
 _TOTALS = """
 SELECT tenant_id, account_id || ' ' || currency AS subject, grain, starts_at FROM (
@@ -84,27 +84,40 @@ _COMPLETE = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS N
 # Through a function, since our role may not write seals; another process that is at it is not waited for.
 _SEAL_STANDING = Statement("SELECT seal_standing(:subject, :limit)")
 
-# A row changes as often as it has an INSERT, an UPDATE and a DELETE at most, so what came last is known without a clock.
+# A row changes as often as it has an INSERT, an UPDATE and a DELETE at most, so what came last is known without a clock. Where an id
+# may come again after its row was removed, as that of a hold, each of its rows is a life, of which the last one counts.
 _COMPARE = """
-WITH last AS (
-    SELECT DISTINCT ON (tenant_id, key) tenant_id, key, action, content::jsonb AS content, changed_at FROM sealed_changes
-     WHERE subject = '{subject}'
-     ORDER BY tenant_id, key, CASE action WHEN 'DELETE' THEN 2 WHEN 'UPDATE' THEN 1 ELSE 0 END DESC, changed_at DESC
+WITH life AS (
+    SELECT DISTINCT ON (tenant_id, key, began_at) tenant_id, key, action, content, changed_at, began_at FROM (
+        SELECT *, {began_at} AS began_at
+          FROM (SELECT tenant_id, key, action, content::jsonb AS content, changed_at FROM sealed_changes
+                 WHERE subject = '{subject}') AS change) AS of_life
+     ORDER BY tenant_id, key, began_at, CASE action WHEN 'DELETE' THEN 2 WHEN 'UPDATE' THEN 1 ELSE 0 END DESC, changed_at DESC
+), last AS (
+    SELECT DISTINCT ON (tenant_id, key) tenant_id, key, action, content,
+           bool_or(action = 'DELETE' AND {is_wrong}) OVER (PARTITION BY tenant_id, key) AS is_removed
+      FROM life ORDER BY tenant_id, key, began_at DESC
 ), row AS (
     SELECT {tenant_id} AS tenant_id, {key}::text COLLATE "C" AS key, {content} AS content FROM {subject} AS t
 )
-SELECT tenant_id, key, last.action, row.content IS NULL AS is_missing, last.content IS NULL AS is_stranger,
+SELECT tenant_id, key, is_removed OR last.action = 'DELETE' AS is_removed, row.content IS NULL AS is_missing,
+       last.content IS NULL AS is_stranger,
        array(SELECT name FROM jsonb_each(last.content) AS of(name, value)
               WHERE row.content -> name IS DISTINCT FROM value ORDER BY name) AS differing
   FROM last {join} JOIN row USING (tenant_id, key)
- WHERE last.content IS NULL OR (row.content IS NULL) <> (last.action = 'DELETE')
-    OR (last.action = 'DELETE' AND '{subject}' <> 'holds')
-    OR (last.action = 'DELETE' AND ((last.content ->> 'state') = 'OPEN'
-        OR last.changed_at - (last.content ->> 'resolved_at')::timestamptz < interval '90 days'))
+ WHERE last.content IS NULL OR is_removed OR (row.content IS NULL) <> (last.action = 'DELETE')
     OR (row.content IS NOT NULL AND EXISTS (SELECT FROM jsonb_each(last.content) AS of(name, value)
                                              WHERE row.content -> name IS DISTINCT FROM value))
  LIMIT {limit}
 """
+_LIVES = {
+    "holds": (
+        "(content ->> 'placed_at')::timestamptz",
+        "((content ->> 'state') = 'OPEN' OR changed_at - (content ->> 'resolved_at')::timestamptz < interval '90 days')",
+    )
+}
+"""Of tables from which rows are removed: when a row began, and whether it was removed without being due."""
+_LIFE = ("NULL::timestamptz", "true")
 
 
 async def change_chains(connection: Connection) -> list[ChangeChain]:
@@ -153,8 +166,11 @@ async def _compared(connection: Connection, subject: str, *, join: str, limit: i
             f"(to_jsonb(t) - '{digested}') || jsonb_build_object('{digested}_sha256', "
             f"encode(sha256(convert_to(t.{digested}, 'UTF8')), 'hex'))"
         )
+    began_at, is_wrong = _LIVES.get(subject, _LIFE)
     query = _COMPARE.format(
         subject=subject,
+        began_at=began_at,
+        is_wrong=is_wrong,
         tenant_id="t.tenant_id" if "tenant_id" in columns else "''::text COLLATE \"C\"",
         key=f"jsonb_build_array({', '.join(f't.{column}' for column in columns)})",
         content=content,
@@ -165,9 +181,12 @@ async def _compared(connection: Connection, subject: str, *, join: str, limit: i
 
 
 async def small_tables(connection: Connection, *, rows_max: int) -> list[str]:
-    """List the sealed tables that have no more rows than this, as far as the planner knows."""
-    rows = await _SMALL.fetch(connection, subjects=list(SEALED), rows_max=rows_max)
-    return sorted(row["relname"] for row in rows)
+    """List the sealed tables that have no more rows than this, and of which no more changes are sealed."""
+    return [
+        subject
+        for subject in SEALED
+        if await connection.fetchval(_IS_SMALL.format(subject=subject, limit=rows_max + 1))
+    ]
 
 
 async def differing_totals(connection: Connection, *, limit: int) -> list[asyncpg.Record]:

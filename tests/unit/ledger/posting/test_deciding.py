@@ -169,7 +169,7 @@ def test_captured_hold_is_as_it_was_placed_whatever_the_caller_sends() -> None:
         ("t", CASH, "BRL"): Balance(pending_debits_minor=100),
         ("t", REVENUE, "BRL"): Balance(pending_credits_minor=100),
     }
-    group = [
+    group: list[Booking | Placing] = [
         msgspec.structs.replace(booking(70), captures=other),
         Placing(hold=other),
         Placing(hold=placed),
