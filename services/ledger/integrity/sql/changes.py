@@ -23,6 +23,8 @@ SEALED = {
     "accounts": (("tenant_id", "id"), ""),
     "role_changes": (("tenant_id", "revision"), ""),
     "periods": (("tenant_id", "ends_before"), ""),
+    "period_seals": (("tenant_id", "ends_before"), ""),
+    "calendars": (("tenant_id", "revision"), ""),
     "exchange_rates": (("tenant_id", "from_currency", "to_currency", "effective_at"), ""),
     "conversions": (("tenant_id", "id"), ""),
     "manual_entries": (("tenant_id", "entry_id"), ""),

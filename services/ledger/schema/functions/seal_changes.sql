@@ -35,6 +35,12 @@ CREATE TRIGGER seal_insert AFTER INSERT ON ledger.approval_rules REFERENCING NEW
 
 CREATE TRIGGER seal_update AFTER UPDATE ON ledger.approval_rules REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
+CREATE TRIGGER seal_delete AFTER DELETE ON ledger.calendars REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON ledger.calendars REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON ledger.calendars REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
 CREATE TRIGGER seal_delete AFTER DELETE ON ledger.conversions REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_insert AFTER INSERT ON ledger.conversions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
@@ -64,6 +70,12 @@ CREATE TRIGGER seal_delete AFTER DELETE ON ledger.operator_actions REFERENCING O
 CREATE TRIGGER seal_insert AFTER INSERT ON ledger.operator_actions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_update AFTER UPDATE ON ledger.operator_actions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_delete AFTER DELETE ON ledger.period_seals REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON ledger.period_seals REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON ledger.period_seals REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_delete AFTER DELETE ON ledger.periods REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock, SystemClock
 from libs.common.contracts.ledger import AccountType
+from libs.common.contracts.ledger_calendar import SetCalendar
 from libs.common.contracts.ledger_money import PostConversion
 from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind
 from libs.common.contracts.ledger_roles import AssignAccountRole, Role
@@ -24,6 +25,7 @@ from services.ledger.balances.sql.effective import fold
 from services.ledger.integrity import HeadSigner, Verifier
 from services.ledger.integrity.domain import key_id
 from services.ledger.integrity.sql.changes import SEALED
+from services.ledger.periods import Periods
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import Ledger
@@ -89,6 +91,10 @@ TAMPERINGS = [
               names="description", sql="UPDATE manual_entries SET description = 'Audit fee' WHERE approved_by IS NULL"),
     Tampering(who=SUPERUSER, does="opens a closed period", finding=_SEALED, subject="periods", names="the row is missing",
               sql="DELETE FROM periods"),
+    Tampering(who=SUPERUSER, does="changes what a closed period showed", finding=_SEALED, subject="period_seals",
+              names="sha256", sql="UPDATE period_seals SET sha256 = sha256(sha256)"),
+    Tampering(who=SUPERUSER, does="changes the zone of a calendar", finding=_SEALED, subject="calendars", names="zone",
+              sql="UPDATE calendars SET zone = 'Asia/Tokyo'"),
     Tampering(who=SUPERUSER, does="changes a conversion", finding=_SEALED, subject="conversions", names="bought_minor",
               sql="UPDATE conversions SET bought_minor = bought_minor + 1"),
     Tampering(who=SUPERUSER, does="changes a hold that was captured", finding=_SEALED, subject="holds", names="amount_minor",
@@ -187,6 +193,7 @@ async def scene(servers: Servers, folder: Path) -> AsyncIterator[Scene]:
         await board.propose(ApprovalRule(kind=RuleKind.REVERSAL))
         rules = ApprovalRule(kind=RuleKind.REVERSAL), ApprovalRule(kind=RuleKind.HOLD)
         await board.approve(await board.propose(*rules))
+        await Periods(database, clock=clock).keep_by(SetCalendar(tenant_id=tenant_id, zone="Etc/UTC", changed_by="ana"))
         await bank.close(clock.now().replace(hour=0, minute=0, second=0, microsecond=0))
         async with database.transaction() as tx:
             await fold(tx, postings_min=1, accounts_max=1000, postings_max=1000)

@@ -16,6 +16,7 @@ from services.ledger.app import check_settings
 from services.ledger.integrity import HeadSigner, Verifier, export_books, key_id
 from services.ledger.integrity.commands.heads_file import read_file
 from services.ledger.integrity.commands.offline import ExportVerifier
+from services.ledger.integrity.sql.changes import seal_standing
 from services.ledger.integrity.workers import StandingSealer
 from services.ledger.settings import ProofSettings, Settings
 from tests.integration.ledger.bank import Bank
@@ -141,6 +142,26 @@ async def test_rows_of_before_are_sealed_as_they_stand(servers: Servers, tmp_pat
             )
         assert [finding.invariant for finding in (await verifier.all()).findings] == ["row_sealed"]
         assert [finding.invariant for finding in (await verifier.go_on(invariants_age_max=0)).new] == ["row_sealed"]
+
+
+async def test_rows_of_many_pages_are_sealed_once_each(servers: Servers, tmp_path: Path) -> None:
+    async with scene(servers, tmp_path) as books:
+        async with books.superuser() as superuser:
+            # Of 9,000 rows on some 300 pages the first 8,700 are gone: more pages without a row than are read at a time.
+            await superuser.execute(
+                "SET session_replication_role = replica; INSERT INTO accounts SELECT tenant_id, gen_random_uuid(), "
+                "'PAGE' || n, repeat(md5(n::text), 3), account_type, false, opened_at FROM accounts, "
+                "generate_series(1, 9000) AS n WHERE code = 'CASH'; "
+                "DELETE FROM accounts WHERE code LIKE 'PAGE%' AND substr(code, 5)::int <= 8700; "
+                "UPDATE sealed_tables SET completed_at = NULL, reached = (SELECT max(ctid)::text FROM accounts "
+                "WHERE code NOT LIKE 'PAGE%') WHERE subject = 'accounts'"
+            )
+        counts = []
+        async with books.database.transaction() as tx:
+            while count := await seal_standing(tx, "accounts", limit=110):
+                counts.append(count)
+        assert counts == [110, 110, 80]
+        assert await books.findings() == set()
 
 
 @pytest.mark.parametrize(
