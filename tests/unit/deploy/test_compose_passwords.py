@@ -130,7 +130,7 @@ def test_file_of_a_roles_password_is_what_logs_in_too(services: dict[str, Any]) 
 
 @pytest.mark.parametrize("password", ["", HARD])
 @pytest.mark.parametrize("in_a_file", [False, True])
-def test_redis_starts_and_is_asked_with_its_password(
+def test_redis_starts_and_is_probed_with_its_password(
     services: dict[str, Any], tmp_path: Path, password: str, in_a_file: bool
 ) -> None:
     service = services["redis"]

@@ -19,13 +19,13 @@ def upgrade() -> None:
     """Make the triggers; the worker seals what stands in the tables."""
     run_script(Path(__file__).parents[1] / "functions_0033.sql")
     for table, keys in _SEALED.items():
-        op.execute(f"INSERT INTO sealed_tables (subject, key_columns, digested) VALUES ('{table}', '{{{keys}}}', '')")
         for event, rows in _EVENTS.items():
             op.execute(
                 f"CREATE TRIGGER seal_{event.lower()} AFTER {event} ON {table} REFERENCING {rows} TABLE AS changed_rows "
                 "FOR EACH STATEMENT EXECUTE FUNCTION seal_changes()"
             )
+        # Nothing stands in a table of new books.
         op.execute(
-            f"UPDATE sealed_tables SET completed_at = clock_timestamp() "
-            f"WHERE subject = '{table}' AND NOT EXISTS (SELECT FROM {table})"
+            f"INSERT INTO sealed_tables (subject, key_columns, digested, completed_at) SELECT '{table}', '{{{keys}}}', '', "
+            f"CASE WHEN NOT EXISTS (SELECT FROM {table}) THEN clock_timestamp() END"
         )
