@@ -88,10 +88,16 @@ env *args: setup
 url *args: setup
     @{{ python }} -m deploy.local url "$@"
 
-# Send the dead letters of one queue back to it: just redrive ledger ledger.payment.captured
+# List the dead letters of a service with their reason and age: just dead ledger [QUEUE]
 [no-exit-message]
 [group('run')]
-redrive service queue: setup
+dead service *args: setup
+    @{{ python }} -m deploy.local operate dead "$@"
+
+# Send the dead letters of a service back: just redrive ledger [QUEUE] [--id EVENT]
+[no-exit-message]
+[group('run')]
+redrive service *args: setup
     @{{ python }} -m deploy.local operate redrive "$@"
 
 # List payments that wait too long, with the reason and what to do

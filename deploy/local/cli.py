@@ -75,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
     operated = command(
-        "operate", _operate, "have a service carry out a command of an operator: redrive, refused, resend"
+        "operate", _operate, "have a service carry out a command of an operator: dead, redrive, refused, resend"
     )
-    operated.add_argument("operation", metavar="COMMAND", choices=("redrive", "refused", "resend"))
+    operated.add_argument("operation", metavar="COMMAND", choices=("dead", "redrive", "refused", "resend"))
     operated.add_argument("service", metavar="SERVICE", help=", ".join(SERVICES))
     operated.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT")
     command("stuck", _stuck, "list payments that wait too long, with the reason and what to do")

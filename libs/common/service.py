@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
@@ -24,8 +23,7 @@ from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
 from libs.common.messaging import Bus, asyncapi, asyncapi_page
-from libs.common.messaging.redrive import redrive
-from libs.common.messaging.resend import Window, parse_window
+from libs.common.messaging.resend import Window
 from libs.common.observability import logging, tracing
 from libs.common.observability.logging import get_logger
 from libs.common.observability.stalls import StallMeter, leave_out_of_collections
@@ -315,14 +313,15 @@ def main[S: CommonSettings](
     commands: Mapping[str, Callable[[S], Awaitable[None]]] | None = None,
     rebuild: Callable[[S, Window], Awaitable[int]] | None = None,
     operations: Mapping[str, Callable[[S, Sequence[str]], Awaitable[str]]] | None = None,
+    partner_queues: Callable[[S], Sequence[str]] | None = None,
 ) -> None:
-    """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, `resend`, and its own commands.
+    """The command line of one service: `serve`, `migrate`, `asyncapi`, those of `operating`, and its own commands.
 
-    `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept.
+    `partner_queues` are those of other teams' messages, which settings name. `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept.
     `operations` are commands of the service's own that take arguments and return what to print.
     """
     own, operated = commands or {}, operations or {}
-    shared = ["serve", "migrate", "asyncapi", "redrive <queue>", "refused", "resend --since <instant>"]
+    shared = ["serve", "migrate", "asyncapi", *operating.COMMANDS.values()]
     usage = f"usage: python -m services.{service} ({' | '.join([*shared, *own, *operated])})"
     arguments = sys.argv[1:]
     if not arguments:
@@ -342,17 +341,11 @@ def main[S: CommonSettings](
             for sentence in setting_names.unknown(os.environ):
                 log.warning("setting.unknown", reason=sentence)
             build(loaded).serve()
-        elif name == "redrive" and rest:
-            done = asyncio.run(redrive(loaded.broker.rabbitmq_redrive_url or loaded.broker.rabbitmq_url, rest[0]))
+        elif name in operating.COMMANDS:
+            more = partner_queues(loaded) if partner_queues else ()
             print(  # noqa: T201 - its output
-                f"{done.moved} dead letters went back to {rest[0]}, {done.returned} of them have died again so far, "
-                f"{done.left} are left"
+                asyncio.run(operating.operate(name, service, loaded, rest, rebuild=rebuild, more=more))
             )
-        elif name == "refused":
-            print(asyncio.run(operating.refused(service, loaded.database, rest)))  # noqa: T201 - its output
-        elif name == "resend":
-            window = parse_window(service, rest, now=datetime.now(UTC))
-            print(asyncio.run(operating.resend(service, loaded, window, rebuild=rebuild)))  # noqa: T201 - its output
         elif name in own:
             asyncio.run(_run(own[name], loaded))
         elif name in operated:

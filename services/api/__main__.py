@@ -2,7 +2,7 @@
 
 from libs.common.service import main
 from libs.common.settings import load
-from services.api.app import build, check_settings, print_errors, print_openapi, print_stuck, seed
+from services.api.app import build, check_settings, partner_queues, print_errors, print_openapi, print_stuck, seed
 from services.api.cli import administer
 from services.api.settings import AuthSettings, Settings
 
@@ -18,5 +18,6 @@ if __name__ == "__main__":
         build=lambda loaded: build(loaded, read_keys=_read_keys),
         check=check_settings,
         operations={"admin": administer},
+        partner_queues=partner_queues,
         commands={"seed": seed, "openapi": print_openapi, "errors": print_errors, "stuck": print_stuck},
     )

@@ -297,11 +297,15 @@ async def print_stuck(settings: Settings) -> None:
         refused = await list_refused(database)
     finally:
         await database.close()
-    tenants, orders = settings.tenants, settings.orders
-    more = [tenants.saas_queue] if tenants.saas_integration_enabled else []
-    more += [orders.orders_queue] if orders.orders_integration_enabled else []
-    dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX, more=more)
+    dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX, more=partner_queues(settings))
     print(msgspec.json.encode({"payments": found, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
+
+
+def partner_queues(settings: Settings) -> list[str]:
+    """Return the queues of other teams' messages that are read."""
+    tenants, orders = settings.tenants, settings.orders
+    names = [tenants.saas_queue] if tenants.saas_integration_enabled else []
+    return names + ([orders.orders_queue] if orders.orders_integration_enabled else [])
 
 
 async def print_errors(_: Settings) -> None:

@@ -1,7 +1,9 @@
-"""Looking at dead letters without taking them: how many wait where, and which payments they are about."""
+"""Looking at dead letters without taking them: how many wait where, since when and why, and which payments they are about."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import aio_pika
 import msgspec
@@ -43,6 +45,10 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     refund_id: str = ""
     reason: str
     """Why, as a stable word."""
+    detail: str = ""
+    """A sentence that goes with it."""
+    failed_at: datetime | None = None
+    """When it was dead-lettered; None where neither we nor the broker noted it."""
 
 
 class DeadQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,24 +94,47 @@ async def _look(connection: AbstractConnection, service: str, name: str, *, limi
 
 
 async def _read(channel: AbstractChannel, service: str, name: str, *, limit: int) -> list[DeadLetter]:
-    queue = await channel.get_queue(name, ensure=False)
     letters: list[DeadLetter] = []
-    last = None
-    for _ in range(limit):
-        message = await queue.get(fail=False, timeout=_SECONDS)
-        if message is None:
-            break
-        letters += _events(message.body, reason=str(message.headers.get("x-reason", "")), message_id=message.message_id)
-        deliveries = message.headers.get("x-delivery-count", 0)
-        is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
-        if not (is_worn and await _renew(channel, message, service, name)):
-            last = message
-    if last is not None and last.delivery_tag is not None:
-        await (await channel.get_underlay_channel()).basic_nack(last.delivery_tag, multiple=True, requeue=True)
+
+    async def note(message: AbstractIncomingMessage) -> bool:
+        letters.extend(events_of(message))
+        return False
+
+    way = (dead_exchange(service), name.removesuffix(".dead"))
+    await walk(channel, name, limit=limit, take=note, renewed_by=way)
     return letters
 
 
-async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, service: str, name: str) -> bool:
+async def walk(
+    channel: AbstractChannel,
+    name: str,
+    *,
+    limit: int,
+    take: Callable[[AbstractIncomingMessage], Awaitable[bool]],
+    renewed_by: tuple[str, str],
+) -> None:
+    """Show the oldest letters of a dead-letter queue to `take`, until it has taken one out; the others stay.
+
+    `take` returns True where it has acknowledged the letter. `renewed_by` is the exchange and the routing key by which a copy
+    comes into the queue.
+    """
+    queue = await channel.get_queue(name, ensure=False)
+    last = None
+    for _ in range(limit):
+        message = await queue.get(fail=False, timeout=_SECONDS)
+        if message is None or await take(message):
+            break
+        deliveries = message.headers.get("x-delivery-count", 0)
+        is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
+        if not (is_worn and await _renew(channel, message, *renewed_by)):
+            last = message
+    if last is not None and last.delivery_tag is not None:
+        await (await channel.get_underlay_channel()).basic_nack(last.delivery_tag, multiple=True, requeue=True)
+
+
+async def _renew(
+    channel: AbstractChannel, message: AbstractIncomingMessage, exchange_name: str, routing_key: str
+) -> bool:
     """Put a copy of a letter at the end of its queue, and take the letter out once the broker has the copy.
 
     Returns whether it did: a full queue takes no copy.
@@ -121,12 +150,33 @@ async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, ser
         headers={key: value for key, value in message.headers.items() if key not in _COUNTS},
     )
     try:
-        exchange = await channel.get_exchange(dead_exchange(service), ensure=False)
-        await exchange.publish(copy, routing_key=name.removesuffix(".dead"), mandatory=True, timeout=_SECONDS)
+        exchange = (
+            await channel.get_exchange(exchange_name, ensure=False) if exchange_name else channel.default_exchange
+        )
+        await exchange.publish(copy, routing_key=routing_key, mandatory=True, timeout=_SECONDS)
     except DeliveryError:
         return False
     await message.ack()
     return True
+
+
+def events_of(message: AbstractIncomingMessage) -> Iterable[DeadLetter]:
+    """Read the events of a dead letter, and why and when it was dead-lettered."""
+    reason, detail = (str(message.headers.get(name, "")) for name in ("x-reason", "x-detail"))
+    found = _events(message.body, reason=reason, message_id=message.message_id)
+    failed_at = _failed_at(message.headers)
+    return [msgspec.structs.replace(letter, detail=detail, failed_at=failed_at) for letter in found]
+
+
+def _failed_at(headers: Mapping[str, Any]) -> datetime | None:
+    """Read when we dead-lettered a message, else when the broker took it out of its queue."""
+    try:
+        return datetime.fromisoformat(str(headers.get("x-failed-at", "")))
+    except ValueError:
+        deaths = headers.get("x-death")
+        death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+        at = death.get("time")
+        return at.replace(tzinfo=at.tzinfo or UTC) if isinstance(at, datetime) else None
 
 
 def _events(body: bytes, *, reason: str, message_id: str | None = None) -> Iterable[DeadLetter]:

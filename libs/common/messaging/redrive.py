@@ -5,12 +5,13 @@ from typing import Any
 
 import aio_pika
 import msgspec
-from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import NotFound, PlatformError, Unavailable
 from libs.common.messaging.connections import connected
 from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER, died_in, published_at
+from libs.common.messaging.letters import events_of, walk
 from libs.common.messaging.topology import dead_queue, postponed_queue
 from libs.common.outages import is_outage
 
@@ -33,10 +34,11 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
     """Letters that were there at the start and were not taken, since a run is bounded."""
 
 
-async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven:
+async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX, event_id: str = "") -> Redriven:
     """Move the dead letters that `queue` has now, at most `limit`, back into it, oldest first, as if new.
 
-    What the broker has taken out of its postponed events goes back to those.
+    With `event_id` only the letter with this event, if it is one of them. What the broker has taken out of its postponed events goes
+    back to those.
 
     Each is acknowledged only after the broker has confirmed its copy. A letter that dies again meanwhile is not taken again.
 
@@ -48,6 +50,8 @@ async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven
         async with connected(url, timeout_seconds=_CONNECT_SECONDS) as connection:
             async with asyncio.timeout(_STEP_SECONDS):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            if event_id:
+                return await _redrive_one(channel, queue, event_id, limit=limit)
             return await _redrive(channel, queue, limit=limit)
     except ChannelNotFoundEntity as fault:
         raise NotFound(f"there is no queue '{dead_queue(queue)}'; a queue is named <service>.<message>") from fault
@@ -72,6 +76,23 @@ async def _redrive(channel: AbstractChannel, queue: str, *, limit: int) -> Redri
     return Redriven(moved=moved, returned=max(0, await _count(channel, queue) - left), left=left)
 
 
+async def _redrive_one(channel: AbstractChannel, queue: str, event_id: str, *, limit: int) -> Redriven:
+    at_start = await _count(channel, queue)
+    moved = 0
+
+    async def take(message: AbstractIncomingMessage) -> bool:
+        nonlocal moved
+        if all(letter.event_id != event_id for letter in events_of(message)):
+            return False
+        await _move(channel, message, queue)
+        moved = 1
+        return True
+
+    name = dead_queue(queue)
+    await walk(channel, name, limit=min(at_start, limit), take=take, renewed_by=("", name))
+    return Redriven(moved=moved, returned=0, left=at_start - moved)
+
+
 async def _count(channel: AbstractChannel, queue: str) -> int:
     declared = await channel.declare_queue(dead_queue(queue), passive=True, timeout=_STEP_SECONDS)
     return declared.declaration_result.message_count or 0
@@ -81,6 +102,12 @@ async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str)
     dead = await source.get(fail=False, timeout=_STEP_SECONDS)
     if dead is None:
         return False
+    await _move(channel, dead, queue)
+    return True
+
+
+async def _move(channel: AbstractChannel, dead: AbstractIncomingMessage, queue: str) -> None:
+    """Put a letter back, and take it out once the broker has the copy."""
     kept: dict[str, Any] = {name: value for name, value in dead.headers.items() if name in _KEPT}
     exchange, routing_key = published_at(dead.headers, queue)
     if routing_key:
@@ -103,4 +130,3 @@ async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str)
         timeout=_STEP_SECONDS,
     )
     await dead.ack()
-    return True

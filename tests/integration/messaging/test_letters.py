@@ -21,6 +21,19 @@ SENT_AT = datetime(2028, 2, 29, tzinfo=UTC)
 DEATHS: Any = [{"queue": QUEUE, "exchange": "gateway.commands", "routing-keys": [QUEUE], "time": SENT_AT}]
 
 
+def body_of(event_id: UUID, *, intent: UUID | None = None) -> bytes:
+    """Return a command to capture an intent, as it comes."""
+    command = CapturePayment(payment_intent_id=intent or new_id(), amount_minor=100, currency="BRL", gateway_ref="ref")
+    event = PackedEvent(
+        id=event_id,
+        occurred_at=datetime.now(UTC),
+        tenant_id="t",
+        correlation_id="c",
+        body=msgspec.Raw(command.encode()),
+    )
+    return encode_pack("payment.capture", [event])
+
+
 async def lose(url: str, *intents: UUID) -> None:
     """Put the commands to capture some intents among the dead letters."""
     connection = await aio_pika.connect(url)
@@ -28,16 +41,8 @@ async def lose(url: str, *intents: UUID) -> None:
         channel = await connection.channel()
         await declare(channel, topology("gateway"))
         for intent in intents:
-            command = CapturePayment(payment_intent_id=intent, amount_minor=100, currency="BRL", gateway_ref="ref")
-            event = PackedEvent(
-                id=new_id(),
-                occurred_at=datetime.now(UTC),
-                tenant_id="t",
-                correlation_id="c",
-                body=msgspec.Raw(command.encode()),
-            )
             letter = aio_pika.Message(
-                encode_pack("payment.capture", [event]),
+                body_of(new_id(), intent=intent),
                 message_id=str(intent),
                 type="payment.capture",
                 headers={"x-reason": "attempt_conflict", "x-death": DEATHS},
