@@ -1,7 +1,8 @@
-"""`python -m services.gateway serve | migrate | asyncapi | redrive | resend | sandbox-table | status | stuck | move-account | resolve`."""
+"""`python -m services.gateway serve | migrate | asyncapi | redrive | resend | sandbox-table | status | stuck | move-account | resolve |
+restored`."""
 
 from libs.common.service import main
-from services.gateway.app import build, move, print_sandbox_page, print_status, print_stuck, resend, resolve
+from services.gateway.app import build, move, print_sandbox_page, print_status, print_stuck, resend, resolve, restored
 from services.gateway.settings import Settings, check_settings
 
 if __name__ == "__main__":
@@ -11,6 +12,6 @@ if __name__ == "__main__":
         build=build,
         check=check_settings,
         rebuild=resend,
-        operations={"move-account": move, "resolve": resolve},
+        operations={"move-account": move, "resolve": resolve, "restored": restored},
         commands={"sandbox-table": print_sandbox_page, "status": print_status, "stuck": print_stuck},
     )

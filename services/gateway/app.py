@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -65,8 +66,11 @@ from services.gateway.operations import (
     Patience,
     Resolving,
     ResolvingStore,
+    RestoredStore,
+    Restoring,
     operation_workers,
 )
+from services.gateway.operations import restored as write_restored
 from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, SandboxVault, StoredBook, sandbox_page
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
@@ -128,6 +132,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         parked_after_retries=settings.resolution.parked_after_retries,
         chargeable=customers.chargeable,
         adopt=notices.apply,
+        restoring=Restoring(RestoredStore(database), patience=patience(settings.resolution), clock=clock),
         clock=clock,
     )
     sandbox_vault = SandboxVault()
@@ -299,25 +304,33 @@ async def print_stuck(settings: Settings) -> None:
 
 async def print_status(settings: Settings) -> None:
     """Print what an operator looks at first: circuits, unknown outcomes, events that match nothing."""
-    database = Database(settings.database, schema="gateway", application_name="gateway-status")
-    await database.open()
-    try:
+    async with _opened(settings, "status") as database:
         page = status_page(
             readiness=await asyncio.to_thread(_readiness, settings),
             outcomes=await AttemptStore(database).count_open(),
             events=await EventStore(database).count(),
         )
-    finally:
-        await database.close()
     print(page, end="")  # noqa: T201 - its output
 
 
 async def move(settings: Settings, arguments: Sequence[str]) -> str:
     """Move a Stripe account by an operator's command; returns what to print."""
-    database = Database(settings.database, schema="gateway", application_name="gateway-move-account")
+    async with _opened(settings, "move-account") as database:
+        return await move_account(AccountStore(database), arguments, now=SystemClock().now())
+
+
+async def restored(settings: Settings, arguments: Sequence[str]) -> str:
+    """Write down which time a restored database has lost; returns what to print."""
+    async with _opened(settings, "restored") as database:
+        return await write_restored(RestoredStore(database), arguments, now=SystemClock().now())
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, command: str) -> AsyncIterator[Database]:
+    database = Database(settings.database, schema="gateway", application_name=f"gateway-{command}")
     await database.open()
     try:
-        return await move_account(AccountStore(database), arguments, now=SystemClock().now())
+        yield database
     finally:
         await database.close()
 
@@ -325,43 +338,31 @@ async def move(settings: Settings, arguments: Sequence[str]) -> str:
 async def resolve(settings: Settings, arguments: Sequence[str]) -> str:
     """Decide about an attempt by an operator's command; returns what to print."""
     clock = SystemClock()
-    database = Database(settings.database, schema="gateway", application_name="gateway-resolve")
     connections = StripeConnections(api_base=settings.stripe.stripe_api_base)
-    await database.open()
-    try:
-        async with connections.open():
-            _, resolvers, _ = place_processors(
-                sandbox=_sandbox(settings, database, clock),
-                accounts=_accounts(settings, connections, ConfigStore(database), clock),
-                settings=settings.processor,
-                default=PROVIDERS[settings.processor.provider],
-                clock=clock,
-            )
-            resolving = Resolving(
-                store=ResolvingStore(database),
-                processors=resolvers,
-                patience=patience(settings.resolution),
-                deadline_seconds=settings.processor.processor_deadline_seconds,
-                adopt=Notices(store=NoticeStore(database), clock=clock).apply,
-                clock=clock,
-            )
-            return await resolving.resolve(arguments)
-    finally:
-        await database.close()
+    async with _opened(settings, "resolve") as database, connections.open():
+        _, resolvers, _ = place_processors(
+            sandbox=_sandbox(settings, database, clock),
+            accounts=_accounts(settings, connections, ConfigStore(database), clock),
+            settings=settings.processor,
+            default=PROVIDERS[settings.processor.provider],
+            clock=clock,
+        )
+        resolving = Resolving(
+            store=ResolvingStore(database),
+            processors=resolvers,
+            patience=patience(settings.resolution),
+            deadline_seconds=settings.processor.processor_deadline_seconds,
+            adopt=Notices(store=NoticeStore(database), clock=clock).apply,
+            clock=clock,
+        )
+        return await resolving.resolve(arguments)
 
 
 async def resend(settings: Settings, window: Window) -> int:
     """Publish the outcomes of a window again; returns how many messages that are."""
-    database = Database(
-        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
-        schema="gateway",
-        application_name="gateway-resend",
-    )
-    await database.open()
-    try:
+    patient = msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS)
+    async with _opened(msgspec.structs.replace(settings, database=patient), "resend") as database:
         return await publish_again(database, window) + await publish_movements_again(database, window)
-    finally:
-        await database.close()
 
 
 def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, events: WaitingEvents) -> str:

@@ -31,7 +31,7 @@ from services.api.payments.domain import CaptureMethod, ChosenMethod
 from services.api.payments.schemas import render_intent, render_refund
 from services.gateway.app import patience
 from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import AttemptStore, OperationConsumers
+from services.gateway.operations import AttemptStore, OperationConsumers, RestoredStore, Restoring
 from services.gateway.operations import Commands as Operations
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
 from services.gateway.resilience import Circuit, ResilientProcessor, Retries
@@ -86,6 +86,7 @@ class World:
             deadline_seconds=5,
             parked_after_retries=4,
             adopt=self.notices.apply,
+            restoring=Restoring(RestoredStore(database), patience=patience(ResolutionSettings()), clock=clock),
             clock=clock,
         )
         database = databases["ledger"]

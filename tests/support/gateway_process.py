@@ -17,7 +17,7 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
 from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands
+from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, RestoredStore, Restoring
 from services.gateway.processors.port import Answer, Authorize, Finding, Processor
 from services.gateway.resilience import AccountGuard, Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
@@ -109,6 +109,7 @@ class Gateway:
         self.set_bulkhead(Bulkhead(places=100, wait_seconds=1))
 
     def set_bulkhead(self, bulkhead: Bulkhead) -> None:
+        self.bulkhead = bulkhead
         self.commands = Commands(
             store=self.store,
             processors=SoleProcessor(self._asking(self.processor, max_retries=3), bulkhead),
@@ -117,6 +118,7 @@ class Gateway:
             deadline_seconds=DEADLINE_SECONDS,
             parked_after_retries=4,
             adopt=Notices(store=NoticeStore(self.database), clock=self.clock).apply,
+            restoring=Restoring(RestoredStore(self.database), patience=PATIENCE, clock=self.clock),
             clock=self.clock,
         )
 

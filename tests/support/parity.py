@@ -15,7 +15,15 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
 from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, attempt_id
+from services.gateway.operations import (
+    Attempt,
+    AttemptStatus,
+    AttemptStore,
+    Commands,
+    RestoredStore,
+    Restoring,
+    attempt_id,
+)
 from services.gateway.operations.domain.changes import close, release
 from services.gateway.operations.sql import Recording
 from services.gateway.processors.port import Applied, Notice, NotTaken, NotTakenReason, Operation, Processor
@@ -129,6 +137,7 @@ class Payment:
             deadline_seconds=2 * _SECONDS,
             parked_after_retries=0,
             adopt=adopt or self.adopt,
+            restoring=Restoring(RestoredStore(self.world.database), patience=PATIENCE, clock=self.clock),
             clock=self.clock,
         )
 

@@ -2,6 +2,7 @@
 
 from services.gateway.operations.commands.attempts import Commands
 from services.gateway.operations.commands.resolving import Resolving
+from services.gateway.operations.commands.restoring import Restoring, restored
 from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, released
 from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
@@ -16,6 +17,7 @@ from services.gateway.operations.sql.attempts import (
 )
 from services.gateway.operations.sql.recording import OpenOutcomes
 from services.gateway.operations.sql.resolving import ResolvingStore
+from services.gateway.operations.sql.restored import RestoredStore
 from services.gateway.operations.workers import operation_workers
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "Patience",
     "Resolving",
     "ResolvingStore",
+    "RestoredStore",
+    "Restoring",
     "action_required",
     "again",
     "attempt_id",
@@ -43,4 +47,5 @@ __all__ = [
     "operation_workers",
     "outcome",
     "released",
+    "restored",
 ]

@@ -28,9 +28,10 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
-from services.gateway.operations.commands.calling import FindChargeable, InProgress, find_out, nothing_saved
+from services.gateway.operations.commands.calling import FindChargeable, InProgress, nothing_saved
 from services.gateway.operations.commands.outcomes import Outcomes
 from services.gateway.operations.commands.reporting import report_other_amount
+from services.gateway.operations.commands.restoring import Restoring
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount, check_number
 from services.gateway.operations.domain.changes import check_repeated, release
 from services.gateway.operations.domain.patience import Patience
@@ -68,9 +69,11 @@ class Commands:
         parked_after_retries: int,
         chargeable: FindChargeable = nothing_saved,
         adopt: Callable[[Notice], Awaitable[Applied]],
+        restoring: Restoring,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._restoring = restoring
         self._processors = processors
         self._resolvers = resolvers
         self._patience = patience
@@ -380,12 +383,7 @@ class Commands:
             await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
             return
         with self._in_progress.holding(attempt):
-            answer = await find_out(
-                processor,
-                attempt,
-                may_call=self._patience.may_call(attempt, now=self._clock.now()),
-                timeout_seconds=self._deadline_seconds,
-            )
+            answer = await self._restoring.find_out(processor, attempt, timeout_seconds=self._deadline_seconds)
         await self._outcomes.learn(attempt, answer)
 
     def _find(self, name: str, processors: Processors) -> GuardedProcessor | None:
