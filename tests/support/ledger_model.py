@@ -7,6 +7,7 @@ from uuid import UUID
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
 from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind
 from libs.common.contracts.ledger_roles import Role
+from libs.common.ids import new_id
 from services.ledger.core import Account, Entry, Hold
 
 POSTED, REPLAYED, HELD = "posted", "replayed", "held"
@@ -205,3 +206,22 @@ class Model:
             ):
                 return "ceiling_crossed"
         return None
+
+
+def chart(tenant_id: str) -> list[Account]:
+    """Accounts of all types, some with limits or few currencies."""
+    plans = (
+        (AccountType.ASSET, None, None, None),
+        (AccountType.REVENUE, None, None, None),
+        (AccountType.LIABILITY, 0, None, None),
+        (AccountType.ASSET, 0, 3000, None),
+        (AccountType.LIABILITY, -500, 2000, None),
+        (AccountType.EXPENSE, None, None, ("BRL", "USD")),
+    )
+    return [
+        Account(
+            tenant_id=tenant_id, id=new_id(), code=f"A{i}", label=f"Account {i}", account_type=kind,
+            floor_minor=floor, ceiling_minor=ceiling, currencies=currencies,
+        )
+        for i, (kind, floor, ceiling, currencies) in enumerate(plans)
+    ]  # fmt: skip

@@ -4,7 +4,7 @@
 
 Several writers, each with a tenant of its own, go through two posting services at once (two processes, as far as the database
 can see), so groups mix what they do; each answer is compared with the model's, after every round each balance and the feed of
-entries, and in the end what the books hold at random instants, every invariant, and every seal.
+entries, and in the end what the books hold at random instants, the end of the year, every invariant, and every seal.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import msgspec
 from deploy.local import servers as local
 from libs.common.clock import ManualClock
 from libs.common.contracts import ledger_books as contract
-from libs.common.contracts.ledger import AccountType, EntryKind, FollowEntries, Side
+from libs.common.contracts.ledger import EntryKind, FollowEntries, Side
 from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind, Threshold
 from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
@@ -31,17 +31,20 @@ from libs.common.ids import derived_id, new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger.accounts import RoleChange, add_role_change, hold_roles, open_accounts
 from services.ledger.balances.sql.effective import effective_balances, fold
+from services.ledger.closing import Closing
 from services.ledger.core import Account, Entry, Hold, HoldState, Line
 from services.ledger.entries import EntryCommands, EntryQueries
 from services.ledger.holds import HoldCommands
 from services.ledger.integrity import Verifier
+from services.ledger.manual_entries import Journal
 from services.ledger.periods import Periods
 from services.ledger.policies.domain import stored_rules
 from services.ledger.policies.sql import StoredPolicy, add_policy, latest_policy
 from services.ledger.posting import Booking, Placing, Posted, PostingService, Releasing, Replayed
 from services.ledger.watermark import Watermark
 from tests.support.databases import fresh_database
-from tests.support.ledger_model import HELD, POSTED, REPLAYED, Model
+from tests.support.ledger_model import HELD, POSTED, REPLAYED, Model, chart
+from tests.support.ledger_year_end import end_year
 
 ROOT = Path(__file__).parents[2]
 CURRENCIES = ("BRL", "USD", "JPY", "KWD")
@@ -312,25 +315,6 @@ async def result_of(task: "asyncio.Task[object]") -> str:
     return POSTED if isinstance(answer, Posted) else REPLAYED if isinstance(answer, Replayed) else HELD
 
 
-def chart(tenant_id: str) -> list[Account]:
-    """Accounts of all types, some with limits or few currencies."""
-    plans = (
-        (AccountType.ASSET, None, None, None),
-        (AccountType.REVENUE, None, None, None),
-        (AccountType.LIABILITY, 0, None, None),
-        (AccountType.ASSET, 0, 3000, None),
-        (AccountType.LIABILITY, -500, 2000, None),
-        (AccountType.EXPENSE, None, None, ("BRL", "USD")),
-    )
-    return [
-        Account(
-            tenant_id=tenant_id, id=new_id(), code=f"A{i}", label=f"Account {i}", account_type=kind,
-            floor_minor=floor, ceiling_minor=ceiling, currencies=currencies,
-        )
-        for i, (kind, floor, ceiling, currencies) in enumerate(plans)
-    ]  # fmt: skip
-
-
 async def prove(one: Database, two: Database, *, operations: int, seed: int) -> Counter[str]:
     """Drive both; returns how often each answer came.
 
@@ -372,6 +356,13 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
             await writers[round_no % WRITERS].close(periods)
     for writer in writers:
         await writer.compare_effective(one)
+    # The end of the year, which the books have not reached yet.
+    year = clock.now().year
+    clock.advance(datetime(year + 1, 1, 1, 12, tzinfo=UTC) - clock.now())
+    closing = Closing(Journal(one, clock=clock, proposal_lifetime=timedelta(days=7)))
+    for writer in writers:
+        await writer.change_policy(one, demands=False)
+        await end_year(writer.model, writer.tenant_id, two, closing, year)
     report = await Verifier(one, clock=clock).all()
     assert report.findings == [], report.findings
     return sum((writer.seen for writer in writers), Counter())
