@@ -18,8 +18,8 @@ from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Platform
 from tests.support.receiver import Receiver
 
-ELSEWHERE = {"payctl webhooks listen", "payctl password"}
-"""Tested without the platform, in tests/unit/clients/test_payctl.py, and for a user of its own."""
+ELSEWHERE = {"payctl webhooks listen", "payctl webhooks trigger", "payctl password"}
+"""Tested without the platform, in tests/unit/clients, and for a user of its own."""
 REFUSED = {"payctl reconciliation resolve": "discrepancy_not_found"}
 """What there is nothing of here."""
 PASSWORD = uuid4().hex

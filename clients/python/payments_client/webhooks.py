@@ -94,6 +94,21 @@ class Webhook:
         return event
 
 
+def secret_bytes(secret: str) -> bytes:
+    """Return what a `whsec_` secret signs with.
+
+    Raises:
+        ValueError: of anything else.
+    """
+    try:
+        raw = base64.b64decode(secret.removeprefix(_SECRET), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a secret is whsec_ and base64") from error
+    if not secret.startswith(_SECRET) or not raw:
+        raise ValueError("a secret is whsec_ and base64")
+    return raw
+
+
 def _key(key: str) -> Callable[[bytes, str], bool]:
     """Return what says whether a signature of some bytes is made with a key."""
     prefix = next((each for each in (_SECRET, _PUBLIC) if key.startswith(each)), "")

@@ -69,6 +69,12 @@ class Document:
         self.sent = schemas_in_requests(document)
         """The schemas that requests are made of."""
 
+    def webhooks(self) -> Iterator[tuple[str, Json]]:
+        """Yield each event that endpoints receive, with an example of its body, by name."""
+        for name, methods in sorted(self._document["webhooks"].items()):
+            content = methods["post"]["requestBody"]["content"]["application/json"]
+            yield name, content["examples"]["one"]["value"]
+
     def type_of(self, schema: Json, prefix: str = "") -> str:
         """Return the type of a schema; classes of the document with a prefix."""
         if "$ref" in schema:

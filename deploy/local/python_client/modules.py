@@ -25,7 +25,7 @@ from deploy.local.python_client.document import (
 )
 
 FOLDER = ROOT / "clients" / "python" / "payments_client" / "generated"
-FILES = tuple(FOLDER / f"{name}.py" for name in ("__init__", "codes", "models", "operations"))
+FILES = tuple(FOLDER / f"{name}.py" for name in ("__init__", "codes", "examples", "models", "operations"))
 _WIDTH = 116
 _BY_HAND = {"Problem", "Violation"}
 """Schemas that `problems.py` has."""
@@ -43,7 +43,7 @@ _BASES = {
 def texts(document: str) -> dict[Path, str]:
     """Return the files of the generated part, by the document."""
     api = Document(json.loads(document))
-    made = {"models": _models(api), "codes": _codes(api), "operations": _operations(api)}
+    made = {"models": _models(api), "codes": _codes(api), "operations": _operations(api), "examples": _examples(api)}
     files = {FOLDER / f"{name}.py": _formatted(text) for name, text in made.items()}
     return {FOLDER / "__init__.py": '"""Made from the OpenAPI document by `just docs`."""\n', **files}
 
@@ -92,6 +92,12 @@ def _codes(api: Document) -> str:
     names = ("ApiError", *_BASES.values(), "ServerFault")
     body = "\n\n".join([*classes, by_code]).replace("}\n\n\nBY", "}\n\nBY")
     return _module("A class for each code of a problem.", body, {"payments_client.problems": names})
+
+
+def _examples(api: Document) -> str:
+    """What an endpoint receives of each event."""
+    body = f"EVENTS: dict[str, dict[str, Any]] = {dict(api.webhooks())!r}\n"
+    return _module("An example of each event, as an endpoint receives it.", body, {"typing": ("Any",)})
 
 
 def _operations(api: Document) -> str:

@@ -3,8 +3,10 @@
 import click
 
 from payments_client import Client, Webhook, models
+from payments_client.generated.examples import EVENTS
 from payments_client.payctl.commands import again, answered, command, first, given, limited, register
 from payments_client.payctl.listening import received
+from payments_client.payctl.triggering import triggered
 
 _DELIVERY = ("id", "event_type", "status", "created_at", "next_attempt_at", "end_reason")
 
@@ -95,3 +97,35 @@ def listen(*, secret: str, port: int, count: int | None, seconds: int, as_json: 
 
 
 register(webhooks, "listen", listen, example="payctl webhooks listen --port 4242 --secret $SECRET")
+
+
+def _members(_: click.Context, __: click.Parameter, given_: tuple[str, ...]) -> dict[str, str]:
+    """Read each NAME=VALUE."""
+    pairs = [text.partition("=") for text in given_]
+    wrong = [name for name, sign, _ in pairs if not (name and sign)]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+@click.argument("event_type", metavar="EVENT", type=click.Choice(sorted(EVENTS)))
+@click.option("--url", default="http://127.0.0.1:4242", show_default=True, help="Where your receiver is.")
+@click.option("--secret", envvar="PAYCTL_WEBHOOK_SECRET", required=True, help="whsec_; else PAYCTL_WEBHOOK_SECRET.")
+@click.option(
+    "--data", "members", multiple=True, callback=_members, help="NAME=VALUE of its data; give it again for others."
+)
+def trigger(*, event_type: str, url: str, secret: str, members: dict[str, str], as_json: bool) -> None:
+    """Send a receiver of yours any EVENT of the catalogue, signed with its secret; the platform knows nothing of it."""
+    answered(
+        lambda: triggered(event_type, url=url, secret=secret, members=members),
+        columns=("id", "type", "status"),
+        as_json=as_json,
+    )
+
+
+register(
+    webhooks,
+    "trigger",
+    trigger,
+    example="payctl webhooks trigger payment.settled --secret $SECRET --data payment_intent_id=$PAYMENT",
+)
