@@ -1,6 +1,10 @@
 """What `payctl` prints, what it says about errors, and the webhooks that it receives."""
 
+import contextlib
 import json
+import os
+import pty
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -276,3 +280,23 @@ def test_every_command_is_on_its_page_and_shows_members_that_exist() -> None:
 
     check(payctl, "payctl")
     assert page.count("\n| `payctl ") == len(paths) > 30
+
+
+def test_progress_is_shown_in_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = {}
+    for is_terminal in (False, True):
+        ours, theirs = pty.openpty() if is_terminal else os.pipe()
+        with os.fdopen(theirs, "w") as out:
+            monkeypatch.setattr(sys, "stderr", out)
+            with output.progress("reconciliation") as step:
+                step("books: 2 payments", 0)
+        shown[is_terminal] = b""
+        # The end of a terminal is an error on Linux.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65_536):
+                shown[is_terminal] += part
+        os.close(ours)
+    assert shown[False] == b""
+    assert b"books: 2 payments" in shown[True]

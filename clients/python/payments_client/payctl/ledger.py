@@ -7,6 +7,7 @@ import click
 
 from payments_client import Client, models
 from payments_client.payctl.commands import again, command, first, given, limited
+from payments_client.payctl.output import progress
 
 _FILES = ("csv", "beancount", "hledger")
 _HOLD = ("id", "state", "amount", "currency", "debit_account", "credit_account", "expires_at")
@@ -79,8 +80,10 @@ def export(client: Client, *, output: Path | None, **arguments: str | None) -> N
         return
     written = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with written.open("wb") as out:
-            out.writelines(parts)
+        with written.open("wb") as out, progress(output.name, is_download=True) as step:
+            for part in parts:
+                out.write(part)
+                step(output.name, len(part))
         # A part of the journal is never taken for the whole.
         written.replace(output)
     except OSError as failed:

@@ -1,12 +1,14 @@
 """What commands print: tables in a terminal, tab-separated lines where they are piped, JSON where it is chosen."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +34,27 @@ def show(found: object, *, columns: Sequence[str], as_json: bool) -> None:
         _rows(found, columns)
     else:
         _members(found)
+
+
+@contextmanager
+def progress(what: str, *, is_download: bool = False) -> Iterator[Callable[[str, int], None]]:
+    """Show on standard error, while it is a terminal, that something goes on: a bar, and how long it has taken.
+
+    Args:
+        what: what goes on, until something else is told.
+        is_download: whether its steps are bytes, which are shown then.
+
+    Yields:
+        What takes each step: what goes on now, and how much of it has been done since the last one.
+    """
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns += [DownloadColumn()] if is_download else []
+    is_terminal = sys.stderr.isatty()
+    with Progress(
+        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True, disable=not is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda now, done: bar.update(task, description=cell(now), advance=done)
 
 
 def json_of(found: object) -> str:

@@ -1,9 +1,14 @@
 """`payctl reconciliation`."""
 
+import time
+
 import click
 
 from payments_client import Client, models
 from payments_client.payctl.commands import again, command, first, given, limited
+from payments_client.payctl.output import progress
+
+_POLL_SECONDS = 0.5
 
 
 @click.group()
@@ -39,6 +44,23 @@ def runs(client: Client, *, limit: int) -> object:
 def show(client: Client, *, run_id: str) -> object:
     """Show a run."""
     return client.get_reconciliation_run(run_id)
+
+
+@command(reconciliation, "watch", example="payctl reconciliation watch $RUN")
+@click.argument("run_id", metavar="RUN")
+@click.option("--seconds", type=click.IntRange(0), default=3600, show_default=True, help="Stop after so long.")
+def watch(client: Client, *, run_id: str, seconds: int) -> object:
+    """Wait until a run has ended, and show it; a terminal shows meanwhile how far it is."""
+    ends = time.monotonic() + seconds
+    with progress("reconciliation") as step:
+        while True:
+            present = client.get_reconciliation_run(run_id)
+            step(f"{present.phase}: {present.payments} payments, {present.new} new discrepancies", 0)
+            if present.ended_at is not None:
+                return present
+            if time.monotonic() >= ends:
+                raise click.ClickException(f"It is still {present.state}.")
+            time.sleep(_POLL_SECONDS)
 
 
 @command(
