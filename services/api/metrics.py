@@ -8,6 +8,8 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from libs.common.observability.metrics import from_zero
+
 INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents created.", ["currency"])
 INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
 TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that entered a status.", ["status"])
@@ -49,7 +51,10 @@ STAGES_WAITING = (
 WAITING = Gauge("payments_waiting", "Payments and refunds that wait for another service.", ["stage"])
 WAITING_OLDEST = Gauge("payments_waiting_oldest_seconds", "Age of the one that has waited longest.", ["stage"])
 ABANDONED = Counter("payments_abandoned_total", "Payments cancelled since their customer did not come back.")
-SWEPT = Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"])
+SWEPT = from_zero(
+    Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"]),
+    STAGES_WAITING,
+)
 
 
 def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:
@@ -71,7 +76,10 @@ RATE_LIMIT = Counter(
     "Requests counted against a limit: allowed, refused, or uncounted since there is no limit or Redis was away.",
     ["limit", "outcome"],
 )
-RATE_LIMITED = Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"])
+RATE_LIMITED = from_zero(
+    Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"]),
+    ("read", "write", "read_keys", "write_keys", "key_look", "login", "login_account"),
+)
 RATE_LIMIT_UNCOUNTED = Counter("rate_limit_uncounted_total", "Requests let through uncounted because Redis was away.")
 CHAOS = Counter("chaos_injected_total", "Failures and delays made on purpose.", ["kind"])  # failure, latency
 JWKS_FETCHES = Counter(

@@ -2,6 +2,10 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from libs.common.contracts.gateway_movements import MovementKind
+from libs.common.contracts.gateway_reconciliation import DiscrepancyType
+from libs.common.observability.metrics import from_zero
+
 REQUESTS = Counter(
     "gateway_requests_total",
     "Calls to the processor, retries included, by what it answered: approved, pending, requires_action, declined, unknown, not_taken; absent for a look-up.",
@@ -30,10 +34,13 @@ OUTCOMES_REPEATED = Counter(
     "Outcomes published again since the requester is still without one, by the operation that was repeated.",
     ["operation"],
 )
-ATTEMPTS_PARKED = Counter(
-    "gateway_attempts_parked_total",
-    "Commands that wait in the attempts table since the line at their processor is full.",
-    ["operation"],
+ATTEMPTS_PARKED = from_zero(
+    Counter(
+        "gateway_attempts_parked_total",
+        "Commands that wait in the attempts table since the line at their processor is full.",
+        ["operation"],
+    ),
+    ("authorize", "capture", "void", "refund"),
 )
 UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome is not known yet.")
 UNKNOWN_OLDEST = Gauge("gateway_unknown_outcomes_oldest_seconds", "For how long the oldest of them is requested.")
@@ -64,10 +71,13 @@ CIRCUIT_STATE = Gauge(
 CIRCUIT_STATE_ORDINAL = Gauge(
     "b2b_circuit_breaker_state_ordinal", "The circuit's state as a number: 0 closed, 1 half open, 2 open.", ["name"]
 )
-CALLS_NOT_SENT = Counter(
-    "gateway_calls_not_sent_total",
-    "Calls that were not made because of their account: its pace, that of one endpoint (endpoint_pace), or its own circuit.",
-    ["reason"],
+CALLS_NOT_SENT = from_zero(
+    Counter(
+        "gateway_calls_not_sent_total",
+        "Calls that were not made because of their account: its pace, that of one endpoint (endpoint_pace), or its own circuit.",
+        ["reason"],
+    ),
+    ("pace", "endpoint_pace", "circuit"),
 )
 ACCOUNTS_PAUSED = Counter(
     "gateway_accounts_paused_total", "Pauses of an account that the processor requested (429); alert where it goes on."
@@ -97,7 +107,10 @@ STRIPE_EVENTS_FAILED = Gauge(
     "gateway_stripe_events_failed",
     "Events of Stripe that failed or contradict what it reported before: alert above zero.",
 )
-MOVEMENTS = Counter("gateway_movements_total", "Movements at processors that were seen for the first time.", ["kind"])
+MOVEMENTS = from_zero(
+    Counter("gateway_movements_total", "Movements at processors that were seen for the first time.", ["kind"]),
+    MovementKind,
+)
 GIVEN_BACK_TWICE = Counter(
     "gateway_payments_given_back_twice_total",
     "Times that more of a payment went back than came, as by a refund and a dispute of the same money: alert above zero.",
@@ -114,10 +127,13 @@ OPENINGS_DUE = Gauge(
     "gateway_openings_due",
     "Accounts whose opening balance is not booked yet: alert where it stays above zero for a day.",
 )
-BALANCE_COMPARISONS = Counter(
-    "gateway_balance_comparisons_total",
-    "Comparisons of an account's balance at the processor with what is booked of it: agrees, differs, busy (something moved at that very instant) and unreadable, which are tried again.",
-    ["outcome"],
+BALANCE_COMPARISONS = from_zero(
+    Counter(
+        "gateway_balance_comparisons_total",
+        "Comparisons of an account's balance at the processor with what is booked of it: agrees, differs, busy (something moved at that very instant) and unreadable, which are tried again.",
+        ["outcome"],
+    ),
+    ("agrees", "differs", "busy", "unreadable"),
 )
 BALANCES_OFF = Gauge(
     "gateway_balances_off",
@@ -151,20 +167,31 @@ WEBHOOKS_KEPT = Counter(
     "gateway_webhooks_kept_total",
     "Webhooks of Stripe that were genuine and of an account of this place, repetitions included.",
 )
-WEBHOOKS_REFUSED = Counter(
-    "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
+WEBHOOKS_REFUSED = from_zero(
+    Counter(
+        "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
+    ),
+    ("malformed", "forged", "stale", "too_large"),
 )
-RECONCILIATION_RUNS = Counter(
-    "gateway_reconciliation_runs_total",
-    "Runs by what became of them: complete, interrupted (goes on later), abandoned (alert above zero).",
-    ["outcome"],
+RECONCILIATION_RUNS = from_zero(
+    Counter(
+        "gateway_reconciliation_runs_total",
+        "Runs by what became of them: complete, interrupted (goes on later), abandoned (alert above zero).",
+        ["outcome"],
+    ),
+    ("complete", "interrupted", "abandoned"),
 )
 RECONCILIATION_RUNNING = Gauge("gateway_reconciliation_running", "Runs that go on or wait for their turn.")
 RECONCILIATION_RUN_SECONDS = Gauge(
     "gateway_reconciliation_run_seconds", "For how long the oldest run goes on: alert above an hour."
 )
-RECONCILIATION_FOUND = Counter(
-    "gateway_reconciliation_found_total", "Discrepancies that runs have seen, each time that they saw them.", ["type"]
+RECONCILIATION_FOUND = from_zero(
+    Counter(
+        "gateway_reconciliation_found_total",
+        "Discrepancies that runs have seen, each time that they saw them.",
+        ["type"],
+    ),
+    DiscrepancyType,
 )
 DISCREPANCIES_UNSETTLED = Gauge(
     "gateway_discrepancies_unsettled", "Discrepancies about which something is left to be done.", ["type"]

@@ -2,6 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from libs.common.contracts.gateway_movements import MovementKind
+from libs.common.observability.metrics import from_zero
+
 ENTRIES = Counter("ledger_entries_total", "Journal entries by what became of them.", ["kind", "outcome"])
 # outcome: posted, replayed, refused
 GROUPS = Counter("ledger_groups_total", "Groups of entries by how their balances were known.", ["way"])
@@ -31,10 +34,13 @@ REPORTS_REFRESHED_AT = Gauge(
     "ledger_reports_refreshed_timestamp_seconds",
     "When the report views were last refreshed, as this process last saw it, in seconds since 1970.",
 )
-SUSPENDED = Counter(
-    "ledger_movements_suspended_total",
-    "Movements at the processor that fit nothing and were booked against SUSPENSE: a person decides where they belong.",
-    ["kind"],
+SUSPENDED = from_zero(
+    Counter(
+        "ledger_movements_suspended_total",
+        "Movements at the processor that fit nothing and were booked against SUSPENSE: a person decides where they belong.",
+        ["kind"],
+    ),
+    MovementKind,
 )
 EXCHANGES_FAR_OFF = Counter(
     "ledger_exchanges_far_off_total",

@@ -32,6 +32,8 @@ class Intake[M: Message]:
         self.queue = queue
         self._redelivery = redelivery
         self._decoder = msgspec.json.Decoder(kind)
+        # So that a dashboard shows 0, and not that there is no data.
+        metrics.MESSAGES.labels(queue, "dead")
 
     async def open(self, message: Incoming) -> list[tuple[PackedEvent, Received[M]]]:
         """Decode an AMQP message event by event; what breaks the contract is dead-lettered at once, alone."""

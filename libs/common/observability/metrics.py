@@ -3,7 +3,17 @@
 No label is unbounded: routes by template, messages by type, never by id.
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
+
+
+def from_zero(counter: Counter, labels: Iterable[str]) -> Counter:
+    """Begin the series of a counter with one label at 0: what has not happened is shown as 0 then, and "no data" is a fault."""
+    for label in labels:
+        counter.labels(label)
+    return counter
+
 
 HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered.", ["method", "path", "status"])
 HTTP_DURATION = Histogram(
