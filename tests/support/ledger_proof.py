@@ -197,6 +197,8 @@ class Writer:
                     msgspec.structs.replace(line, side=Side.CREDIT if line.side is Side.DEBIT else Side.DEBIT)
                     for line in entry.lines
                 ]
+                # As the ledger has them: which limit is crossed first follows from the order.
+                turned.sort(key=lambda line: line.side is Side.CREDIT)
                 reversal = msgspec.structs.replace(
                     self._made(
                         derived_id(entry_id, "reversal"), EntryKind.REVERSAL, "", turned, occurred_at=self._clock.now()
