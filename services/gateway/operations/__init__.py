@@ -4,7 +4,14 @@ from services.gateway.operations.commands.attempts import Commands
 from services.gateway.operations.commands.resolving import Resolving
 from services.gateway.operations.commands.restoring import Restoring, restored
 from services.gateway.operations.consumers import OperationConsumers
-from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, released
+from services.gateway.operations.domain.attempts import (
+    UNHEARD,
+    Attempt,
+    AttemptStatus,
+    attempt_id,
+    is_declined_unreported,
+    released,
+)
 from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.schemas import action_required, again, hold_watched, outcome
@@ -42,6 +49,7 @@ __all__ = [
     "attempt_of",
     "close",
     "hold_watched",
+    "is_declined_unreported",
     "is_left_open",
     "open_attempts",
     "operation_workers",

@@ -1,12 +1,15 @@
 """Refunds and disputes whose events were lost are adopted from Stripe's lists, once, and never against what is newer."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from deploy.fake_stripe import refunds
+from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
 from libs.common.ids import new_id
 from services.gateway import metrics
+from services.gateway.movements.domain import adopted_id
 from tests.support.statement import Merchant, processor_accounts
 
 
@@ -65,17 +68,61 @@ async def test_refund_whose_event_was_lost_ends_as_stripe_lists_it(
     assert counted.get() == was + 1
 
 
-async def test_refund_that_we_declined_and_stripe_lists_is_kept_for_a_person(merchant: Merchant) -> None:
+async def test_money_of_a_refund_that_we_declined_is_adopted_once(merchant: Merchant) -> None:
     intent, reference = await merchant.pay(15_050)
-    await merchant.give_back(intent, reference, 5_000)
+    refund = await merchant.give_back(intent, reference, 5_000)
     declined = "UPDATE attempts SET status = 'DECLINED', reason = 'not_received', next_ask_at = NULL WHERE operation = 'refund'"
     await merchant.charging.fetch(declined)
     lose(merchant)
+    given: list[RefundSucceeded] = []
     for _ in range(2):
         merchant.advance(hours=7)
         await merchant.read()
         kept = await merchant.charging.fetch("SELECT status FROM stripe_events WHERE type = 'refund.updated'")
         assert [row["status"] for row in kept] == ["CONTRADICTED"]
+        published = await merchant.published()
+        given += [event.body for event in published if isinstance(event.body, RefundSucceeded)]
+        await merchant.handle(published)
+    # Once, as one that was made in the dashboard: ours stays declined.
+    [adopted_one] = given
+    assert (adopted_one.is_adopted, adopted_one.amount_minor) == (True, 5_000)
+    assert adopted_one.refund_id == adopted_id(merchant.tenant_id, intent, refund)
+    standing = await merchant.standing()
+    assert processor_accounts(standing) == merchant.at_stripe()
+    assert "REFUND_CLEARING BRL" not in standing
+    # It comes back, too.
+    merchant.control(f"refunds/{refund}/failed")
+    merchant.advance(hours=7)
+    await merchant.read()
+    published = await merchant.published()
+    assert [e.body.refund_id for e in published if isinstance(e.body, RefundFailed)] == [adopted_one.refund_id]
+    await merchant.handle(published)
+    standing = await merchant.standing()
+    assert processor_accounts(standing) == merchant.at_stripe()
+    assert "REFUND_CLEARING BRL" not in standing
+
+
+async def test_copy_of_a_refund_with_its_metadata_is_adopted_as_another(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050)
+    refund = await merchant.give_back(intent, reference, 5_000)
+    await merchant.deliver()
+    ours = merchant.books.refunds[refund]
+    copy = refunds.create_refund(
+        merchant.books,
+        {"payment_intent": reference, "amount": "1000", **{f"metadata[{k}]": v for k, v in ours["metadata"].items()}},
+    )
+    lose(merchant)
+    await merchant.read()
+    published = await merchant.published()
+    given = {e.body.refund_id: e.body.is_adopted for e in published if isinstance(e.body, RefundSucceeded)}
+    assert given == {
+        UUID(ours["metadata"]["refund_id"]): False,
+        adopted_id(merchant.tenant_id, intent, copy["id"]): True,
+    }
+    await merchant.handle(published)
+    standing = await merchant.standing()
+    assert processor_accounts(standing) == merchant.at_stripe()
+    assert "REFUND_CLEARING BRL" not in standing
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,12 @@ def _recorded(account: StatementAccount, moved: StatementMovement, known: Known)
     payment = known.payment_of(moved)
     tenant_id = account.tenant_id if payment is None else payment.tenant_id
     intent_id = None if payment is None else payment.payment_intent_id
-    refund_id, is_adopted = moved.refund_id, False
-    if intent_id is None or moved.kind not in _REFUNDS:
-        refund_id = None
-    elif refund_id is None or (tenant_id, intent_id, refund_id) not in known.refunds:
-        refund_id, is_adopted = adopted_id(tenant_id, intent_id, moved.source_ref), True
+    refund_id, is_adopted = None, False
+    if intent_id is not None and moved.kind in _REFUNDS:
+        refund_id = moved.refund_id
+        requested = None if refund_id is None else known.refunds.get((tenant_id, intent_id, refund_id))
+        if requested is None or not requested.may_be(moved.source_ref):
+            refund_id, is_adopted = adopted_id(tenant_id, intent_id, moved.source_ref), True
     return RecordedMovement(
         movement_id=movement_id(account, moved),
         tenant_id=tenant_id,

@@ -263,13 +263,26 @@ class PaymentOf(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's reference of it; empty while it is not known."""
 
 
+class RequestedRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """What our own records have of a refund that we requested."""
+
+    result_ref: str
+    """The processor's reference of it; empty while there is none."""
+    is_declined_unreported: bool
+    """Whether an operator's word or our own records declined it, and not the processor."""
+
+    def may_be(self, reference: str) -> bool:
+        """Return whether a refund at the processor with our id is this one: not where ours is declined, or has another reference."""
+        return not self.is_declined_unreported and self.result_ref in ("", reference)
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What our own records have of the payments and refunds that some movements name."""
 
     payments: tuple[PaymentOf, ...] = ()
     """The payments."""
-    refunds: frozenset[tuple[str, UUID, UUID]] = frozenset()
-    """Refunds that we requested, as (tenant, payment, refund)."""
+    refunds: Mapping[tuple[str, UUID, UUID], RequestedRefund] = {}
+    """Refunds that we requested, by (tenant, payment, refund)."""
 
     def with_references_of(self, movements: Sequence[StatementMovement]) -> "Known":
         """Return it with the processor's references that some movements show beside our ids."""

@@ -11,7 +11,15 @@ import msgspec
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
-from services.gateway.movements.domain import Booked, Known, PaymentOf, RecordedMovement, StatementAccount
+from services.gateway.movements.domain import (
+    Booked,
+    Known,
+    PaymentOf,
+    RecordedMovement,
+    RequestedRefund,
+    StatementAccount,
+)
+from services.gateway.operations import is_declined_unreported
 from services.gateway.processors.port.reading import StatementMovement
 
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
@@ -43,7 +51,7 @@ SELECT tenant_id, payment_intent_id, payment_ref FROM processor_movements
 # The ids in a movement are metadata, which whoever has the account can write: only a refund that we requested counts.
 # By `ix_attempts_payment_intent`.
 _REFUNDS = Statement("""
-SELECT tenant_id, payment_intent_id, refund_id FROM attempts
+SELECT tenant_id, payment_intent_id, refund_id, result_ref, status, reason FROM attempts
  WHERE payment_intent_id = ANY (:intents::uuid[]) AND operation = 'refund' AND refund_id = ANY (:refunds::uuid[])
 """)
 
@@ -195,7 +203,13 @@ async def known_of(
     requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*refunds]) if refunds and ours else []
     return Known(
         payments=payments,
-        refunds=frozenset((row["tenant_id"], row["payment_intent_id"], row["refund_id"]) for row in requested),
+        refunds={
+            (row["tenant_id"], row["payment_intent_id"], row["refund_id"]): RequestedRefund(
+                result_ref=row["result_ref"],
+                is_declined_unreported=is_declined_unreported(row["status"], row["reason"], row["result_ref"]),
+            )
+            for row in requested
+        },
     )
 
 

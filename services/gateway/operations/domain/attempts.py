@@ -190,8 +190,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_declined_unreported(self) -> bool:
         """Whether an operator's word or our own records declined it, and not what the processor has under a reference."""
-        is_ours = self.reason == DeclineReason.NOT_RECEIVED or not self.result_ref
-        return self.status is AttemptStatus.DECLINED and is_ours
+        return is_declined_unreported(self.status, self.reason, self.result_ref)
 
     @property
     def known_ref(self) -> str:
@@ -221,6 +220,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def is_same_operation(self, other: "Attempt") -> bool:
         """Return whether two commands with the same id also have the same content."""
         return _content(self) == _content(other)
+
+
+def is_declined_unreported(status: str, reason: str, result_ref: str) -> bool:
+    """Return whether an operator's word or our own records declined an attempt, and not what the processor has under a reference."""
+    is_ours = reason == DeclineReason.NOT_RECEIVED or not result_ref
+    return status == AttemptStatus.DECLINED and is_ours
 
 
 def released(attempts: Iterable[Attempt]) -> frozenset[int]:
