@@ -188,6 +188,9 @@ _listed(
     "ClusterDownError MasterDownError ReadOnlyError OutOfMemoryError TryAgainError AskError MovedError "
     "ExternalAuthProviderError InvalidResponse RedisClusterException SlotNotCoveredError NoPermissionError",
 )
+# The Sentinels know no master at the moment, or none of them answers.
+for _module in ("redis.asyncio.sentinel", "redis.sentinel"):
+    _listed(_module, _OUTAGE, "MasterNotFoundError SlaveNotFoundError")
 # Our own pool is used up, a watched key changed, a script was flushed, a lock was lost: it is tried again.
 _listed("redis.exceptions", _CONTENTION, "MaxConnectionsError WatchError NoScriptError LockError LockNotOwnedError")
 _listed(

@@ -134,6 +134,14 @@ VirtualHost = Annotated[
     form("the name of a virtual host such as / or payments", lambda text: 0 < len(text) <= 128 and text.isprintable()),
 ]
 """A virtual host of RabbitMQ, by its name."""
+HostAndPort = Annotated[
+    str,
+    form(
+        "a host and a port such as 10.0.0.1:26379",
+        lambda text: "@" not in text and text.rpartition(":")[0] != "" and is_address(f"redis://{text}", ("redis",)),
+    ),
+]
+"""Where a server listens."""
 RedisAddress = Annotated[str, address("redis://:password@host:6379/0", "redis", "rediss")]
 """A database of Redis."""
 

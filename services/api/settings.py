@@ -11,12 +11,14 @@ from libs.common.money import is_currency
 from libs.common.setting_values import (
     Bytes,
     Count,
+    HostAndPort,
     Lines,
     Long,
     Origin,
     RedisAddress,
     Short,
     WebAddress,
+    Word,
     above,
     between,
     form,
@@ -195,6 +197,13 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Redis URL."""
     redis_password: str = ""
     """Password of Redis, of any characters."""
+    redis_sentinels: tuple[HostAndPort, ...] = ()
+    """Sentinels that know which Redis is the master now. With them the host and port of `redis_url` are not used, its user, password,
+    database and scheme are. Empty: `redis_url` alone."""
+    redis_sentinel_master: Word = "mymaster"
+    """The name under which the Sentinels know the master."""
+    redis_sentinel_password: str = ""
+    """Password of the Sentinels, of any characters; empty: none."""
     redis_timeout_seconds: Annotated[float, above(0, 60)] = 0.25
     """How long one question may take before Redis counts as away."""
     redis_wait_seconds: Annotated[float, above(0, 60)] = 5.0

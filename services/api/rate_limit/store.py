@@ -8,8 +8,13 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 import redis.asyncio as redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
 from libs.common import outages
@@ -33,13 +38,7 @@ class Store:
 
     def __init__(self, settings: RedisSettings) -> None:
         self._timeout_seconds = settings.redis_timeout_seconds
-        self._redis = redis.Redis.from_url(
-            settings.redis_url,
-            socket_timeout=settings.redis_timeout_seconds,
-            socket_connect_timeout=settings.redis_timeout_seconds,
-            max_connections=_CONNECTIONS_MAX,
-            decode_responses=False,
-        )
+        self._sentinel, self._redis = _connect(settings)
         # The driver's pool raises an error where no connection is left, which would look like an outage.
         self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
         self._wait_seconds = settings.redis_wait_seconds
@@ -54,6 +53,8 @@ class Store:
     async def close(self) -> None:
         """Give the connections back."""
         await self._redis.aclose()
+        for sentinel in self._sentinel.sentinels if self._sentinel else ():
+            await sentinel.aclose()
 
     def script(self, source: str) -> AsyncScript:
         """Prepare a Lua script."""
@@ -121,6 +122,34 @@ class Store:
         except TimeoutError as fault:
             log.warning("redis.crowded", connections=_CONNECTIONS_MAX)
             raise Overloaded("too many requests at once; try again shortly") from fault
+
+
+def _connect(settings: RedisSettings) -> tuple[Sentinel | None, redis.Redis]:
+    """Return the Redis of the settings, and the Sentinels that say where it is, if there are any."""
+    deadlines: dict[str, Any] = {
+        "socket_timeout": settings.redis_timeout_seconds,
+        "socket_connect_timeout": settings.redis_timeout_seconds,
+    }
+    options = deadlines | {"max_connections": _CONNECTIONS_MAX, "decode_responses": False}
+    if not settings.redis_sentinels:
+        return None, redis.Redis.from_url(settings.redis_url, **options)
+    hosts = [host.rpartition(":") for host in settings.redis_sentinels]
+    given = dict(parse_url(settings.redis_url))
+    own = {name: value for name, value in given.items() if name in {"username", "password", "db"}}
+    is_encrypted = settings.redis_url.startswith("rediss:")
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # of the driver
+        [(host.strip("[]"), int(port)) for host, _, port in hosts],
+        sentinel_kwargs={
+            **deadlines,
+            "password": settings.redis_sentinel_password or None,
+            "ssl": is_encrypted,
+            # Each is tried once: the default goes on for seconds.
+            "retry": Retry(NoBackoff(), 0),
+        },
+        **options,
+        **own,
+    )
+    return sentinel, sentinel.master_for(settings.redis_sentinel_master, ssl=is_encrypted)
 
 
 def _discard(question: Awaitable[object]) -> None:
