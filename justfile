@@ -22,7 +22,7 @@ setup:
 demo *args: setup
     @{{ python }} -m deploy.local demo "$@"
 
-# Start servers and services, migrate and seed; safe to repeat; with --observe also Prometheus and Alertmanager, with --profile four-databases a database for each service
+# Start servers and services, migrate and seed; safe to repeat; with --observe also Prometheus and Alertmanager, with --profile four-databases a database for each service, with --profile ha servers of several nodes
 [no-exit-message]
 [group('run')]
 up *args: setup
@@ -39,6 +39,12 @@ down *args: setup
 [group('run')]
 status *args: setup
     @{{ python }} -m deploy.local status "$@"
+
+# Kill, suspend, resume or start a node of --profile ha, as status names it, or PostgreSQL's leader: just node kill leader
+[no-exit-message]
+[group('operate')]
+node action name: setup
+    @{{ python }} -m deploy.local node "$@"
 
 # Restart all services, or those named, with the settings in force now
 [no-exit-message]

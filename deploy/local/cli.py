@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.local import environment, in_force, lifecycle, servers
+from deploy.local import environment, in_force, lifecycle, servers, supervision
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
-from deploy.local.layout import PROFILES, ROOT, layout
+from deploy.local.layout import PROFILES, ROOT, layout, platform_layout
 from deploy.local.secretkeys import keys
 from deploy.local.status import status, url_of
 from libs.common import setting_names
@@ -63,13 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up, "start everything: servers, migrations, seeds, services")
     up.add_argument(
         "--profile",
-        choices=("dev", "four-databases"),
-        help="one database for all services, or one for each; each has its own data (default: as before, at first dev)",
+        choices=("dev", "four-databases", "ha"),
+        help="one database for all services, or one for each, or servers of several nodes and two processes of each service; "
+        "each has its own data (default: as before, at first dev)",
     )
     up.add_argument("--observe", action="store_true", help="Prometheus and Alertmanager too, which watch them")
     down = command("down", _down, "end everything that was started here")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
     command("status", _status, "say what runs, where, and whether it is ready")
+    node = command("node", _node, "kill, suspend, resume or start one node of the profile ha, named as status names it")
+    node.add_argument("action", metavar="ACTION", choices=("kill", "suspend", "resume", "start"))
+    node.add_argument("name", metavar="NODE", help="for example postgres-1, or leader for PostgreSQL's leader")
     command("demo", _demo, "start everything and make one payment go through, reported step by step")
     command("smoke", _smoke, "check the running platform from log-in to webhook")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
@@ -105,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     command("run", _run, "run a command with the settings of the running platform").add_argument(
         "command", nargs=argparse.REMAINDER
     )
-    env = command("env", _env, "show the settings in force, secrets masked, and where each comes from", profile="dev")
+    env = command("env", _env, "show the settings in force, secrets masked, and where each comes from")
+    env.add_argument("--profile", choices=PROFILES, help="which servers (default: those of the platform)")
     env.add_argument("--export", action="store_true", help="print them for a shell's eval instead, secrets included")
     command("url", _url, "print the address of a service in this checkout").add_argument(
         "service", nargs="?", choices=SERVICES, default="api", help="default: %(default)s"
@@ -121,8 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(chosen: argparse.Namespace) -> int:
-    is_split = None if chosen.profile is None else chosen.profile == "four-databases"
-    env = lifecycle.up(_report, is_split=is_split)
+    env = lifecycle.up(_report, profile=chosen.profile or "")
     print(status())
     if chosen.observe:
         from deploy.local.observing import observe
@@ -154,6 +158,19 @@ def _is_meant(question: str) -> bool:
 def _status(_: argparse.Namespace) -> int:
     print(status())
     in_force.check()
+    return 0
+
+
+def _node(chosen: argparse.Namespace) -> int:
+    from deploy.local.ha import cluster, nodes
+
+    here = cluster.plan(layout("ha"))
+    node = cluster.leader(here) if chosen.name == "leader" else nodes.named(chosen.name)
+    actions = {"kill": nodes.kill, "suspend": nodes.suspend, "resume": nodes.resume, "start": nodes.start}
+    if chosen.action == "start" and nodes.runs(here, node):
+        raise LocalFailure(f"{node.name} runs already.")
+    actions[chosen.action](here, node)
+    _report(f"{node.name}: {chosen.action}.")
     return 0
 
 
@@ -194,8 +211,14 @@ def _restart(chosen: argparse.Namespace) -> int:
 
 
 def _logs(chosen: argparse.Namespace) -> int:
-    folder = layout("dev").service_logs
-    files = [folder / f"{service}.log" for service in chosen.services] or sorted(folder.glob("*.log"))
+    place = platform_layout()
+    folder = place.service_logs
+    names = [
+        name
+        for given in chosen.services
+        for name in ([each.name for each in supervision.processes(place, [given])] if given in SERVICES else [given])
+    ]
+    files = [folder / f"{name}.log" for name in names] or sorted(folder.glob("*.log"))
     absent = [file.name for file in files if not file.exists()]
     if absent or not files:
         raise LocalFailure(f"No log {', '.join(absent)} in {folder}; start the services with ./scripts/up.sh.")
@@ -298,13 +321,11 @@ def _bootstrap(chosen: argparse.Namespace) -> int:
 
 def _env(chosen: argparse.Namespace) -> int:
     in_force.check()
-    place = layout(chosen.profile)
-    found = servers.known(chosen.profile)
+    place = layout(chosen.profile) if chosen.profile else platform_layout()
+    found = servers.known(place.profile)
     if found is None:
-        raise LocalFailure(
-            f"The servers of profile {chosen.profile} were not started; start them with ./scripts/up.sh."
-        )
-    if chosen.profile == "dev":
+        raise LocalFailure(f"The servers of profile {place.profile} were not started; start them with ./scripts/up.sh.")
+    if place.is_durable:
         env = environment.full_environment(place, found, keys(place))
     else:
         env = environment.service_environment(found, keys(place))

@@ -42,7 +42,7 @@ def service_environment(
 
     With `is_split` each service has a database of its own, named after the common one and the service.
     """
-    broker = servers.rabbitmq
+    broker, cache = servers.rabbitmq, servers.redis
     env = {
         "APP_ENV": "local",
         "REDIS_URL": servers.redis_url,
@@ -53,6 +53,10 @@ def service_environment(
         "NOTIFIER_ENCRYPTION_KEY": keys.encryption_key,
         "LOG_LEVEL": "INFO",
     }
+    if cache.sentinels:
+        env["REDIS_SENTINELS"] = cache.sentinels
+        # The balancer of this machine, before the processes of each service.
+        env["TRUSTED_PROXIES"] = "127.0.0.1"
     if broker.kind == "given":
         env["RABBITMQ_URL"] = broker.url
     else:

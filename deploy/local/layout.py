@@ -13,9 +13,12 @@ from libs.common.setting_values import between, convert
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that this package lies in."""
 
-PROFILES = ("dev", "test", "outages", "shifted")
+PROFILES = ("dev", "test", "outages", "shifted", "ha")
 """`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped; `outages`
 serves those tests that stop and kill servers, beside the others; `shifted` the tests on other days, see `days.py`."""
+
+PLATFORM_PROFILES = ("dev", "ha")
+"""Those in which `up` runs the services; one at a time, since they listen at the same ports."""
 
 SOCKET_PATH_MAX = 100
 """Unix socket paths end at 108 bytes on Linux, 104 on macOS; supervisord appends a process id while it binds."""
@@ -63,6 +66,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return self.local / "log"
 
     @property
+    def processes(self) -> int:
+        """How many processes each service has."""
+        return 2 if self.is_cluster else 1
+
+    @property
     def key(self) -> str:
         """A short stable name of this checkout and profile, for what must live outside of it."""
         return hashlib.sha256(f"{self.root}:{self.profile}".encode()).hexdigest()[:10]
@@ -70,7 +78,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_durable(self) -> bool:
         """Whether data written must survive a crash and a restart."""
-        return self.profile == "dev"
+        return self.profile in PLATFORM_PROFILES
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether its servers have several nodes, and its services several processes."""
+        return self.profile == "ha"
 
     def preferred_port(self, server: str) -> int:
         """Return the port that `server` tries first: the setting, else the profile's default.
@@ -111,11 +124,13 @@ def port_offset() -> int:
 
 DEFAULT_PORTS = {
     "dev": {"postgres": 55432, "redis": 56379, "rabbitmq": 55672},
+    "ha": {"postgres": 29432, "redis": 29379, "rabbitmq": 29672},
     "test": {"postgres": 30432, "redis": 30379, "rabbitmq": 30672},
     "outages": {"postgres": 31432, "redis": 31379, "rabbitmq": 31672},
     "shifted": {"postgres": 32432, "redis": 32379, "rabbitmq": 32672},
 }
-"""Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own.
+"""Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own; those of
+`ha` are the first of about thirty each.
 
 Those of the tests lie below what a system gives to outgoing connections, of which tests make many: a server that was stopped
 would find its port taken by one of them, or by a client that tries to reach it and is connected to itself.
@@ -126,6 +141,22 @@ def port_setting(profile: str, server: str) -> str:
     """Return the name of the environment variable that moves a server's port."""
     prefix = "" if profile == "dev" else f"{profile.upper()}_"
     return f"{prefix}{server.upper()}_PORT"
+
+
+def platform_layout(root: Path = ROOT) -> Layout:
+    """Return the layout of the profile that `up` was last given: `dev` at first."""
+    try:
+        profile = (root / ".local" / "profile").read_text().strip()
+    except OSError:
+        profile = ""
+    return layout(profile if profile in PLATFORM_PROFILES else "dev", root)
+
+
+def choose_platform(profile: str, root: Path = ROOT) -> None:
+    """Keep the profile that later commands go by."""
+    file = root / ".local" / "profile"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(profile + "\n")
 
 
 def layout(profile: str, root: Path = ROOT) -> Layout:

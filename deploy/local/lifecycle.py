@@ -15,7 +15,7 @@ from deploy.local import environment, in_force, packages, ports, records, server
 from deploy.local.bootstrap import SERVICES, bootstrap
 from deploy.local.containers import are_chosen as containers_chosen
 from deploy.local.errors import LocalFailure, failure
-from deploy.local.layout import PROFILES, ROOT, Layout, layout, port_offset
+from deploy.local.layout import PROFILES, ROOT, Layout, choose_platform, layout, platform_layout, port_offset
 from deploy.local.processes import listener_of, run
 from deploy.local.records import SERVERS, Servers
 from deploy.local.secretkeys import keys
@@ -23,6 +23,9 @@ from deploy.local.waiting import locked, wait_until
 
 READY_SECONDS = 60.0
 """Four Python processes starting at once on two cores take 5 s; a busy machine may need ten times that."""
+
+UP_SECONDS = 600.0
+"""How long another command that starts or stops the platform may take."""
 
 MIGRATE_SECONDS = 300.0
 SEED_SECONDS = 120.0
@@ -34,19 +37,20 @@ MIGRATIONS_AT_ONCE = 2
 Report = Callable[[str], None]
 
 
-def up(report: Report, *, is_split: bool | None = None) -> dict[str, str]:
+def up(report: Report, *, profile: str = "") -> dict[str, str]:
     """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
 
-    With `is_split` each service gets a database of its own, without it all share one; by default it stays as it was.
+    With the profile `four-databases` each service gets a database of its own, with `dev` all share one, with `ha` servers have
+    several nodes and services two processes; without one it stays as it was.
 
     Raises:
         LocalFailure: one sentence about what is missing, taken or did not become ready.
     """
-    place = layout("dev")
     began = time.monotonic()
-    with locked(place.run / "lock"):
-        if is_split is not None:
-            choose_databases(place, is_split=is_split)
+    with locked(platform_layout().run / "lock", seconds=UP_SECONDS):
+        if profile:
+            choose_profile(profile)
+        place = platform_layout()
         env = prepare(report)
         check_ports(place, env)
         migrate(report, env)
@@ -58,24 +62,41 @@ def up(report: Report, *, is_split: bool | None = None) -> dict[str, str]:
     return env
 
 
+def choose_profile(profile: str) -> None:
+    """Keep which profile the platform runs in, for this command and later ones.
+
+    Raises:
+        LocalFailure: when a setting already names the database of a service, and the profile is one that has its own.
+    """
+    if profile == "ha":
+        _refuse_named_databases()
+    else:
+        choose_databases(layout("dev"), is_split=profile == "four-databases")
+    choose_platform("ha" if profile == "ha" else "dev")
+
+
 def choose_databases(place: Layout, *, is_split: bool) -> None:
     """Keep whether each service has a database of its own.
 
     Raises:
         LocalFailure: when a setting already names the database of a service.
     """
-    named = [name for service in SERVICES if os.environ.get(name := f"{service.upper()}_DATABASE_URL")]
-    if named:
-        raise LocalFailure(f"{', '.join(named)} names a database already; unset it, or leave --profile out.")
+    _refuse_named_databases()
     records.remember_databases(place, is_split=is_split)
 
 
-def prepare(report: Report, profile: str = "dev") -> dict[str, str]:
+def _refuse_named_databases() -> None:
+    named = [name for service in SERVICES if os.environ.get(name := f"{service.upper()}_DATABASE_URL")]
+    if named:
+        raise LocalFailure(f"{', '.join(named)} names a database already; unset it, or leave --profile out.")
+
+
+def prepare(report: Report, profile: str = "") -> dict[str, str]:
     """Bring up the servers with the platform's database and virtual host in them; return the services' settings."""
     in_force.check()
-    place = layout(profile)
-    install_servers(profile, report)
-    found = servers.ensure(profile, report=report)
+    place = layout(profile) if profile else platform_layout()
+    install_servers(place.profile, report)
+    found = servers.ensure(place.profile, report=report)
     _admit(place, found)
     return environment.full_environment(place, found, keys(place))
 
@@ -111,14 +132,16 @@ def install_servers(profile: str, report: Report) -> None:
     """
     if servers.running(profile) is not None:
         return
-    needed = packages.missing(name for name in SERVERS if not servers.is_given(profile, name))
-    if needed and not containers_chosen():
+    is_cluster = layout(profile).is_cluster
+    names = (*SERVERS, "etcd", "haproxy") if is_cluster else SERVERS
+    needed = packages.missing(name for name in names if not servers.is_given(profile, name))
+    if needed and (is_cluster or not containers_chosen()):
         packages.install(needed, report=report)
 
 
 def down(report: Report, *, wipe: bool = False) -> None:
     """End everything of this checkout: services, supervisor, the servers of every profile; with `wipe` their data too."""
-    place = layout("dev")
+    place = platform_layout()
     if not place.local.exists():
         report("Nothing was running.")
         return
@@ -159,16 +182,17 @@ def check_ports(place: Layout, env: Mapping[str, str]) -> None:
     Raises:
         LocalFailure: when a stranger has one, naming the port, the stranger and the setting.
     """
-    running = {state.service for state in supervision.states(place) if state.is_up}
-    if not running:
+    states = supervision.states(place)
+    if not any(state.is_up for state in states):
         supervision.end_strays(place)
-    for service in SERVICES:
-        name = f"{service.upper()}_HTTP_PORT"
-        port = int(env[name])
-        if service not in running and not ports.is_free(port):
+    for state in states:
+        name = f"{state.service.upper()}_HTTP_PORT"
+        for port in {int(env[name]), state.process.port(env)}:
+            if state.is_up or ports.is_free(port):
+                continue
             by = listener_of(port) or "another program"
             raise LocalFailure(
-                f"Port {port} of the {service} service is taken by {by}. End it, or move all ports of this checkout: "
+                f"Port {port} of the {state.service} service is taken by {by}. End it, or move all ports of this checkout: "
                 f"echo PORT_OFFSET={_free_offset()} >> .env, or this one alone with {name}"
             )
 
@@ -186,15 +210,19 @@ def wait_ready(place: Layout, env: Mapping[str, str], services: Sequence[str] = 
     Raises:
         LocalFailure: when one is not in time, with its last answer and the end of its log.
     """
-    deadline = time.monotonic() + READY_SECONDS
-    for service in services:
-        url = f"{base_url(env, service)}/readyz"
+    seconds = READY_SECONDS * place.processes
+    deadline = time.monotonic() + seconds
+    addresses = [(each.service, each.name, process_url(env, each)) for each in supervision.processes(place, services)]
+    if place.processes > 1:
+        addresses += [(service, "balancer", base_url(env, service)) for service in services]
+    for service, log, base in addresses:
+        url = f"{base}/readyz"
         left = max(1.0, deadline - time.monotonic())
         if not wait_until(partial(_is_ready, url), seconds=left, poll_seconds=0.2):
             status, answer = readiness(url)
             answered = f"answers {status} {answer}" if status else "does not answer"
-            sentence = f"The {service} service is not ready after {READY_SECONDS:.0f} s: {url} {answered}"
-            raise failure(sentence, log=place.service_logs / f"{service}.log")
+            sentence = f"The {service} service is not ready after {seconds:.0f} s: {url} {answered}"
+            raise failure(sentence, log=place.service_logs / f"{log}.log")
 
 
 def readiness(url: str) -> tuple[int, str]:
@@ -217,6 +245,13 @@ def base_url(env: Mapping[str, str], service: str) -> str:
     host = env.get(f"{service.upper()}_HTTP_HOST") or env.get("HTTP_HOST", "127.0.0.1")
     reachable = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
     return f"http://{reachable}:{env[f'{service.upper()}_HTTP_PORT']}"
+
+
+def process_url(env: Mapping[str, str], process: supervision.Process) -> str:
+    """Return the address of one process of a service."""
+    if not process.number:
+        return base_url(env, process.service)
+    return f"http://127.0.0.1:{process.port(env)}"
 
 
 def settings_known(place: Layout) -> dict[str, str] | None:
@@ -242,8 +277,8 @@ def restart(services: Sequence[str]) -> None:
     if unknown:
         raise LocalFailure(f"There is no service {', '.join(unknown)}; they are {', '.join(SERVICES)}.")
     in_force.check()
-    place = layout("dev")
-    found = servers.known("dev")
+    place = platform_layout()
+    found = servers.known(place.profile)
     if found is None:
         raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
     # A service must not be stopped for the sake of one that cannot start.
@@ -251,8 +286,11 @@ def restart(services: Sequence[str]) -> None:
     env = environment.full_environment(place, found, keys(place))
     # A password that has changed is changed on both sides.
     _admit(place, found)
-    for service in services:
-        supervision.restart(place, service, environment.settings_in(env, place.root))
+    for process in supervision.processes(place, services):
+        supervision.restart(place, process, environment.settings_in(env, place.root))
+        if process.number:
+            # The other process serves meanwhile.
+            wait_ready(place, env, [process.service])
     wait_ready(place, env, services)
 
 
@@ -262,7 +300,8 @@ def require_servers() -> None:
     Raises:
         LocalFailure: naming each one that does not, and what to do.
     """
-    conditions = {name: servers.condition("dev", name)[1] for name in SERVERS}
+    profile = platform_layout().profile
+    conditions = {name: servers.condition(profile, name)[1] for name in SERVERS}
     down = [f"{name} is {words}" for name, words in conditions.items() if words != servers.ANSWERS]
     if down:
         raise LocalFailure(f"{'; '.join(down)}. Start what is missing with ./scripts/up.sh.")
@@ -274,8 +313,8 @@ def settings_of_running() -> dict[str, str]:
     Raises:
         LocalFailure: when the servers do not run.
     """
-    place = layout("dev")
-    found = servers.known("dev")
+    place = platform_layout()
+    found = servers.known(place.profile)
     if found is None:
         raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
     require_servers()

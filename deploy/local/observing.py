@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from deploy.local import lifecycle, ports
+from deploy.local import lifecycle, ports, supervision
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
-from deploy.local.layout import Layout, layout, port_offset
+from deploy.local.layout import Layout, platform_layout, port_offset
 from deploy.local.native import prometheus
 
 PORTS = {"prometheus": 9090, "alertmanager": 9093}
@@ -19,7 +19,7 @@ def observe(report: Callable[[str], None], env: Mapping[str, str]) -> None:
     Raises:
         LocalFailure: when a program cannot be had, a port is taken, or one does not start.
     """
-    place = layout("dev")
+    place = platform_layout()
     programs = {}
     for name, find in (("prometheus", prometheus.prometheus), ("alertmanager", prometheus.alertmanager)):
         programs[name], reason = find()
@@ -27,7 +27,13 @@ def observe(report: Callable[[str], None], env: Mapping[str, str]) -> None:
             raise LocalFailure(reason)
     chosen = {name: port_of(place, name) for name in PORTS}
     watched = prometheus.Watched(
-        targets={f"payments-{service}": [urlsplit(lifecycle.base_url(env, service)).netloc] for service in SERVICES},
+        targets={
+            f"payments-{service}": [
+                urlsplit(lifecycle.process_url(env, process)).netloc
+                for process in supervision.processes(place, [service])
+            ]
+            for service in SERVICES
+        },
         tokens={
             f"payments-{service}": env.get(f"{service.upper()}_OPERATIONS_TOKEN") or env.get("OPERATIONS_TOKEN", "")
             for service in SERVICES

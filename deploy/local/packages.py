@@ -18,9 +18,11 @@ PACKAGES = {
     "prometheus": "prometheus",
     "alertmanager": "prometheus-alertmanager",
     "haproxy": "haproxy",
+    "etcd": "etcd-server",
     "hledger": "hledger",
 }
-"""Debian's and Ubuntu's names. PgBouncer, HAProxy and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`."""
+"""Debian's and Ubuntu's names. PgBouncer and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`, etcd by
+`just up --profile ha`, HAProxy by both."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -40,6 +42,7 @@ def missing(names: Iterable[str]) -> list[str]:
         "alertmanager": lambda: bool(which("prometheus-alertmanager")),
         "pgbouncer": lambda: bool(which("pgbouncer", "/usr/sbin")),
         "haproxy": lambda: bool(which("haproxy", "/usr/sbin")),
+        "etcd": lambda: bool(which("etcd")),
         "hledger": lambda: bool(which("hledger")),
     }
     return [name for name in names if not installed[name]()]

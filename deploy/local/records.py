@@ -11,8 +11,8 @@ from deploy.local.layout import Layout
 from deploy.local.processes import ProcessId
 from libs.common import addresses
 
-Kind = Literal["given", "container", "native"]
-"""Where a server comes from: an address in the environment, a container, or a private native instance."""
+Kind = Literal["given", "container", "native", "cluster"]
+"""Where a server comes from: an address in the environment, a container, a private native instance, or several of them."""
 
 SERVERS = ("postgres", "redis", "rabbitmq")
 """The three servers, by the names used in settings, folders and records."""
@@ -34,6 +34,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """The container's name or id."""
     node: str = ""
     """RabbitMQ's Erlang node name."""
+    names_port: int = 0
+    """The port of its Erlang name server, where that is not two behind its own."""
+    sentinels: str = ""
+    """Redis's Sentinels, as the setting REDIS_SENTINELS names them."""
     management_url: str = ""
     """RabbitMQ's HTTP API, where the server was given to us and can be administered no other way."""
 

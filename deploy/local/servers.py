@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from deploy.local import containers, ports, probes, records, vhosts
+from deploy.local import containers, native, ports, probes, records, vhosts
 from deploy.local.errors import LocalFailure, failure
+from deploy.local.ha import cluster
 from deploy.local.layout import ROOT, Layout, layout, port_setting
-from deploy.local.native import postgres, rabbitmq, redis
+from deploy.local.native import rabbitmq
 from deploy.local.processes import end, listener_of, marked, working_directory, working_in
 from deploy.local.records import SERVERS, Server, Servers
 from deploy.local.waiting import locked, wait_until
@@ -67,7 +68,7 @@ def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | N
     """Return the three servers of a profile, started first where they do not run.
 
     Args:
-        profile: `dev` or `test`.
+        profile: `dev`, `ha` or `test`.
         root: the checkout.
         report: receives short sentences about what takes time or differs from the defaults.
 
@@ -76,10 +77,12 @@ def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | N
     """
     place = layout(profile, root)
     tell = report or (lambda _: None)
-    found = _all_answering(place)
+    found = None if place.is_cluster else _all_answering(place)
     if found is not None:
         return found
-    with locked(place.home / "lock"):
+    with locked(place.home / "lock", seconds=cluster.START_SECONDS):
+        if place.is_cluster:
+            return cluster.ensure(place, tell)
         wait_until(lambda: not _silent(place), seconds=SILENT_SECONDS, poll_seconds=0.5)
         known = _answering(place)
         missing = [name for name in SERVERS if name not in known]
@@ -115,6 +118,8 @@ def condition(profile: str, name: str, root: Path = ROOT) -> tuple[Server | None
 def known(profile: str, root: Path = ROOT) -> Servers | None:
     """Return the three servers of a profile as they were started, whether they answer now or not."""
     place = layout(profile, root)
+    if place.is_cluster:
+        return cluster.known(place)
     found = {name: server for name in SERVERS if (server := condition(profile, name, root)[0]) is not None}
     return _servers(place, found) if len(found) == len(SERVERS) else None
 
@@ -130,6 +135,8 @@ def stop(profile: str, root: Path = ROOT, *, wipe: bool = False) -> list[str]:
     ended = []
     with locked(place.home / "lock"):
         wipe = wipe or not place.is_durable
+        if place.is_cluster:
+            ended = cluster.stop(place, wipe=wipe)
         for name, server in records.read(place).servers.items():
             if _stop_one(place, name, server, keep_data=not wipe):
                 ended.append(name)
@@ -138,9 +145,7 @@ def stop(profile: str, root: Path = ROOT, *, wipe: bool = False) -> list[str]:
         end(strays, first=signal.SIGTERM, seconds=5.0, whole_group=False)
         if wipe:
             containers.wipe(place)
-            postgres.wipe(place)
-            redis.wipe(place)
-            rabbitmq.wipe(place)
+            native.wipe(place)
             for watcher in ("prometheus", "alertmanager"):
                 shutil.rmtree(place.home / watcher, ignore_errors=True)
             place.record.unlink(missing_ok=True)
@@ -187,6 +192,8 @@ def _ours(place: Layout, server: str) -> Server:
         raise LocalFailure(f"No {server} of profile {place.profile} is running.")
     if known.kind == "given":
         raise LocalFailure(f"{GIVEN[server]} names a server of yours; it is not stopped from here.")
+    if known.kind == "cluster":
+        raise LocalFailure(f"{server} of profile {place.profile} has several nodes: see `just node`.")
     return known
 
 
@@ -204,7 +211,7 @@ def resume(profile: str, server: str, root: Path = ROOT) -> Server:
         # The same port or none: everyone holds its address.
         if not wait_until(lambda: _answers(known) or ports.is_free(known.port), seconds=PORT_SECONDS):
             raise failure(f"Port {known.port} of {server} was taken meanwhile by {listener_of(known.port)}.")
-        fresh = _start_native_on(place, server, known.port)
+        fresh = native.start(place, server, port=known.port)
         records.remember(place, server, fresh)
         return fresh
 
@@ -271,7 +278,7 @@ def _answers(server: Server) -> bool:
 def _given(place: Layout, name: str) -> Server | None:
     """Return the server that the environment names, unless that address is one of our own making."""
     url = os.environ.get(GIVEN[name], "").strip()
-    if not url or _is_own(place, url):
+    if not url or place.is_cluster or _is_own(place, url):
         return None
     beside = os.environ.get(PASSWORDS[name], "")
     if beside and (name != "postgres" or not addresses.has_password(url)):
@@ -353,23 +360,13 @@ def _start_native(place: Layout, name: str, report: Callable[[str], None]) -> Se
                 f"uses {port} ({port_setting(place.profile, name)} chooses another)."
             )
         try:
-            return _start_native_on(place, name, port)
+            return native.start(place, name, port=port)
         except LocalFailure:
             lost_the_port = any(not ports.is_free(taken) for taken in range(port, port + count))
             if not lost_the_port or attempt == START_TRIES_MAX - 1:
                 raise
             refused.add(port)
     raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _start_native_on(place: Layout, name: str, port: int) -> Server:
-    match name:
-        case "postgres":
-            return postgres.start(place, port=port)
-        case "redis":
-            return redis.start(place, port=port)
-        case _:
-            return rabbitmq.start(place, port=port)
 
 
 def _stop_one(place: Layout, name: str, server: Server, *, keep_data: bool) -> bool:
@@ -380,13 +377,7 @@ def _stop_one(place: Layout, name: str, server: Server, *, keep_data: bool) -> b
         containers.stop(place, name, server)
         return True
     was_running = any(process.is_alive for process in server.processes)
-    match name:
-        case "postgres":
-            postgres.stop(server, keep_data=keep_data)
-        case "redis":
-            redis.stop(server)
-        case _:
-            rabbitmq.stop(server, keep_data=keep_data)
+    native.stop(name, server, keep_data=keep_data)
     return was_running
 
 

@@ -3,15 +3,15 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from deploy.local import packages
+from deploy.local.balancer import configuration
 from deploy.local.bootstrap import SERVICES
-from deploy.local.environment import HTTP_PORTS
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
 from deploy.local.processes import end, spawn, which
@@ -32,20 +32,6 @@ def program() -> str:
         except LocalFailure as failed:
             pytest.skip(str(failed))
     return which("haproxy", "/usr/sbin")
-
-
-def configuration(ports: Mapping[str, int], bases: Mapping[str, list[str]]) -> str:
-    """The configuration as it is, but for what compose's network has: its ports, and its names with several addresses."""
-    text = CONFIG.read_text()
-    text = re.sub(r"^resolvers docker\n(?:    .*\n)+", "", text, flags=re.MULTILINE)
-    text = text.replace(" resolvers docker init-addr none", "")
-    text = text.replace("bind 127.0.0.1:8404", f"bind 127.0.0.1:{ports['health']}")
-    for service, port in HTTP_PORTS.items():
-        text = text.replace(f"    bind :{port}\n", f"    bind 127.0.0.1:{ports[service]}\n")
-        servers = [f"    server {service}{n} {base.removeprefix('http://')}" for n, base in enumerate(bases[service])]
-        text = re.sub(rf"^    server-template {service} .*$", "\n".join(servers), text, flags=re.MULTILINE)
-    assert "docker init" not in text
-    return text
 
 
 @pytest.fixture
@@ -90,7 +76,11 @@ async def test_payments_go_on_while_a_process_of_each_is_killed(doubled: Platfor
     ports = {name: free_port() for name in (*SERVICES, "health")}
     bases = {service: [doubled.base(service), doubled.base(f"{service}-2")] for service in SERVICES}
     file = tmp_path / "haproxy.cfg"
-    file.write_text(configuration(ports, bases))
+    listens = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
+    addresses = {service: [base.removeprefix("http://") for base in bases[service]] for service in SERVICES}
+    text = configuration(listens, addresses, health=f"127.0.0.1:{ports['health']}")
+    assert "docker init" not in text
+    file.write_text(text)
     home = tmp_path / "balancer"
     home.mkdir()
     balancer = await asyncio.to_thread(

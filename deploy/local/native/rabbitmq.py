@@ -69,12 +69,12 @@ def start(layout: Layout, *, port: int) -> Server:
         raise LocalFailure("RabbitMQ is not installed: apt-get install rabbitmq-server")
     folder = layout.home / "rabbitmq"
     node = f"payments-{layout.profile}-{layout.key}@localhost"
-    _prepare(layout, folder)
+    memory.link(layout, "rabbitmq", folder / "data")
+    prepare(folder, config=CONFIG, advanced="[].\n" if layout.is_durable else FORGETFUL)
     log = layout.logs / "rabbitmq.log"
-    env = _environment(folder, port=port, node=node)
+    env = environment(folder, port=port, node=node)
     # Started by hand and in the foreground, so that we know whom to end; the node finds it running and starts none.
-    epmd = [which("epmd"), "-port", str(port + 2), "-address", "127.0.0.1"]
-    names = spawn(epmd, home=layout.home, log=layout.logs / "epmd.log", cwd=folder, env=env)
+    names = spawn(name_server(port + 2), home=layout.home, log=layout.logs / "epmd.log", cwd=folder, env=env)
     wait_until(lambda: probes.port_answers("127.0.0.1", port + 2), seconds=5.0)
     broker = spawn([program("rabbitmq-server")], home=layout.home, log=log, cwd=folder, env=env)
     server = Server(
@@ -92,6 +92,11 @@ def start(layout: Layout, *, port: int) -> Server:
         setting = f"{port_setting(layout.profile, 'rabbitmq')} (the first of three ports, now {port})"
         raise failure(f"RabbitMQ did not start on port {port}.", log=log, setting=setting)
     return server
+
+
+def name_server(port: int) -> list[str]:
+    """Return the command that runs Erlang's name server in the foreground."""
+    return [which("epmd"), "-port", str(port), "-address", "127.0.0.1"]
 
 
 def answers(server: Server) -> bool:
@@ -119,7 +124,7 @@ def evaluate(server: Server, expression: str) -> str:
         LocalFailure: when the node refuses or does not answer.
     """
     folder = Path(server.home)
-    env = _environment(folder, port=server.port, node=server.node)
+    env = environment(folder, port=server.port, node=server.node, names_port=server.names_port)
     caller = which("erl_call", "/usr/lib/erlang/bin")
     if caller:
         command = [caller, "-r", "-address", f"127.0.0.1:{server.port + 1}", "-e"]
@@ -146,32 +151,35 @@ def wipe(layout: Layout) -> None:
     memory.wipe(layout, "rabbitmq")
 
 
-def _prepare(layout: Layout, folder: Path) -> None:
-    """Write the node's configuration and, once, its cookie; decide once where its data lies."""
+def prepare(folder: Path, *, config: str, advanced: str = "[].\n", cookie: str = "") -> None:
+    """Write a node's configuration and, once, its cookie, a random one where none is given."""
     (folder / "home").mkdir(parents=True, exist_ok=True)
-    memory.link(layout, "rabbitmq", folder / "data").mkdir(exist_ok=True)
-    (folder / "rabbitmq.conf").write_text(CONFIG)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "rabbitmq.conf").write_text(config)
     (folder / "enabled_plugins").write_text("[].\n")
     (folder / "rabbitmq-env.conf").write_text("")
-    (folder / "advanced.config").write_text("[].\n" if layout.is_durable else FORGETFUL)
-    cookie = folder / "home" / ".erlang.cookie"
-    if not cookie.exists():
-        cookie.touch(mode=0o600)
-        cookie.write_text(secrets.token_hex(20))
-    cookie.chmod(0o400)
+    (folder / "advanced.config").write_text(advanced)
+    file = folder / "home" / ".erlang.cookie"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(cookie or secrets.token_hex(20))
+    file.chmod(0o400)
 
 
 _NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Erlang's threads otherwise wait for work by computing, at the cost of what shares the machine: a fifth of the node's CPU."""
 
 
-def _environment(folder: Path, *, port: int, node: str) -> dict[str, str]:
-    """The whole environment of the node and of its tools; nothing of a system-wide RabbitMQ shines through."""
+def environment(folder: Path, *, port: int, node: str, names_port: int = 0) -> dict[str, str]:
+    """The whole environment of a node and of its tools; nothing of a system-wide RabbitMQ shines through.
+
+    Erlang's name server listens two ports behind the node, or at `names_port`.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_", "PYTHON"))}
     return {
         **kept,
         "HOME": str(folder / "home"),
-        "ERL_EPMD_PORT": str(port + 2),
+        "ERL_EPMD_PORT": str(names_port or port + 2),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODENAME": node,
         "RABBITMQ_NODE_PORT": str(port),

@@ -12,7 +12,7 @@ from deploy.local.layout import Layout, layout
 from deploy.local.processes import ProcessId
 from deploy.local.records import Server
 from deploy.local.status import condition_of
-from deploy.local.supervision import ServiceState
+from deploy.local.supervision import Process, ServiceState
 from tests.unit.deploy.conftest import Speaking
 
 pytestmark = pytest.mark.unit
@@ -138,7 +138,7 @@ def test_service_that_waits_for_a_server_needs_no_help_of_its_own(tmp_path: Path
     head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
     with speaking(head + body) as port:
         in_force.write(place, "api", {"API_HTTP_PORT": str(port)})
-        state = ServiceState(service="api", state="RUNNING", pid=1, uptime_seconds=7)
+        state = ServiceState(process=Process(service="api"), state="RUNNING", pid=1, uptime_seconds=7)
         words = "not ready: database not usable (pid 1, 7 s)"
         assert condition_of(place, state, {"database"}) == (words, "")
         assert condition_of(place, state, {"redis"}) == (words, "./scripts/logs.sh api")

@@ -56,7 +56,7 @@ def test_nothing_running_is_a_state_not_an_error(tmp_path: Path) -> None:
     assert [state.state for state in supervision.states(place)] == ["NONE"] * 4
     assert not supervision.stop(place)
     with pytest.raises(LocalFailure, match=r"up\.sh"):
-        supervision.restart(place, "api", {})
+        supervision.restart(place, supervision.Process(service="api"), {})
 
 
 def published_by(place: Layout, service: str) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_restart_takes_changed_settings_and_nothing_keeps_the_old_ones(tmp_pat
         assert published_by(place, "ledger") == ["INFO  it's $HOME; `id` "]
         before = {state.service: state.pid for state in supervision.states(place)}
         assert all(before.values())
-        supervision.restart(place, "api", {"LOG_LEVEL": "DEBUG"})
+        supervision.restart(place, supervision.Process(service="api"), {"LOG_LEVEL": "DEBUG"})
         assert wait_until(lambda: len(published_by(place, "api")) == 2, seconds=60)
         assert published_by(place, "api")[-1] == "DEBUG None"
         after = {state.service: state.pid for state in supervision.states(place)}
