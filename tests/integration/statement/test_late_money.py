@@ -6,6 +6,9 @@ import random
 import msgspec
 import pytest
 
+from deploy.fake_stripe import refunds
+from libs.common.contracts.gateway import RefundSucceeded
+from libs.common.ids import new_id, parse_id
 from services.gateway import metrics
 from tests.integration.statement.test_adopting import lose
 from tests.support.statement import Merchant, processor_accounts
@@ -84,3 +87,31 @@ async def test_charge_of_a_hold_that_ended_is_no_capture(merchant: Merchant) -> 
         await merchant.reading._adopt.captures(account, [shown], at=merchant.clock.now())
         kept = await merchant.charging.fetch("SELECT 1 FROM stripe_events WHERE id LIKE 'read_%'")
         assert len(kept) == events
+
+
+async def test_refund_of_lost_time_keeps_the_id_that_stripe_has(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050)
+    other, elsewhere = await merchant.pay(9_000)
+    await merchant.deliver()
+    await merchant.book()
+    given = await merchant.give_back(other, elsewhere, 1_000)
+    lost, taken = new_id(), parse_id(merchant.books.refunds[given]["metadata"]["refund_id"])
+    for refund_id, amount in ((lost, "5000"), (taken, "700")):
+        refunds.create_refund(
+            merchant.books,
+            {
+                "payment_intent": reference,
+                "amount": amount,
+                "metadata": {"payment_intent_id": str(intent), "refund_id": str(refund_id)},
+            },
+        )
+    await merchant.read()
+    adopted = {
+        event.body.amount_minor: event.body.refund_id
+        for event in await merchant.published()
+        if isinstance(event.body, RefundSucceeded) and event.body.is_adopted
+    }
+    # The id of another payment's refund is not its own.
+    assert adopted.keys() == {5_000, 700}
+    assert adopted[5_000] == lost
+    assert adopted[700] != taken

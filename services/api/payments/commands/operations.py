@@ -13,8 +13,8 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database, run_again
-from libs.common.errors import BrokenInvariant
-from libs.common.ids import new_id
+from libs.common.errors import BrokenInvariant, IdempotencyKeyReused
+from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from services.api import metrics
 from services.api.audit import write_line
@@ -25,7 +25,7 @@ from services.api.payments.commands.outcomes import Render, RenderRefund
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.commands.records import audit_of, events_of
 from services.api.payments.commands.waiting import Answers
-from services.api.payments.domain import ChosenMethod, Decision, PaymentIntent, RefundStatus, Stage
+from services.api.payments.domain import ChosenMethod, Decision, PaymentIntent, Refund, RefundStatus, Stage
 from services.api.payments.sql import intents, refunds
 
 _OK, _ACCEPTED = 200, 202
@@ -33,6 +33,9 @@ _CONFIRMING = frozenset({Stage.PROCESSING, Stage.CANCELLING})
 """The stages in which a confirmation waits for the processor."""
 _IN_PROGRESS = frozenset({Stage.CANCELLING, Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
 """The stages in which a capture or a void waits for the processor."""
+
+_REFUNDS_OF_KEY_MAX = 100
+"""How often a key may be used for refunds of one payment, each time after it has become free again."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,9 +141,12 @@ class Operations:
             PaymentIntentNotFound: when the tenant has no such intent.
             CannotRefund: when nothing of it can be given back.
             RefundExceedsPayment: when it is more than is left.
+            IdempotencyKeyReused: when the refund under this key is of another amount.
         """
         now = self._clock.now()
-        refund_id = new_id(now)
+        refund_id, known = await self._refund_under(claim, intent_id)
+        if known is not None:
+            return await self._answer_known(known, amount_minor=amount_minor, claim=claim)
         operation = _Operation(
             action=action,
             intent_id=intent_id,
@@ -153,6 +159,30 @@ class Operations:
             detail={"refund_id": str(refund_id)},
         )
         return await self._carry_out(operation, claim=claim, caller=caller)
+
+    async def _refund_under(self, claim: Claim, intent_id: UUID) -> tuple[UUID, Refund | None]:
+        """Return the id of the refund that a key stands for, and the refund where it is known.
+
+        The same payment and key always lead to the same id: what was requested at the processor before the database was restored,
+        and is requested again, is requested under the same id there. A key that has become free again leads to the next id.
+        """
+        for number in range(_REFUNDS_OF_KEY_MAX):
+            refund_id = derived_id(intent_id, f"refund:{claim.tenant_id}:{claim.key}:{number}")
+            known = await refunds.refund(self._database, claim.tenant_id, refund_id)
+            if known is None or known.created_at + (claim.expires_at - claim.claimed_at) > claim.claimed_at:
+                return refund_id, known
+        raise IdempotencyKeyReused("this Idempotency-Key was used for too many refunds of the payment")
+
+    async def _answer_known(self, known: Refund, *, amount_minor: int | None, claim: Claim) -> Answer | None:
+        """Answer with a refund that the database has without its key, as after a restore; None when another holds the key."""
+        answer = Answer(_OK, self._render_refund(known))
+        async with self._database.transaction() as transaction:
+            if not await keys.claim_within(transaction, claim, subject_id=known.id):
+                return None
+            if amount_minor not in (None, known.amount_minor):
+                raise IdempotencyKeyReused("this Idempotency-Key was already used with a different request")
+            await keys.complete_within(transaction, claim, answer, at=self._clock.now())
+        return answer
 
     async def resume(self, intent_id: UUID, *, claim: Claim) -> Answer:
         """Wait for the answer to a capture or void whose first request has gone, and whose key `claim` has taken over.

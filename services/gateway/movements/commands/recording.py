@@ -17,7 +17,6 @@ from services.gateway.movements.domain import (
     Known,
     RecordedMovement,
     StatementAccount,
-    adopted_id,
     at_the_bank,
     is_known_status,
     later_status,
@@ -176,10 +175,7 @@ def _recorded(account: StatementAccount, moved: StatementMovement, known: Known)
     intent_id = None if payment is None else payment.payment_intent_id
     refund_id, is_adopted = None, False
     if intent_id is not None and moved.kind in _REFUNDS:
-        refund_id = moved.refund_id
-        requested = None if refund_id is None else known.refunds.get((tenant_id, intent_id, refund_id))
-        if requested is None or not requested.may_be(moved.source_ref):
-            refund_id, is_adopted = adopted_id(tenant_id, intent_id, moved.source_ref), True
+        refund_id, is_adopted = known.refund_of(moved, tenant_id=tenant_id, payment_intent_id=intent_id)
     return RecordedMovement(
         movement_id=movement_id(account, moved),
         tenant_id=tenant_id,

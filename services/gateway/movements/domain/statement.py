@@ -283,6 +283,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The payments."""
     refunds: Mapping[tuple[str, UUID, UUID], RequestedRefund] = {}
     """Refunds that we requested, by (tenant, payment, refund)."""
+    refund_ids: frozenset[tuple[str, UUID]] = frozenset()
+    """The same of whichever payment, as (tenant, refund)."""
 
     def with_references_of(self, movements: Sequence[StatementMovement]) -> "Known":
         """Return it with the processor's references that some movements show beside our ids."""
@@ -304,6 +306,21 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
                 return payment
         return None
 
+    def refund_of(self, moved: StatementMovement, *, tenant_id: str, payment_intent_id: UUID) -> tuple[UUID, bool]:
+        """Return our id of a refund of a payment of ours, and whether nobody is known to have requested it from us.
+
+        One that has an id of ours that is unknown was requested before the database was restored: it keeps that id.
+        """
+        refund_id = moved.refund_id
+        if refund_id is None:
+            return adopted_id(tenant_id, payment_intent_id, moved.source_ref), True
+        requested = self.refunds.get((tenant_id, payment_intent_id, refund_id))
+        if requested is not None and requested.may_be(moved.source_ref):
+            return refund_id, False
+        if requested is not None or (tenant_id, refund_id) in self.refund_ids:
+            return adopted_id(tenant_id, payment_intent_id, moved.source_ref), True
+        return refund_id, True
+
 
 class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):
     """A movement with what our own records know of it."""
@@ -317,7 +334,7 @@ class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):
     refund_id: UUID | None
     """The refund, where it is one of a payment of ours."""
     is_adopted: bool = False
-    """Whether nobody requested the refund from us."""
+    """Whether nobody is known to have requested the refund from us."""
     is_booked: bool = True
     """Whether it was published; False: it is part of the opening balance, and only becomes available."""
     moved: StatementMovement

@@ -13,30 +13,47 @@ from libs.common.db import Database
 from libs.common.db.statements import Statement
 from libs.common.ids import first_id
 from libs.common.messaging.resend import PAGE_ROWS, Window
-from services.gateway.movements.domain import Opening, RecordedMovement, adopted_id
+from services.gateway.movements.domain import Opening, RecordedMovement
 from services.gateway.processors.port.reading import StatementMovement
 
+_COLUMNS = """
+m.*, refund_id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM attempts a
+     WHERE a.tenant_id = m.tenant_id AND a.payment_intent_id = m.payment_intent_id AND a.refund_id = m.refund_id
+) AS is_adopted
+"""
+"""A refund that nobody is known to have requested is adopted; by `ix_attempts_payment_intent`."""
+
 # What was booked, and what could be paid out since, in the window; page by page in the order of the primary key.
-_MOVEMENTS = Statement("""
-SELECT * FROM processor_movements
+_MOVEMENTS = Statement(
+    """
+SELECT {columns} FROM processor_movements m
  WHERE (is_booked OR is_opened) AND (account_id, is_live, id) > (:account_id, :is_live, :id)
    AND (created_at >= :since AND created_at < :until
         OR status = 'available' AND available_at >= :since AND available_at < :until)
    AND (:payment_intent_id::uuid IS NULL OR payment_intent_id = :payment_intent_id)
  ORDER BY account_id, is_live, id LIMIT :limit
-""")
+""",
+    columns=_COLUMNS,
+)
 
 # What was booked of a payment, by `ix_processor_movements_payment`.
-_OF_PAYMENT = Statement("""
-SELECT * FROM processor_movements
+_OF_PAYMENT = Statement(
+    """
+SELECT {columns} FROM processor_movements m
  WHERE payment_intent_id = :payment_intent_id AND tenant_id = :tenant_id AND (is_booked OR is_opened) ORDER BY id
-""")
+""",
+    columns=_COLUMNS,
+)
 # One that belongs to no payment, by `ix_processor_movements_loose`: our ids are in the order of time.
-_ONE = Statement("""
-SELECT * FROM processor_movements
+_ONE = Statement(
+    """
+SELECT {columns} FROM processor_movements m
  WHERE tenant_id = :tenant_id AND movement_id >= :first_id AND movement_id < :end_id AND id = :ref
    AND payment_intent_id IS NULL AND (is_booked OR is_opened)
-""")
+""",
+    columns=_COLUMNS,
+)
 
 # A few rows for each account, and none that changes.
 _OPENINGS = Statement("""
@@ -123,8 +140,7 @@ async def movements(database: Database, window: Window) -> AsyncIterator[list[Re
 
 
 def _movement(row: dict[str, Any]) -> RecordedMovement:
-    intent_id, refund_id, source_ref = row["payment_intent_id"], row["refund_id"], row["source_ref"]
-    is_adopted = intent_id is not None and refund_id == adopted_id(row["tenant_id"], intent_id, source_ref)
+    intent_id, refund_id = row["payment_intent_id"], row["refund_id"]
     moved = StatementMovement(
         **{name: row[name] for name in _SAME},
         kind=MovementKind(row["kind"]),
@@ -137,7 +153,7 @@ def _movement(row: dict[str, Any]) -> RecordedMovement:
         tenant_id=row["tenant_id"],
         payment_intent_id=intent_id,
         refund_id=refund_id,
-        is_adopted=is_adopted,
+        is_adopted=row["is_adopted"],
         is_booked=row["is_booked"],
         moved=moved,
     )

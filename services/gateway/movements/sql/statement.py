@@ -19,7 +19,8 @@ from services.gateway.movements.domain import (
     RequestedRefund,
     StatementAccount,
 )
-from services.gateway.operations import is_declined_unreported
+from services.gateway.operations import attempt_id, is_declined_unreported
+from services.gateway.processors.port import Operation
 from services.gateway.processors.port.reading import StatementMovement
 
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
@@ -53,6 +54,11 @@ SELECT tenant_id, payment_intent_id, payment_ref FROM processor_movements
 _REFUNDS = Statement("""
 SELECT tenant_id, payment_intent_id, refund_id, result_ref, status, reason FROM attempts
  WHERE payment_intent_id = ANY (:intents::uuid[]) AND operation = 'refund' AND refund_id = ANY (:refunds::uuid[])
+""")
+
+# By the primary key: of whichever payment of the tenant they are.
+_ELSEWHERE = Statement("""
+SELECT tenant_id, refund_id FROM attempts JOIN unnest(:tenants::text[], :ids::uuid[]) AS a (tenant_id, id) USING (tenant_id, id)
 """)
 
 # One that is known changes nothing here; whoever inserts it publishes it, in the same transaction.
@@ -200,7 +206,14 @@ async def known_of(
     )
     payments = tuple(PaymentOf(**dict(row)) for row in rows)
     ours = [payment.payment_intent_id for payment in payments]
-    requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*refunds]) if refunds and ours else []
+    if not refunds or not ours:
+        return Known(payments=payments)
+    requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*refunds])
+    named = [(payment.tenant_id, refund_id) for payment in payments for refund_id in refunds]
+    ids = [
+        attempt_id(tenant_id=tenant, subject_id=refund_id, operation=Operation.REFUND) for tenant, refund_id in named
+    ]
+    anywhere = await _ELSEWHERE.fetch(tx, tenants=[tenant for tenant, _ in named], ids=ids)
     return Known(
         payments=payments,
         refunds={
@@ -210,6 +223,7 @@ async def known_of(
             )
             for row in requested
         },
+        refund_ids=frozenset((row["tenant_id"], row["refund_id"]) for row in anywhere),
     )
 
 

@@ -1,0 +1,88 @@
+"""A refund that is requested again, after the database has lost it and its key, is the same refund."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import pytest
+
+from tests.integration.api.conftest import Api
+from tests.integration.api.payments.test_operations import ASYNC, do, settled, succeeded
+from tests.support.databases import TestDatabase
+
+BODY = {"amount": "50.00"}
+
+
+@pytest.fixture
+async def administrator(api_database: TestDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(api_database.admin_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def lose(administrator: asyncpg.Connection, intent: str) -> None:
+    """Forget the refunds of a payment, as a database does that is restored to before them."""
+    of_intent = UUID(intent)
+    await administrator.execute("DELETE FROM api.refunds WHERE payment_intent_id = $1", of_intent)
+    await administrator.execute("DELETE FROM api.idempotency_keys WHERE operation LIKE 'refund%'")
+    await administrator.execute(
+        "UPDATE api.payment_intents SET refunding_minor = 0, refunded_minor = 0 WHERE id = $1", of_intent
+    )
+
+
+async def test_refund_that_was_lost_has_the_same_id_again(
+    api: Api, tenant_id: str, administrator: asyncpg.Connection
+) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    await lose(administrator, intent)
+    again = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    assert (first.status, again.status) == (200, 200)
+    assert again.json["id"] == first.json["id"]
+    assert (await do(client, intent, "refund", BODY, key=str(uuid4()), headers=ASYNC)).json["id"] != first.json["id"]
+
+
+async def test_refund_that_was_found_at_the_processor_answers_its_key(
+    api: Api, tenant_id: str, administrator: asyncpg.Connection
+) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    await lose(administrator, intent)
+    found = msgspec.structs.replace(succeeded(intent, first.json["id"]), is_adopted=True)
+    await api.handle(tenant_id, found, by=api.consumers.on_refund_succeeded)
+    requested = (await api.published(tenant_id)).count("command:gateway:payment.refund")
+
+    other = await do(client, intent, "refund", {"amount": "51.00"}, key=key)
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+    again = await do(client, intent, "refund", BODY, key=key)
+    assert (again.status, again.json["id"], again.json["status"]) == (200, first.json["id"], "COMPLETED")
+    assert (await do(client, intent, "refund", BODY, key=key)).raw == again.raw
+    payment = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert payment["refunded_amount"] == "50.00"
+    # Nothing is requested of the processor.
+    assert (await api.published(tenant_id)).count("command:gateway:payment.refund") == requested
+
+
+async def test_key_that_is_free_again_makes_another_refund(
+    api: Api, tenant_id: str, administrator: asyncpg.Connection
+) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    await administrator.execute("UPDATE api.refunds SET created_at = created_at - interval '100 days'")
+    await administrator.execute(
+        "UPDATE api.idempotency_keys SET expires_at = created_at WHERE operation LIKE 'refund%'"
+    )
+    second = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    assert second.status == 200
+    assert second.json["id"] != first.json["id"]
+    shown = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    assert {refund["id"] for refund in shown} == {first.json["id"], second.json["id"]}
