@@ -130,6 +130,18 @@ resend service *args: setup
 gateway *args: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.gateway "${@:-status}"
 
+# Back the database up, and archive its log from then on, so that any moment can be restored; --full for all of it again
+[no-exit-message]
+[group('operate')]
+backup *args: setup
+    @{{ python }} -m deploy.local backup "$@"
+
+# Replace the database by a moment that was backed up: just restore [--to 2026-11-22T10:00:00Z]; see docs/backup.md
+[no-exit-message]
+[group('operate')]
+restore *args: setup
+    @{{ python }} -m deploy.local restore "$@"
+
 # Administer without logging in: just admin (tenant | user | role | policy | key | revoke-key) ...; --help explains each
 [no-exit-message]
 [group('operate')]
@@ -269,6 +281,12 @@ proof-reconciliation *args: setup
 proof-restarts *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.restarts "$@"
+
+# Prove that a lost server is restored: all that the servers stored is removed, payments of before and after are compared with the processor's
+[no-exit-message]
+[group('check')]
+proof-backup *args: setup
+    @{{ python }} -m tests.proof.backup "$@"
 
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]

@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     operated.add_argument("operation", metavar="COMMAND", choices=("dead", "redrive", "refused", "resend"))
     operated.add_argument("service", metavar="SERVICE", help=", ".join(SERVICES))
     operated.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT")
+    command("backup", _backup, "back the database up").add_argument(
+        "--full", action="store_true", help="all of it; otherwise what has changed since the last one"
+    )
+    command("restore", _restore, "replace the database by a moment that was backed up").add_argument(
+        "--to", metavar="TIMESTAMP", help="2026-11-22T10:00:00Z (default: the end of what was archived)"
+    )
     command("stuck", _stuck, "list payments that wait too long, with the reason and what to do")
     command("restart", _restart, "restart services, all of them or those named").add_argument(
         "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway or notifier"
@@ -201,6 +207,26 @@ def _stuck(_: argparse.Namespace) -> int:
     from deploy.local.stuck import stuck
 
     print(stuck(lifecycle.settings_of_running()), end="")
+    return 0
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    from deploy.local import backups
+
+    print(backups.described(backups.back_up(_report, is_full=chosen.full)))
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from deploy.local import backups
+
+    until = backups.parse_moment(chosen.to) if chosen.to else None
+    if not _is_meant("Replace the database of this checkout, and empty RabbitMQ and Redis?"):
+        return 1
+    done = backups.restore(_report, until=until)
+    if done.aside is not None:
+        _report(f"What was there before lies in {done.aside}; remove it when it is not needed.")
+    print(f"Restored to {done.moment.isoformat()}. What to look at now: docs/backup.md")
     return 0
 
 

@@ -37,11 +37,13 @@ MIGRATIONS_AT_ONCE = 2
 Report = Callable[[str], None]
 
 
-def up(report: Report, *, profile: str = "") -> dict[str, str]:
+def up(
+    report: Report, *, profile: str = "", migrated: Callable[[Mapping[str, str]], None] = lambda _: None
+) -> dict[str, str]:
     """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
 
     With the profile `four-databases` each service gets a database of its own, with `dev` all share one, with `ha` servers have
-    several nodes and services two processes; without one it stays as it was.
+    several nodes and services two processes; without one it stays as it was. `migrated` is called before the services start.
 
     Raises:
         LocalFailure: one sentence about what is missing, taken or did not become ready.
@@ -55,6 +57,7 @@ def up(report: Report, *, profile: str = "") -> dict[str, str]:
         check_ports(place, env)
         migrate(report, env)
         seed(report, env)
+        migrated(env)
         report("Starting the services ...")
         supervision.start(place, env, environment.settings_in(env, place.root))
         wait_ready(place, env)
@@ -162,7 +165,7 @@ def migrate(report: Report, env: Mapping[str, str]) -> None:
     """
     report("Migrating ...")
     with ThreadPoolExecutor(max_workers=MIGRATIONS_AT_ONCE) as pool:
-        for _ in pool.map(lambda service: _run_service(service, "migrate", env, seconds=MIGRATE_SECONDS), SERVICES):
+        for _ in pool.map(lambda service: run_service(service, ["migrate"], env, seconds=MIGRATE_SECONDS), SERVICES):
             pass
 
 
@@ -173,7 +176,7 @@ def seed(report: Report, env: Mapping[str, str]) -> None:
         LocalFailure: when the seeding fails, with the end of its output.
     """
     report("Seeding ...")
-    _run_service("api", "seed", env, seconds=SEED_SECONDS)
+    run_service("api", ["seed"], env, seconds=SEED_SECONDS)
 
 
 def check_ports(place: Layout, env: Mapping[str, str]) -> None:
@@ -326,8 +329,16 @@ def run_with_settings(command: list[str]) -> int:
     return subprocess.run(command, env=settings_of_running(), cwd=ROOT, check=False).returncode
 
 
-def _run_service(service: str, command: str, env: Mapping[str, str], *, seconds: float) -> None:
-    done = run([sys.executable, "-m", f"services.{service}", command], seconds=seconds, env=env, cwd=ROOT)
+def run_service(service: str, arguments: Sequence[str], env: Mapping[str, str], *, seconds: float) -> str:
+    """Have a service carry out a command and return what it prints.
+
+    Raises:
+        LocalFailure: when it fails, with the end of its output.
+    """
+    done = run([sys.executable, "-m", f"services.{service}", *arguments], seconds=seconds, env=env, cwd=ROOT)
     if done.returncode:
         output = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).strip().splitlines()[-20:])
-        raise LocalFailure(f"`python -m services.{service} {command}` failed with code {done.returncode}:\n{output}")
+        raise LocalFailure(
+            f"`python -m services.{service} {' '.join(arguments)}` failed with code {done.returncode}:\n{output}"
+        )
+    return done.stdout

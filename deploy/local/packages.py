@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from deploy.local.errors import LocalFailure
-from deploy.local.native import postgres, rabbitmq, redis
+from deploy.local.native import pgbackrest, postgres, rabbitmq, redis
 from deploy.local.processes import run, which
 from deploy.local.waiting import locked
 
@@ -20,9 +20,10 @@ PACKAGES = {
     "haproxy": "haproxy",
     "etcd": "etcd-server",
     "hledger": "hledger",
+    "pgbackrest": "pgbackrest",
 }
 """Debian's and Ubuntu's names. PgBouncer and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`, etcd by
-`just up --profile ha`, HAProxy by both."""
+`just up --profile ha`, HAProxy by both, pgBackRest by backups."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -44,6 +45,7 @@ def missing(names: Iterable[str]) -> list[str]:
         "haproxy": lambda: bool(which("haproxy", "/usr/sbin")),
         "etcd": lambda: bool(which("etcd")),
         "hledger": lambda: bool(which("hledger")),
+        "pgbackrest": pgbackrest.is_installed,
     }
     return [name for name in names if not installed[name]()]
 

@@ -7,8 +7,10 @@ thrown away lies in memory where there is room, with such a link too.
 
 import os
 import pwd
+import shlex
 import shutil
 import signal
+from datetime import datetime
 from pathlib import Path
 
 from deploy.local import probes
@@ -28,6 +30,8 @@ ELSEWHERE = Path("/var/lib/payments-local")
 INIT_SECONDS = 60.0
 START_SECONDS = 60.0
 """A start after a crash replays the log; one without a crash takes 0.2 s."""
+RECOVERY_SECONDS = 3600.0
+"""A start after a restore replays the log of all the time since the backup."""
 STOP_SECONDS = 30.0
 
 SETTINGS = {
@@ -42,7 +46,15 @@ SETTINGS = {
     # New tables get their statistics, and queues lose their dead rows, within seconds instead of minutes.
     "autovacuum_naptime": "10s",
 }
-DURABLE = {"max_connections": "300", "shared_buffers": "512MB", "fsync": "on", "synchronous_commit": "on"}
+DURABLE = {
+    "max_connections": "300",
+    "shared_buffers": "512MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "archive_mode": "on",
+    # What a lost server takes with it at most, once it is backed up.
+    "archive_timeout": "60s",
+}
 """The dev profile keeps its promises: on this class of machine an fdatasync costs 0.14 ms, group commit hides it."""
 FORGETFUL = {
     "max_connections": "400",
@@ -72,7 +84,7 @@ def start(layout: Layout, *, port: int) -> Server:
     Raises:
         LocalFailure: when it cannot be made or does not answer in time.
     """
-    data = _data_folder(layout)
+    data = data_folder(layout)
     log = layout.logs / "postgres.log"
     running = _running_in(data)
     if running is not None:
@@ -82,13 +94,15 @@ def start(layout: Layout, *, port: int) -> Server:
             _initialise(layout, data)
         (data / "postmaster.pid").unlink(missing_ok=True)
         settings = {**SETTINGS, **(DURABLE if layout.is_durable else FORGETFUL)}
+        if layout.is_durable:
+            settings["archive_command"] = _archive_command(data)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         process = spawn(
             [_program_for(data), "-D", str(data), "-p", str(port), *options],
             home=layout.home,
             log=log,
             cwd=data,
-            env=_environment(),
+            env=environment(),
             user=database_user(),
         )
     server = Server(
@@ -99,7 +113,8 @@ def start(layout: Layout, *, port: int) -> Server:
         home=str(layout.home / "postgres"),
         data=str(data),
     )
-    wait_until(lambda: answers(server) or not process.is_alive, seconds=START_SECONDS)
+    seconds = RECOVERY_SECONDS if (data / "recovery.signal").exists() else START_SECONDS
+    wait_until(lambda: answers(server) or not process.is_alive, seconds=seconds)
     if not answers(server):
         end([process], first=signal.SIGQUIT, seconds=5.0, whole_group=False)
         setting = f"{port_setting(layout.profile, 'postgres')} (the port, now {port})"
@@ -137,7 +152,30 @@ def database_user() -> str:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _data_folder(layout: Layout) -> Path:
+def archiver(data: Path) -> Path:
+    """Return the program that archives a file of the cluster's log; there is none before its first backup."""
+    # pgBackRest looks for its name in the setting.
+    return data.parent / "pgbackrest" / "push"
+
+
+def _archive_command(data: Path) -> str:
+    # Read for each file: a server that runs need not start anew for its first backup.
+    program = shlex.quote(str(archiver(data))).replace("%", "%%")
+    return f"[ ! -x {program} ] || {program} %p"
+
+
+def set_aside(layout: Layout, *, at: datetime) -> Path | None:
+    """Move the data of a cluster that does not run out of the way, and return where it lies now; None where there is none."""
+    data = data_folder(layout)
+    if not _exists(data):
+        shutil.rmtree(data, ignore_errors=True)
+        return None
+    aside = data.with_name(f"{data.name}.{at:%Y%m%dT%H%M%SZ}")
+    data.rename(aside)
+    return aside
+
+
+def data_folder(layout: Layout) -> Path:
     """Return where the cluster lies: under `.local`, or with a link to it in memory or where its user can reach it."""
     folder = layout.home / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +211,7 @@ def _initialise(layout: Layout, data: Path) -> None:
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
     options += ["--no-sync", "--no-instructions"]
     command = [program("initdb"), f"--pgdata={data}", *options]
-    done = run(command, seconds=INIT_SECONDS, user=database_user(), env=_environment(), cwd=data)
+    done = run(command, seconds=INIT_SECONDS, user=database_user(), env=environment(), cwd=data)
     if done.returncode:
         log = layout.logs / "initdb.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +250,7 @@ def _running_in(data: Path) -> tuple[ProcessId, int] | None:
     return (process, port) if process.started else None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Our environment without what would point PostgreSQL elsewhere (PGDATA, PGHOST, PGPORT and their kin)."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != "HOME"}
     return {**kept, "HOME": "/", "LC_ALL": "C.UTF-8"}
