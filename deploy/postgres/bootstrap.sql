@@ -6,7 +6,9 @@
 -- For each service <s>:
 --   <s>_owner  migrates: logs in, owns the schema <s>;
 --   <s>_app    serves: logs in, may enter the schema <s> and nothing else. What it may do with a table is granted by
---              that table's own migration, so there are no default privileges here.
+--              that table's own migration, so there are no default privileges here;
+--   <s>_requests  is what <s>_app becomes while it serves one tenant's request: row-level security shows it that tenant's
+--              rows and no others. Nobody logs in as it.
 -- No role may enter another service's schema. Names are fixed; passwords are the eight variables.
 -- `python -m deploy.local bootstrap` runs this same file: only plain SQL and :'variables', no psql meta-commands.
 
@@ -50,6 +52,16 @@ BEGIN
                            role_name, current_database(), service);
         END LOOP;
 
+        role_name := service || '_requests';
+        BEGIN
+            EXECUTE format(
+                'CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION', role_name);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+        -- The runtime role does not inherit it, and so has its limits and rights only while it is it.
+        EXECUTE format('GRANT %I TO %I', role_name, service || '_app');
+
         -- A superuser of a managed database is not a real one and must be a member of the role it gives a schema to.
         IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
             EXECUTE format('GRANT %I TO CURRENT_USER', service || '_owner');
@@ -57,7 +69,7 @@ BEGIN
         EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', service, service || '_owner');
         EXECUTE format('ALTER SCHEMA %I OWNER TO %I', service, service || '_owner');
         EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', service);
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', service, service || '_app');
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I, %I', service, service || '_app', service || '_requests');
     END LOOP;
 END
 $bootstrap$;

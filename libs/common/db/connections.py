@@ -87,7 +87,7 @@ def unavailable(fault: BaseException, *, in_statement: bool = False) -> Database
 
 
 class PooledConnection(_AsyncpgConnection):
-    """A connection that knows its age, and goes back to the pool without a round trip of its own.
+    """A connection that knows its age and whom it serves, and goes back to the pool without a round trip of its own.
 
     asyncpg resets advisory locks, listeners, cursors and settings of every connection that is given back: one more round
     trip per borrow, a quarter of a short transaction (measured). Nothing here uses those outside a transaction, and an
@@ -98,6 +98,35 @@ class PooledConnection(_AsyncpgConnection):
         super().__init__(*arguments, **options)
         self.opened_at = self.used_at = monotonic()
         self.age_factor = 1.0 - _AGE_SPREAD * random.random()  # noqa: S311 - not a secret
+        self.opening = ""
+        """What limits each transaction to a tenant, sent with its BEGIN; empty while it serves all tenants."""
+        self.is_limited = False
+        """Whether it served one tenant last; a statement is planned anew where it did not run for the same role before."""
+
+    async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
+        """Run a statement; the one by which the driver begins a transaction says for whom."""
+        if self.opening and not arguments and not self.is_in_transaction():
+            if not query.startswith("BEGIN"):
+                async with self.transaction():
+                    return await super().execute(query, **options)
+            query += self.opening
+        return await super().execute(query, *arguments, **options)
+
+    async def _execute(self, *arguments: Any, **options: Any) -> Any:
+        if self._needs_transaction():
+            async with self.transaction():
+                return await super()._execute(*arguments, **options)  # type: ignore[misc]  # not in the driver's stubs
+        return await super()._execute(*arguments, **options)  # type: ignore[misc]
+
+    async def _executemany(self, *arguments: Any, **options: Any) -> Any:
+        if self._needs_transaction():
+            async with self.transaction():
+                return await super()._executemany(*arguments, **options)  # type: ignore[misc]
+        return await super()._executemany(*arguments, **options)  # type: ignore[misc]
+
+    def _needs_transaction(self) -> bool:
+        """Whether a statement has to be put into a transaction: what limits it to a tenant holds for one."""
+        return bool(self.opening) and not self.is_in_transaction()
 
     def get_reset_query(self) -> str:
         """Reset nothing."""
@@ -110,17 +139,8 @@ class TransactionPooledConnection(PooledConnection):
     A prepared statement lives in one server process, so a statement is prepared and executed inside one transaction.
     """
 
-    async def _execute(self, *arguments: Any, **options: Any) -> Any:
-        if self.is_in_transaction():
-            return await super()._execute(*arguments, **options)  # type: ignore[misc]  # not in the driver's stubs
-        async with self.transaction():
-            return await super()._execute(*arguments, **options)  # type: ignore[misc]
-
-    async def _executemany(self, *arguments: Any, **options: Any) -> Any:
-        if self.is_in_transaction():
-            return await super()._executemany(*arguments, **options)  # type: ignore[misc]
-        async with self.transaction():
-            return await super()._executemany(*arguments, **options)  # type: ignore[misc]
+    def _needs_transaction(self) -> bool:
+        return not self.is_in_transaction()
 
 
 def driver_of(borrowed: Borrowed) -> PooledConnection:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from libs.common import outages
+from libs.common.db import tenancy
 from libs.common.db.connections import (
     Borrowed,
     Connection,
@@ -82,7 +83,8 @@ class _Borrowing:
         borrowed = self._borrowed
         assert borrowed is not None
         if not is_gone(borrowed):
-            driver_of(borrowed).used_at = monotonic()
+            driver = driver_of(borrowed)
+            driver.used_at, driver.opening = monotonic(), ""
         try:
             # A wrong argument is an InterfaceError too, and would be wrong again however often it is tried.
             if isinstance(fault, asyncpg.InterfaceError) and is_gone(borrowed):
@@ -204,10 +206,23 @@ class Database:
         """Return a free connection that works, or a new one; there is one for each slot."""
         if self._pool is None:
             raise DatabaseUnavailable("the database is not open")
+        tenant_id = tenancy.limit_of_task()
+        is_limited = tenant_id is not None
         while True:
-            borrowed = self._idle.pop() if self._idle else await self._pool.acquire()
+            borrowed = self._pop_idle(is_limited=is_limited) if self._idle else await self._pool.acquire()
             if await self._try_out(borrowed):
+                driver = driver_of(borrowed)
+                driver.is_limited = is_limited
+                driver.opening = "" if tenant_id is None else tenancy.opening(self._schema, tenant_id)
                 return borrowed
+
+    def _pop_idle(self, *, is_limited: bool) -> Borrowed:
+        """Take the connection that was used last of those that ran as the same role, or of all where none did."""
+        idle = self._idle
+        for place in range(len(idle) - 1, -1, -1):
+            if not is_gone(idle[place]) and driver_of(idle[place]).is_limited is is_limited:
+                return idle.pop(place)
+        return idle.pop()
 
     async def _give_back(self, borrowed: "Borrowed", *, is_sound: bool) -> None:
         try:

@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from libs.common.db import tenancy
 from libs.common.db.connections import StatementUnfinished
 from libs.common.errors import Overloaded, Transient
 from libs.common.observability import correlation
@@ -83,8 +84,9 @@ class GroupCommit[T, R]:
         return await done
 
     async def _drain(self) -> None:
-        # Its task was made by one caller and writes for all of them: no line of the log is that one's.
+        # Its task was made by one caller and writes for all of them: no line of the log, and no limit to a tenant, is that one's.
         correlation.forget()
+        tenancy.lift()
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(self._share())]
             if self._drops_cancelled:

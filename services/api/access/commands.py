@@ -4,6 +4,7 @@ from datetime import datetime
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
+from libs.common.db.tenancy import across_tenants
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api.access.domain import Tenant
@@ -27,13 +28,17 @@ async def provision_within(tx: Connection, tenant: Tenant, *, at: datetime, corr
     return await identity.add_tenant_within(tx, tenant, publications=[publication], at=at)
 
 
-async def require_enabled(tx: Connection, caller: Caller) -> None:
+async def require_enabled(database: Database, caller: Caller) -> None:
     """Let only who may still log in make what outlives their token: it is valid until it expires, whoever is disabled.
+
+    An operator is no user of the tenant for which they act, so this is not limited to it, and comes before its transaction.
 
     Raises:
         ScopeExceedsCaller: when the caller is disabled.
     """
-    if await identity.is_disabled(tx, email=caller.actor, tid=caller.principal.tid):
+    with across_tenants():
+        is_disabled = await identity.is_disabled(database, email=caller.actor, tid=caller.principal.tid)
+    if is_disabled:
         raise ScopeExceedsCaller("you may not log in any more yourself")
 
 

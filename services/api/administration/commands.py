@@ -89,8 +89,8 @@ class Administration:
             roles=tuple(sorted(set(roles))),
             permissions=(),
         )
+        await require_enabled(self._database, caller)
         async with self._database.transaction() as tx:
-            await require_enabled(tx, caller)
             is_added = await sql.add_user(tx, account, at=now)
             if is_added:
                 await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
@@ -131,8 +131,8 @@ class Administration:
         """
         _require_home(caller)
         password_hash = "" if password is None else await self._passwords.hashed(password)
+        await require_enabled(self._database, caller)
         async with self._database.transaction() as tx:
-            await require_enabled(tx, caller)
             before = await sql.lock_user(tx, caller.tenant_id, user_id)
             if before is None:
                 raise UserNotFound

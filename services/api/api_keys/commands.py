@@ -8,6 +8,7 @@ import msgspec
 
 from libs.common.clock import Clock, iso
 from libs.common.db import Connection, Database
+from libs.common.db.tenancy import across_tenants
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from services.api.access import require_enabled
@@ -59,10 +60,10 @@ class ApiKeys:
         now = self._clock.now()
         _require_end(expires_at, now)
         await self._require_scopes(caller, scopes)
+        await require_enabled(self._database, caller)
+        own_end = await self._own_end(caller, now)
+        _require_before(expires_at, own_end)
         async with self._database.transaction() as tx:
-            await require_enabled(tx, caller)
-            own_end = await _own_end(tx, caller, now)
-            _require_before(expires_at, own_end)
             made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at or own_end, at=now)
             await self._insert(tx, made, is_rotation=False)
             await self._record(tx, caller, action, made.key.id, scopes=" ".join(made.key.scopes))
@@ -83,10 +84,10 @@ class ApiKeys:
         """
         now = self._clock.now()
         _require_end(expires_at, now)
+        await require_enabled(self._database, caller)
+        own_end = await self._own_end(caller, now)
+        _require_before(expires_at, own_end)
         async with self._database.transaction() as tx:
-            await require_enabled(tx, caller)
-            own_end = await _own_end(tx, caller, now)
-            _require_before(expires_at, own_end)
             before = await sql.lock(tx, caller.tenant_id, key_id)
             if before is None:
                 raise ApiKeyNotFound
@@ -119,6 +120,20 @@ class ApiKeys:
                 await self._record(tx, caller, action, key_id)
         # The process that revoked it does not wait for its own message.
         self._verifier.forget(caller.tenant_id)
+
+    async def _own_end(self, caller: Caller, now: datetime) -> datetime | None:
+        """Return when the key that makes another one ends; None for people, and for keys without an end.
+
+        It is read again: one that was revoked a moment ago may still be remembered as valid. An operator's is none of the
+        tenant for which it acts.
+        """
+        if caller.principal.key_id is None:
+            return None
+        with across_tenants():
+            own = await sql.get(self._database, caller.principal.tid, caller.principal.key_id)
+        if own is None or not own.is_active(now):
+            raise ScopeExceedsCaller("the API key that you use is revoked or expired")
+        return own.expires_at
 
     def _made(
         self, caller: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None, at: datetime
@@ -176,19 +191,6 @@ def _require_held(caller: Caller, scopes: Sequence[str]) -> None:
     beyond = sorted(set(scopes) - caller.principal.perms)
     if beyond and not caller.principal.is_global_admin:
         raise ScopeExceedsCaller(f"you do not have {', '.join(beyond)} yourself")
-
-
-async def _own_end(tx: Connection, caller: Caller, now: datetime) -> datetime | None:
-    """Return when the key that makes another one ends; None for people, and for keys without an end.
-
-    It is read again: one that was revoked a moment ago may still be remembered as valid.
-    """
-    if caller.principal.key_id is None:
-        return None
-    own = await sql.get(tx, caller.principal.tid, caller.principal.key_id)
-    if own is None or not own.is_active(now):
-        raise ScopeExceedsCaller("the API key that you use is revoked or expired")
-    return own.expires_at
 
 
 def _require_before(expires_at: datetime | None, own_end: datetime | None) -> None:

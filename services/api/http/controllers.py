@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler, delete, get, patch, post, put
 
 from libs.common.clock import Clock
 from libs.common.contracts import Message
+from libs.common.db import tenancy
 from libs.common.errors import PlatformError
 from libs.common.ids import new_id
 from libs.common.precedence import Precedence, precedence
@@ -74,6 +75,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """The feature that the tenant must be allowed to use."""
     bearer: bool = False
     """Whether it needs a bearer token only."""
+    across_tenants: bool = False
+    """Whether the database lets it read and write what is of several tenants, or of none; where it is for operators, it does."""
     is_continuation: bool = False
     """Whether it goes on with a payment that was begun, which is served before new ones."""
     idempotent: bool = False
@@ -200,6 +203,9 @@ def operation(
     def decorate(fn: Callable[..., Awaitable[Response[Any] | None]]) -> HTTPRouteHandler:
         async def answer(self: Resource, request: AnyRequest) -> Response[Any]:
             caller = await _admitted(self.access, request, declaration)
+            if not (declaration.across_tenants or declaration.operator_for):
+                # Admission has to look up whose the request is; from here on the database knows.
+                tenancy.limit_to(_tenant_of(caller))
             call = Call(request, declaration, caller, self.clock.now())
             at_hand.set(call)
             response = await fn(self, caller, request, **request.path_params) or Response(None, status_code=204)
@@ -222,6 +228,12 @@ def operation(
         return handler
 
     return decorate
+
+
+def _tenant_of(caller: Caller | Principal | None) -> str:
+    if isinstance(caller, Caller):
+        return caller.tenant_id
+    return "" if caller is None else caller.tid
 
 
 async def _admitted(access: Admission, request: AnyRequest, declaration: Declaration) -> Caller | Principal | None:

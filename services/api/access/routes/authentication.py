@@ -40,6 +40,8 @@ class Identity(Resource):
         answer=TokenResponse,
         key="refused",
         audit="auth.login",
+        # Whose a login name is, is not known before it is found.
+        across_tenants=True,
         refusals=(InvalidCredentials, NoTenant, TenantSuspended, TenantDeleted),
     )
     async def create_token(self, caller: None, request: AnyRequest) -> Response[bytes]:
@@ -71,6 +73,7 @@ class Identity(Resource):
         key="refused",
         audit="auth.password",
         bearer=True,
+        across_tenants=True,
         refusals=(WrongPassword, NoOwnPassword),
     )
     async def change_password(self, who: Principal, request: AnyRequest) -> None:

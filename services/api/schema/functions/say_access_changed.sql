@@ -1,7 +1,8 @@
 CREATE OR REPLACE FUNCTION api.say_access_changed()
  RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO 'api'
+ SECURITY DEFINER
+ SET search_path TO 'api', 'pg_temp'
 AS $function$
 DECLARE
     changed text := '';

@@ -345,7 +345,7 @@ async def test_capture_that_lost_to_a_deadlock_is_decided_again(
     try:
         # A sequence does not roll back: the first two tries lose, the third finds nobody in its way.
         await admin.execute("CREATE SEQUENCE api.tries")
-        await admin.execute("GRANT USAGE ON SEQUENCE api.tries TO api_app")
+        await admin.execute("GRANT USAGE ON SEQUENCE api.tries TO api_requests")
         await admin.execute(
             "CREATE FUNCTION api.lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             "IF nextval('api.tries') <= 2 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END IF; "
