@@ -1,4 +1,4 @@
-"""Every check and test in one go: format, lint, types, import contracts, then the whole suite with coverage."""
+"""Every check and test in one go: format, lint, types, import contracts, secrets, vulnerabilities, then the whole suite with coverage."""
 
 import os
 import shutil
@@ -66,7 +66,8 @@ def check(report: Report) -> list[str]:
 
     What a check prints is shown once it is done, so that nothing else stands in between.
     """
-    return [*_run_checks(report, "format", "lint", "imports"), *_generated(report), *_run_checks(report, "types")]
+    quick = _run_checks(report, "format", "lint", "imports", "secrets", "vulnerabilities")
+    return [*quick, *_generated(report), *_run_checks(report, "types")]
 
 
 def _run_checks(report: Report, *names: str) -> list[str]:
@@ -77,6 +78,8 @@ def _run_checks(report: Report, *names: str) -> list[str]:
         "lint": [str(bin_folder / "ruff"), "check", *CODE],
         "imports": [str(bin_folder / "lint-imports"), "--no-logo"],
         "types": [str(bin_folder / "mypy"), *CODE],
+        "secrets": [sys.executable, "-m", "deploy.local.leaks"],
+        "vulnerabilities": [sys.executable, "-m", "deploy.local.audits"],
     }
     failed = []
     for name in names:
@@ -148,7 +151,8 @@ def _whole(report: Report) -> int:
         lambda: ([], [_part(report, "messages", MESSAGES)]),
         lambda: ([], [_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
         lambda: (_run_checks(report, "types"), []),
-        lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], []),
+        lambda: ([*_run_checks(report, "format", "lint", "imports", "secrets"), *_generated(report)], []),
+        lambda: (_run_checks(report, "vulnerabilities"), []),
     ]
     with ExitStack() as own:
         for profile in (days.PROFILE, *([] if is_one_set else [OUTAGES])):
