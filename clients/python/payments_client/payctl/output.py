@@ -41,7 +41,7 @@ def progress(what: str, *, is_download: bool = False) -> Iterator[Callable[[str,
     """Show on standard error, while it is a terminal, that something goes on: a bar, and how long it has taken.
 
     Args:
-        what: what goes on, until something else is told.
+        what: what goes on, until a step says otherwise.
         is_download: whether its steps are bytes, which are shown then.
 
     Yields:
