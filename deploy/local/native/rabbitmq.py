@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -25,7 +26,8 @@ START_SECONDS = 90.0
 """3 to 6 s on two idle cores; much more while the machine compiles or tests."""
 STOP_SECONDS = 30.0
 CALL_TRIES_MAX = 5
-CONTROL_SECONDS = 60.0
+CONTROL_SECONDS = 180.0
+"""Half a second on idle cores to declare all queues; more than a minute while many others compute."""
 
 CONFIG = """\
 log.file = false
@@ -138,11 +140,18 @@ def evaluate(server: Server, expression: str) -> str:
         refused = done.returncode != 0 or not answer.startswith("{ok,")
         answer = answer.removeprefix("{ok,").removesuffix("}").strip()
     else:
-        done = run([program("rabbitmqctl"), "eval", f"{expression}."], seconds=CONTROL_SECONDS, env=env, cwd=folder)
+        done = control(server, "rabbitmqctl", "eval", f"{expression}.")
         refused, answer = done.returncode != 0, done.stdout.strip()
     if refused:
         raise LocalFailure(f"RabbitMQ refused a command: {(done.stderr + done.stdout).strip()[-500:]}")
     return answer
+
+
+def control(server: Server, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of RabbitMQ's own tools, such as `rabbitmqctl`, for the node; it starts an Erlang of its own (1 s)."""
+    folder = Path(server.home)
+    env = environment(folder, port=server.port, node=server.node, names_port=server.names_port)
+    return run([program(tool), *arguments], seconds=CONTROL_SECONDS, env=env, cwd=folder)
 
 
 def wipe(layout: Layout) -> None:
