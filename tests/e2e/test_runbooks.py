@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import msgspec
@@ -17,6 +18,8 @@ import pytest
 
 from deploy.local import environment, lifecycle
 from deploy.local.cli import main
+from deploy.local.native import postgres, rabbitmq
+from deploy.local.records import Servers
 from tests.support import forks
 from tests.support.platform import ROOT, Client, Platform
 
@@ -46,6 +49,8 @@ RUN = {
         1,
         "",
     ),
+    "just dead SERVICE": ("just dead ledger", 0, ""),
+    "just redrive SERVICE": ("just redrive ledger", 0, ""),
     "just redrive SERVICE QUEUE": ("just redrive ledger ledger.payment.captured", 0, ""),
     "just refused SERVICE": ("just refused api", 0, ""),
     "just refused SERVICE retry DESTINATION": ("just refused api retry payments.x", 1, "has no such message"),
@@ -62,22 +67,19 @@ ELSEWHERE = {
     "just stuck": "tests/integration/test_stuck.py",
     "just sbom api": "tests/unit/deploy/test_images.py",
     "just pin-images": "tests/unit/deploy/test_pins.py",
+    "just restart": "tests/unit/deploy/test_supervision.py",
+    "just restart SERVICE": "tests/unit/deploy/test_supervision.py",
+    "just restart api": "tests/unit/deploy/test_supervision.py",
     "just status": "tests/unit/deploy/test_cli.py",
     "just resend": "tests/integration/messaging/test_resend.py",
 }
 """Commands with a test of their own."""
 NOT_RUN = {
     "just logs": "follows files of the developer's profile until it is ended",
-    "just up": "starts servers; CI runs it before it smokes",
+    "just up": "starts servers of the developer's profile, for minutes on a busy machine",
     "just down": "ends what was started with `just up`",
-    "just restart": "of services under supervisord, which the tests' platform has not",
     "just bench": "measures for minutes",
     "docker ": "needs an engine",
-    "rabbitmqctl ": "on the broker's machine, as its administrator",
-    "rabbitmq-diagnostics ": "on the broker's machine",
-    "pg_": "a backup of an installation's own server",
-    "SET ": "takes a month out of a table that other tests use",
-    "ALTER ": "takes a month out of a table that other tests use",
 }
 """Commands that no test runs, by how they begin, each with the reason."""
 
@@ -110,10 +112,12 @@ def recipe(line: str) -> list[str]:
 def test_every_command_is_run_or_has_its_reason() -> None:
     found = commands()
     assert len(found) > 25
-    others = found.keys() - RUN.keys() - ELSEWHERE.keys() - {READINESS, *STATEMENTS}
+    others = found.keys() - RUN.keys() - ELSEWHERE.keys() - {READINESS, *STATEMENTS, *ARCHIVING, *ON_THE_BROKER}
     assert {command for command in others if not command.startswith(tuple(NOT_RUN))} == set()
     assert {beginning for beginning in NOT_RUN if not any(one.startswith(beginning) for one in others)} == set()
-    assert (RUN.keys() | ELSEWHERE.keys() | {READINESS, *STATEMENTS}) - found.keys() == set()
+    assert (
+        RUN.keys() | ELSEWHERE.keys() | {READINESS, *STATEMENTS, *ARCHIVING, *ON_THE_BROKER}
+    ) - found.keys() == set()
     assert all((ROOT / file).is_file() for file in ELSEWHERE.values())
 
 
@@ -122,6 +126,14 @@ STATEMENTS = {
     "UPDATE gateway.stripe_events SET status = 'RECEIVED', tries = 0, next_try_at = now() WHERE id = '<evt_...>'": "UPDATE 0",
     "UPDATE gateway.stripe_events SET status = 'HANDLED' WHERE id = '<evt_...>'": "UPDATE 0",
 }
+ARCHIVING = (
+    "SET lock_timeout = '1s'; -- CONCURRENTLY does not work beside a default partition; this takes milliseconds once it has its lock",
+    "ALTER TABLE audit_log DETACH PARTITION audit_log_2026_11;",
+    "pg_dump -t audit_log_2026_11",
+)
+"""How a month is taken out of a table and kept elsewhere."""
+DELIVERIES = """rabbitmqctl set_policy -p payments --apply-to queues dead-letters '[.]dead$' '{"delivery-limit": -1}'"""
+ON_THE_BROKER = ("rabbitmq-diagnostics status", DELIVERIES)
 
 
 async def test_commands_do_what_is_printed(
@@ -164,6 +176,49 @@ async def test_statements_of_a_page_are_those_of_our_tables(platform: Platform, 
         assert await books.execute(statement) == STATEMENTS[statement]
     finally:
         await books.close()
+
+
+async def test_month_is_archived_as_printed(platform: Platform) -> None:
+    books = await asyncpg.connect(platform.database.admin_url)
+    try:
+        month = await books.fetchval(
+            "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'api.audit_log'::regclass"
+            " AND inhrelid::regclass::text ~ '_[0-9]{4}_[0-9]{2}$'"
+        )
+        lock, detach, dump = (one.replace("audit_log_2026_11", month.removeprefix("api.")) for one in ARCHIVING)
+        url, _, name = platform.database.admin_url.rpartition("/")
+        program = shlex.join(
+            [postgres.program("pg_dump"), *shlex.split(dump)[1:-1], f"api.{month.removeprefix('api.')}"]
+        )
+        dumped = await asyncio.create_subprocess_shell(
+            f"{program} --schema-only {shlex.quote(f'{url}/{name}')}", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        output, errors = await asyncio.wait_for(dumped.communicate(), SECONDS)
+        assert (dumped.returncode, errors) == (0, b"")
+        assert f"CREATE TABLE api.{month.removeprefix('api.')} (".encode() in output
+        # The month is back afterwards: the tables are those of other tests too.
+        change = books.transaction()
+        await change.start()
+        await books.execute("SET search_path TO api")
+        await books.execute(lock)
+        assert await books.execute(detach) == "ALTER TABLE"
+        assert await books.execute(f"DROP TABLE {month.removeprefix('api.')}") == "DROP TABLE"
+        await change.rollback()
+    finally:
+        await books.close()
+
+
+@pytest.mark.parametrize("line", ON_THE_BROKER)
+def test_commands_on_the_brokers_machine_are_taken(vhost_url: str, servers: Servers, line: str) -> None:
+    if servers.rabbitmq.kind != "native":
+        pytest.skip("the broker is on another machine")
+    # One without queues: to set a policy of hundreds takes a while.
+    vhost = unquote(urlsplit(vhost_url).path.removeprefix("/"))
+    # RabbitMQ 3 knows no number for "without a limit", which the page needs for RabbitMQ 4 alone.
+    line = line.replace("-p payments", f"-p {vhost}").replace('"delivery-limit": -1', '"delivery-limit": 1000000')
+    done = rabbitmq.control(servers.rabbitmq, *shlex.split(line))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("Alarms" if "status" in line else "Setting policy") in done.stdout
 
 
 async def test_routes_of_the_pages_exist(admin: Client) -> None:
