@@ -288,6 +288,13 @@ proof-restarts *args: setup
 proof-backup *args: setup
     @{{ python }} -m tests.proof.backup "$@"
 
+# Prove that a version is replaced by this one under load, both side by side, and that the way back is open (--from COMMIT)
+[no-exit-message]
+[group('check')]
+proof-upgrade *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.upgrade "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]
