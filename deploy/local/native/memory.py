@@ -47,6 +47,7 @@ def link(layout: Layout, server: str, data: Path) -> Path:
         data.unlink(missing_ok=True)
         made = folder(layout, server)
         if made is not None:
+            data.parent.mkdir(parents=True, exist_ok=True)
             data.symlink_to(made / "data")
     return data.resolve()
 

@@ -35,6 +35,13 @@ def test_data_is_in_memory_and_stays_where_it_is(tmp_path: Path, monkeypatch: py
     assert memory.link(layout, "postgres", data) == found
 
 
+def test_data_of_a_server_that_never_started_is_in_memory(tmp_path: Path) -> None:
+    layout = Layout(root=tmp_path / "fresh", profile="test")
+    data = layout.home / "rabbitmq" / "data"
+    assert memory.link(layout, "rabbitmq", data).is_relative_to(memory.MEMORY)
+    assert data.is_symlink()
+
+
 def test_what_must_outlive_the_server_stays_on_disk(tmp_path: Path) -> None:
     layout, data = of_checkout(tmp_path, profile="dev")
     assert memory.link(layout, "postgres", data) == data
