@@ -107,7 +107,7 @@ class Outcomes:
                     stage=known.intent.stage,
                     message_id=item.message_id,
                 )
-            if decision.refund is not None:
+            if decision.refund is not None and not _is_ended(known.refund):
                 counted.append(metrics.REFUNDS.labels(decision.refund.status.value))
         if early:
             first = next(iter(early.values()))
@@ -166,6 +166,10 @@ def _answer(subject: PaymentIntent | Refund, body: bytes, intent: PaymentIntent)
     return KeyAnswer(
         tenant_id=subject.tenant_id, subject_id=subject.id, answer=Answer(_OK, body), version=intent.version
     )
+
+
+def _is_ended(refund: Refund | None) -> bool:
+    return refund is not None and refund.status is RefundStatus.FAILED
 
 
 def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:

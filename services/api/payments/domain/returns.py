@@ -52,6 +52,10 @@ def complete_refund(intent: PaymentIntent, refund: Refund, *, gateway_ref: str, 
         ContradictoryOutcome: when the payment was never in the books.
     """
     if refund.status is not RefundStatus.PENDING:
+        if refund.gateway_ref is None:
+            # It failed later, and that was handled first: only this report names it at the processor.
+            named = msgspec.structs.replace(refund, gateway_ref=gateway_ref, updated_at=at)
+            return msgspec.structs.replace(changed(intent, (), at=at, changes={}), refund=named)
         # Again; or it has failed since, and this report is older.
         return Decision(intent, refund=refund)
     completed = msgspec.structs.replace(refund, status=RefundStatus.COMPLETED, gateway_ref=gateway_ref, updated_at=at)

@@ -107,10 +107,14 @@ def test_a_failed_refund_is_undone_whether_or_not_it_had_succeeded(status: Refun
     failed = domain.fail_refund(intent, refund, code="no", message="No.", at=T1)
     assert failed.refund is not None
     assert (failed.intent.status, failed.intent.refundable_minor) == (Status.SETTLED, 15050)
-    # Whatever is reported of it afterwards is older.
+    # Whatever is reported of it afterwards is older; its success names it at the processor, where nothing has yet.
+    named = domain.complete_refund(failed.intent, failed.refund, gateway_ref="re", at=T1)
+    assert named.changed == (status is RefundStatus.PENDING)
+    assert named.refund == msgspec.structs.replace(failed.refund, gateway_ref="re")
+    assert (named.intent.status, named.intent.refundable_minor, named.facts) == (Status.SETTLED, 15050, ())
     for late in (
-        domain.fail_refund(failed.intent, failed.refund, code="no", message="No.", at=T1),
-        domain.complete_refund(failed.intent, failed.refund, gateway_ref="re", at=T1),
+        domain.fail_refund(named.intent, named.refund, code="no", message="No.", at=T1),
+        domain.complete_refund(named.intent, named.refund, gateway_ref="re", at=T1),
     ):
         assert not late.changed
 
