@@ -51,7 +51,7 @@ class Post:
         self.bag += [Letter(queue, name, event) for event in events]
 
     async def dead_letter(
-        self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None
+        self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None, **_: object
     ) -> None:
         """A dead letter: in these histories there must be none."""
         self.dead.append(f"{queue} {name} {message_id}: {verdict.reason} {verdict.detail} {body.decode()}")
@@ -65,14 +65,19 @@ class Post:
         by_queue: dict[str, list[Letter]] = defaultdict(list)
         for letter in taken:
             by_queue[letter.queue].append(letter)
-        messages: list[_Taken] = []
-        for queue, waiting in by_queue.items():
+        packs: list[list[Letter]] = []
+        for waiting in by_queue.values():
             while waiting:
                 size = chance.randint(1, PACK_MAX)
-                pack = [waiting.pop() for _ in range(min(size, len(waiting)))]
-                message = _Taken(encode_pack(pack[0].name, [letter.event for letter in pack]))
-                messages.append(message)
-                await self.consumers[queue].take(message)  # type: ignore[arg-type] # as much of a message as is read
+                packs.append([waiting.pop() for _ in range(min(size, len(waiting)))])
+        await self.hand(packs)
+
+    async def hand(self, packs: Sequence[Sequence[Letter]]) -> None:
+        """Hand each pack, whose letters are of one queue, to its consumer at once, and wait until all are done."""
+        messages: list[_Taken] = []
+        for pack in packs:
+            messages.append(_Taken(encode_pack(pack[0].name, [letter.event for letter in pack])))
+            await self.consumers[pack[0].queue].take(messages[-1])  # type: ignore[arg-type] # as much as is read
         for message in messages:
             await message.done.wait()
 

@@ -78,9 +78,10 @@ class World:
             book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.0, later_seconds=2.0
         )
         self.notices = Notices(store=NoticeStore(database), clock=clock)
+        self.processors = self._asking(max_retries=3)
         self.gateway = Operations(
             store=AttemptStore(database),
-            processors=self._asking(max_retries=3),
+            processors=self.processors,
             resolvers=self._asking(max_retries=0),
             patience=patience(ResolutionSettings()),
             deadline_seconds=5,
@@ -271,23 +272,31 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+type Registration = tuple[str, Callable[[Any], None]]
+"""A service, and what registers some of its consumers at a bus."""
+
+
 @asynccontextmanager
-async def open_world(servers: Servers) -> AsyncIterator[World]:
-    """Open the world on a database of its own."""
+async def open_world(
+    servers: Servers, *, more: Callable[[World], Sequence[Registration]] = lambda _: ()
+) -> AsyncIterator[World]:
+    """Open the world on a database of its own; `more` consumers may be registered, of a notifier too."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(fresh_database(servers, SERVICES))
+        database = await stack.enter_async_context(fresh_database(servers))
         eyes = await asyncpg.connect(database.admin_url)
         stack.push_async_callback(eyes.close)
         # No power fails here, and what is proven does not depend on when the disk turns.
         await eyes.execute(f'ALTER DATABASE "{database.name}" SET synchronous_commit = off')
         # From the first entry on, as if the api had claimed something before.
         await eyes.execute("INSERT INTO ledger.claim_checks SELECT chain, 0 FROM ledger.chains")
-        databases = {service: await stack.enter_async_context(database.open(service)) for service in SERVICES}
+        databases = {
+            service: await stack.enter_async_context(database.open(service)) for service in (*SERVICES, "notifier")
+        }
         post = Post()
         world = World(databases, eyes, post)
         tasks: list[asyncio.Task[None]] = []
         stack.push_async_callback(_end, tasks)
-        registrations: Sequence[tuple[str, Callable[[Any], None]]] = (
+        registrations: Sequence[Registration] = (
             ("api", api_consumers.PaymentConsumers(world.outcomes).register),
             (
                 "gateway",
@@ -304,6 +313,7 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 "ledger",
                 IntegrityConsumers(world.reconciliation, Verifier(databases["ledger"], clock=world.clock)).register,
             ),
+            *more(world),
         )
         for service, register in registrations:
             register(Bus(service, databases[service], post, tasks))
