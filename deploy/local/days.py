@@ -135,12 +135,12 @@ def moved(by: timedelta, *, zone: str = "", root: Path = ROOT) -> dict[str, str]
     own = {name: value for name, value in os.environ.items() if name not in servers.GIVEN.values()}
     env = {**with_bytecode(own, root), "TEST_PROFILE": PROFILE, "LOCAL_SERVERS": "native"}
     if by:
-        env |= {"LD_PRELOAD": str(_library(root)), "CLOCK_SHIFT_S": str(int(by.total_seconds()))}
+        env |= {"LD_PRELOAD": str(library(root)), "CLOCK_SHIFT_S": str(int(by.total_seconds()))}
     return env | ({"TZ": zone} if zone else {})
 
 
-def _library(root: Path) -> Path:
-    """Compile the library where it is missing or older than its source, where every user of the machine can read it."""
+def library(root: Path = ROOT) -> Path:
+    """Compile the library that moves clocks where it is missing or older than its source, where every user of the machine can read it."""
     folder = Path(tempfile.gettempdir()) / f"payments-{layout(PROFILE, root).key}"
     folder.mkdir(mode=0o755, exist_ok=True)
     library = folder / "shift_clock.so"

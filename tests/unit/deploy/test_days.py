@@ -1,6 +1,8 @@
 """The other days on which the tests run, and the clock that is moved for them."""
 
 import os
+import shutil
+import struct
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -75,3 +77,25 @@ def test_the_wall_clock_moves_and_the_other_stays(tmp_path: Path) -> None:
     )
     assert abs(int(wall) - int(own.stdout) - 400 * 86_400) < 60
     assert (is_soon, zone) == ("True", "+14")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="the clock is moved by a C library")
+def test_clock_of_a_running_process_jumps_as_its_file_does(tmp_path: Path) -> None:
+    file = tmp_path / "shift"
+    code = (
+        "import ctypes, struct, sys, time; ctypes.CDLL(None).follow_shift(sys.argv[1].encode())\n"
+        "real = time.time()\n"
+        "for seconds in (3600, -3600, 0):\n"
+        "    with open(sys.argv[1], 'r+b') as shared: shared.write(struct.pack('l', seconds))\n"
+        "    print(round((time.time() - real) / 60))"
+    )
+    file.write_bytes(struct.pack("l", 0))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file)],
+        env={**os.environ, "LD_PRELOAD": str(days.library())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == ["60", "-60", "0"]
