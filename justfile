@@ -295,6 +295,12 @@ proof-upgrade *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.upgrade "$@"
 
+# Disturb the platform under load by a seeded schedule of faults, then audit everything: just chaos --minutes 10 --seed 7 (--per-second, --kinds)
+[no-exit-message]
+[group('check')]
+chaos *args: setup
+    @{{ python }} -m tests.proof.chaos.run "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]

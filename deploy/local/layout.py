@@ -13,9 +13,10 @@ from libs.common.setting_values import between, convert
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that this package lies in."""
 
-PROFILES = ("dev", "test", "outages", "shifted", "ha")
+PROFILES = ("dev", "test", "outages", "shifted", "ha", "chaos")
 """`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped; `outages`
-serves those tests that stop and kill servers, beside the others; `shifted` the tests on other days, see `days.py`."""
+serves those tests that stop and kill servers, beside the others; `shifted` the tests on other days, see `days.py`; `chaos` the
+fault harness."""
 
 PLATFORM_PROFILES = ("dev", "ha")
 """Those in which `up` runs the services; one at a time, since they listen at the same ports."""
@@ -128,6 +129,7 @@ DEFAULT_PORTS = {
     "test": {"postgres": 30432, "redis": 30379, "rabbitmq": 30672},
     "outages": {"postgres": 31432, "redis": 31379, "rabbitmq": 31672},
     "shifted": {"postgres": 32432, "redis": 32379, "rabbitmq": 32672},
+    "chaos": {"postgres": 19432, "redis": 19379, "rabbitmq": 19672},
 }
 """Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own; those of
 `ha` are the first of about thirty each.
