@@ -71,7 +71,7 @@ def start(layout: Layout, *, port: int) -> Server:
         raise LocalFailure("RabbitMQ is not installed: apt-get install rabbitmq-server")
     folder = layout.home / "rabbitmq"
     node = f"payments-{layout.profile}-{layout.key}@localhost"
-    memory.link(layout, "rabbitmq", folder / "data")
+    memory.link(layout, "rabbitmq", folder / "data").mkdir(parents=True, exist_ok=True)
     prepare(folder, config=CONFIG, advanced="[].\n" if layout.is_durable else FORGETFUL)
     log = layout.logs / "rabbitmq.log"
     env = environment(folder, port=port, node=node)
