@@ -301,6 +301,20 @@ proof-upgrade *args: setup
 chaos *args: setup
     @{{ python }} -m tests.proof.chaos.run "$@"
 
+# Prove that twice the sustainable load does no harm: what cannot be done is refused early, what is accepted is done
+[no-exit-message]
+[group('check')]
+proof-overload *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.overload "$@"
+
+# Pay at 70 percent of the sustainable load for an hour (--minutes N); memory, latency and tables are drawn to .local/proof/soak.svg
+[no-exit-message]
+[group('check')]
+soak *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.soak "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]
