@@ -175,8 +175,8 @@ def _is_own(place: Layout, name: str) -> bool:
 def _check_ports(here: Plan, down: Sequence[Node]) -> None:
     for node in down:
         owner = next(name for name, parts in PARTS.items() if node.part in parts)
-        wanted = [here.postgres, here.redis, here.rabbitmq] if node.part == "proxy" else [here.port(node)]
-        for port in wanted:
+        needed = [here.postgres, here.redis, here.rabbitmq] if node.part == "proxy" else [here.port(node)]
+        for port in needed:
             if not is_free(port, host=here.host(node)):
                 by = listener_of(port) or "another program"
                 setting = port_setting(here.place.profile, owner)

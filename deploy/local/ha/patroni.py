@@ -153,17 +153,17 @@ def install(plan: Plan) -> None:
         LocalFailure: when uv is missing or fails.
     """
     uv = _uv(plan.place.root)
-    wanted = _checked(
+    content = _checked(
         [uv, "export", "--frozen", "--only-group", "ha", "--no-hashes", "--no-emit-project", "-q"], plan.place.root
     )
     folder = plan.base / "patroni"
     made_from = folder / "requirements.txt"
     with locked(plan.place.home / "patroni.lock", seconds=INSTALL_SECONDS):
-        if made_from.is_file() and made_from.read_text() == wanted:
+        if made_from.is_file() and made_from.read_text() == content:
             return
         shutil.rmtree(folder, ignore_errors=True)
         list_file = plan.place.home / "requirements.txt"
-        list_file.write_text(wanted)
+        list_file.write_text(content)
         _checked(
             [uv, "pip", "install", "-q", "--python", python(), "--target", str(folder), "-r", str(list_file)],
             plan.place.root,
