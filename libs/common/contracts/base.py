@@ -63,7 +63,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
         Never the name of an exchange: the broker's permissions do not tell the two apart.
         """
-        return f"{service}.requests.queue" if self.kind is Kind.REQUEST else f"{service}.{self.name}"
+        return f"{service}.requests.work" if self.kind is Kind.REQUEST else f"{service}.{self.name}"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -226,7 +226,7 @@ class Answerer:
     @property
     def queue(self) -> str:
         """Where the requests arrive."""
-        return f"{self._service}.requests.queue"
+        return f"{self._service}.requests.work"
 
     @property
     def idle(self) -> bool:

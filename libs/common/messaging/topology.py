@@ -200,10 +200,11 @@ def _side_exchanges(service: str) -> Iterable[tuple[str, ExchangeType]]:
 def _queues(contract: Contract, service: str) -> Iterable[Queue]:
     name = contract.queue(service)
     if contract.kind is Kind.REQUEST:
-        # Requests are worth nothing once their requester has stopped waiting: not replicated, short-lived, bounded.
+        # Requests are worth nothing once their requester has stopped waiting: short-lived and bounded. The queue has copies all
+        # the same: one that is on a node that is down cannot be declared, and nothing of its service was consumed then.
         yield Queue(
             name=name,
-            arguments={"x-queue-type": "classic", "x-max-length": REQUESTS_MAX, "x-message-ttl": 60_000},
+            arguments={"x-queue-type": "quorum", "x-max-length": REQUESTS_MAX, "x-message-ttl": 60_000},
             bindings=((contract.exchange, contract.name),),
         )
         return

@@ -91,7 +91,7 @@ async def test_partners_do_nothing_else(place: Place, user: str) -> None:
         "delete a queue": lambda c: c.queue_delete("ledger.payment.captured"),
         "delete an exchange": lambda c: c.exchange_delete("gateway.events"),
         "have its dead letters go to any queue": lambda c: queue_as_theirs(
-            c, f"{_own(user)}.more", "api.requests.queue"
+            c, f"{_own(user)}.more", "api.requests.work"
         ),
     }
     url = place.url_of(user)

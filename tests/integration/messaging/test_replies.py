@@ -48,7 +48,7 @@ async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch:
         reply = asyncio.create_task(ask(requester, ledger.ListBalances(tenant_id="t1"), "t1"))
         # Whatever was sent before this has been handled when this has.
         async with await aio_pika.connect(pair.vhost_url) as connection:
-            await (await connection.channel()).get_queue("ledger.requests.queue")
+            await (await connection.channel()).get_queue("ledger.requests.work")
         assert not requested.is_set()
         may_read.set()
         assert await reply == ledger.BalanceList(balances=[])

@@ -25,7 +25,7 @@ from tests.support.waiting import until
 FLOOD = 150
 PREFETCH = 50
 HEAVY_OF_ONE_TENANT = 1
-REQUESTS = "ledger.requests.queue"
+REQUESTS = "ledger.requests.work"
 LINES = [
     ManualLine(account="CASH", side=Side.DEBIT, amount="1.00", currency="BRL"),
     ManualLine(account="REVENUE", side=Side.CREDIT, amount="1.00", currency="BRL"),
