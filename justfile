@@ -315,6 +315,12 @@ soak *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.soak "$@"
 
+# Prove that no payment is lost or doubled while nodes of --profile ha are killed and suspended under load (--runs, --clients, --faults)
+[no-exit-message]
+[group('check')]
+proof-ha *args: setup
+    @{{ python }} -m tests.proof.ha "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]

@@ -136,8 +136,8 @@ def install_servers(profile: str, report: Report) -> None:
     if servers.running(profile) is not None:
         return
     is_cluster = layout(profile).is_cluster
-    names = (*SERVERS, "etcd", "haproxy") if is_cluster else SERVERS
-    needed = packages.missing(name for name in names if not servers.is_given(profile, name))
+    own = [name for name in SERVERS if not servers.is_given(profile, name)]
+    needed = packages.missing([*own, *(("etcd", "haproxy") if is_cluster else ())])
     if needed and (is_cluster or not containers_chosen()):
         packages.install(needed, report=report)
 

@@ -25,6 +25,8 @@ from deploy.local.layout import ROOT
 FILES = (
     "docker-compose.yml",
     "deploy/Dockerfile",
+    "deploy/ha/Dockerfile",
+    "deploy/ha/compose.yml",
     "deploy/local/containers.py",
     "deploy/kubernetes/base/migrations/database-init.yaml",
     "deploy/kubernetes/base/servers/postgres.yaml",

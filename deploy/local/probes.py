@@ -40,6 +40,11 @@ def redis_answers(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> bo
     return _ask(host, port, b"PING\r\n", seconds=seconds)[:5] in {b"+PONG", b"-NOAU"}
 
 
+def redis_is_master(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether Redis answers as a master."""
+    return b"role:master" in _ask(host, port, b"INFO replication\r\n", seconds=seconds)
+
+
 def rabbitmq_answers(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> bool:
     """Tell whether RabbitMQ starts an AMQP 0-9-1 conversation: a method frame on channel 0, `connection.start`."""
     return _ask(host, port, b"AMQP\x00\x00\x09\x01", seconds=seconds)[:3] == b"\x01\x00\x00"

@@ -57,7 +57,6 @@ def ensure(place: Layout, report: Report) -> Servers:
     if down:
         _check_ports(here, down)
         patroni.install(here)
-        patroni.validate(here)
         report(f"Starting {', '.join(node.name for node in down)} under {here.base} ...")
         _start(here, down)
     deadline = time.monotonic() + START_SECONDS
@@ -109,7 +108,12 @@ def has_copy(here: Plan) -> bool:
     """Tell whether PostgreSQL has a leader, and another node every commit of it."""
     found = patroni.members(here)
     roles = [member.role for member in found if member.state in {"running", "streaming"}]
-    return roles.count("leader") == 1 and "sync_standby" in roles and len(roles) == len(of_part("postgres"))
+    return roles.count("leader") == 1 and "quorum_standby" in roles and len(roles) == len(of_part("postgres"))
+
+
+def members(here: Plan) -> list[patroni.Member]:
+    """Return PostgreSQL's nodes as Patroni sees them; nothing where none of it answers."""
+    return patroni.members(here)
 
 
 def leader(here: Plan) -> Node:
@@ -190,10 +194,12 @@ def _start(here: Plan, down: Sequence[Node]) -> None:
     late = [node for node in down if node.part == "rabbitmq" and not has_data[node]]
     if not any(has_data.values()):
         late = late[1:]
+    first = next((node for node in down if node.part == "postgres"), None)
     for node in down:
-        if node.part == "postgres":
+        if node == first:
             # Patroni ends where it finds no etcd at its start.
-            wait_until(lambda: any(nodes.answers(here, each) for each in of_part("etcd")), seconds=30.0)
+            wait_until(lambda: all(nodes.answers(here, each) for each in of_part("etcd")), seconds=30.0)
+            patroni.validate(here)
         if node not in late:
             nodes.start(here, node)
     for node in late:

@@ -53,8 +53,9 @@ PARAMETERS: dict[str, str | int] = {
 def shared() -> dict[str, Any]:
     """Return what holds for all nodes; Patroni keeps it in etcd.
 
-    An acknowledged commit is on two nodes: only the one that has it may become leader, and where none is left nothing is
-    written (`synchronous_mode_strict`). A leader that loses etcd goes on while all other nodes answer it (`failsafe_mode`),
+    An acknowledged commit is on two nodes, whichever of the copies had it first (`quorum`): the copy that has most becomes leader,
+    so that the other one goes on from there and need not go back first. Where no copy is left nothing is written
+    (`synchronous_mode_strict`). A leader that loses etcd goes on while all other nodes answer it (`failsafe_mode`),
     and one whose PostgreSQL ends gives way at once (`primary_start_timeout`).
     """
     return {
@@ -62,7 +63,7 @@ def shared() -> dict[str, Any]:
         "loop_wait": LOOP_SECONDS,
         "retry_timeout": RETRY_SECONDS,
         "maximum_lag_on_failover": 16 * 1024 * 1024,
-        "synchronous_mode": True,
+        "synchronous_mode": "quorum",
         "synchronous_mode_strict": True,
         "synchronous_node_count": 1,
         "failsafe_mode": True,

@@ -58,7 +58,7 @@ def test_no_two_nodes_share_a_port(here: Plan, monkeypatch: pytest.MonkeyPatch) 
 
 def test_only_a_node_that_has_every_commit_becomes_leader() -> None:
     shared = patroni.shared()
-    assert shared["synchronous_mode"]
+    assert shared["synchronous_mode"] == "quorum"
     assert shared["synchronous_mode_strict"]
     assert shared["synchronous_node_count"] == 1
     assert shared["failsafe_mode"]
