@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.clock import Clock, iso
 from libs.common.errors import Invalid
+from libs.common.single_flight import SingleFlight
 from services.gateway.operations.commands.calling import find_out
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.operations.domain.patience import Patience
@@ -25,6 +26,7 @@ class Restoring:
         self._patience = patience
         self._clock = clock
         self._lost: list[LostTime] | None = None
+        self._reads = SingleFlight[list[LostTime]]()
 
     async def find_out(self, processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Finding:
         """Call a processor for an attempt; where that could do it twice, read its records.
@@ -32,7 +34,7 @@ class Restoring:
         What may have been called in a time that is lost is read first, and called where the processor does not have it.
         """
         if self._lost is None:
-            self._lost = await self._store.lost()
+            self._lost = await self._reads.do("lost", self._store.lost)
         now = self._clock.now()
         lifetime = self._patience.key_lifetime
         if any(lost.may_have(attempt, now=now, key_lifetime=lifetime) for lost in self._lost):
