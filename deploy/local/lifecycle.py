@@ -213,19 +213,22 @@ def wait_ready(place: Layout, env: Mapping[str, str], services: Sequence[str] = 
     Raises:
         LocalFailure: when one is not in time, with its last answer and the end of its log.
     """
-    seconds = READY_SECONDS * place.processes
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + READY_SECONDS * place.processes
     addresses = [(each.service, each.name, process_url(env, each)) for each in supervision.processes(place, services)]
     if place.processes > 1:
         addresses += [(service, "balancer", base_url(env, service)) for service in services]
     for service, log, base in addresses:
-        url = f"{base}/readyz"
-        left = max(1.0, deadline - time.monotonic())
-        if not wait_until(partial(_is_ready, url), seconds=left, poll_seconds=0.2):
-            status, answer = readiness(url)
-            answered = f"answers {status} {answer}" if status else "does not answer"
-            sentence = f"The {service} service is not ready after {seconds:.0f} s: {url} {answered}"
-            raise failure(sentence, log=place.service_logs / f"{log}.log")
+        _wait_one(place, service, base, log=log, seconds=max(1.0, deadline - time.monotonic()))
+
+
+def _wait_one(place: Layout, service: str, base: str, *, log: str, seconds: float) -> None:
+    url = f"{base}/readyz"
+    if wait_until(partial(_is_ready, url), seconds=seconds, poll_seconds=0.2):
+        return
+    status, answer = readiness(url)
+    answered = f"answers {status} {answer}" if status else "does not answer"
+    sentence = f"The {service} service is not ready after {seconds:.0f} s: {url} {answered}"
+    raise failure(sentence, log=place.service_logs / f"{log}.log")
 
 
 def readiness(url: str) -> tuple[int, str]:
@@ -292,8 +295,8 @@ def restart(services: Sequence[str]) -> None:
     for process in supervision.processes(place, services):
         supervision.restart(place, process, environment.settings_in(env, place.root))
         if process.number:
-            # The other process serves meanwhile.
-            wait_ready(place, env, [process.service])
+            # The other process serves meanwhile, if it does: this one may be what makes it whole.
+            _wait_one(place, process.service, process_url(env, process), log=process.name, seconds=READY_SECONDS)
     wait_ready(place, env, services)
 
 
