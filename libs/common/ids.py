@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, SafeUUID
 
-__all__ = ["Minter", "derived_id", "first_id", "new_id", "parse_id", "time_of_id"]
+__all__ = ["Minter", "derived_id", "first_id", "may_be_derived", "new_id", "parse_id", "time_of_id"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _RANDOM_BITS = 80
@@ -84,6 +84,12 @@ def derived_id(source: UUID, purpose: str) -> UUID:
     number = source.int
     tail = int.from_bytes(hashlib.sha256(number.to_bytes(16) + purpose.encode()).digest()[:10])
     return _uuid((number >> _RANDOM_BITS << _RANDOM_BITS) | (tail & _FREE) | _MARKS)
+
+
+def may_be_derived(identifier: UUID, source: UUID) -> bool:
+    """Return whether an id may be derived from another one: it has the time of that one."""
+    marks = 0xF << 76 | 0x3 << 62
+    return identifier.int >> _RANDOM_BITS == source.int >> _RANDOM_BITS and identifier.int & marks == _MARKS
 
 
 def _uuid(number: int) -> UUID:

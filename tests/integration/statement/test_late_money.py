@@ -2,14 +2,16 @@
 
 import json
 import random
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from deploy.fake_stripe import refunds
-from libs.common.contracts.gateway import RefundSucceeded
-from libs.common.ids import new_id, parse_id
+from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
+from libs.common.ids import derived_id, parse_id
 from services.gateway import metrics
+from services.gateway.movements.domain import adopted_id
 from tests.integration.statement.test_adopting import lose
 from tests.support.statement import Merchant, processor_accounts
 
@@ -95,23 +97,50 @@ async def test_refund_of_lost_time_keeps_the_id_that_stripe_has(merchant: Mercha
     await merchant.deliver()
     await merchant.book()
     given = await merchant.give_back(other, elsewhere, 1_000)
-    lost, taken = new_id(), parse_id(merchant.books.refunds[given]["metadata"]["refund_id"])
-    for refund_id, amount in ((lost, "5000"), (taken, "700")):
-        refunds.create_refund(
-            merchant.books,
-            {
-                "payment_intent": reference,
-                "amount": amount,
-                "metadata": {"payment_intent_id": str(intent), "refund_id": str(refund_id)},
-            },
-        )
+    lost, taken = derived_id(intent, "lost"), parse_id(merchant.books.refunds[given]["metadata"]["refund_id"])
+    made = {}
+    # Only the first one is the one that was lost: the others are of another payment, of somebody else's ids, and copies.
+    for amount, refund_id in (
+        (5_000, lost),
+        (700, taken),
+        (200, UUID("ffffffff-ffff-4fff-8fff-ffffffffffff")),
+        (300, lost),
+    ):
+        merchant.advance(seconds=1)
+        made[amount] = give_back_at_stripe(merchant, reference, intent, refund_id, amount)
     await merchant.read()
-    adopted = {
-        event.body.amount_minor: event.body.refund_id
-        for event in await merchant.published()
-        if isinstance(event.body, RefundSucceeded) and event.body.is_adopted
+    made[400] = give_back_at_stripe(merchant, reference, intent, lost, 400)
+    merchant.advance(hours=1)
+    published = await merchant.published()
+    await merchant.read()
+    published += await merchant.published()
+    adopted = {e.body.amount_minor: e.body.refund_id for e in published if is_adopted(e.body)}
+    assert adopted == {
+        amount: lost if amount == 5_000 else adopted_id(merchant.tenant_id, intent, refund)
+        for amount, refund in made.items()
     }
-    # The id of another payment's refund is not its own.
-    assert adopted.keys() == {5_000, 700}
-    assert adopted[5_000] == lost
-    assert adopted[700] != taken
+    await merchant.handle(published)
+
+    # Each comes back under the id under which it was given, also where its metadata has been changed.
+    merchant.books.refunds[made[5_000]]["metadata"] = {}
+    for amount in (5_000, 400):
+        merchant.control(f"refunds/{made[amount]}/failed")
+    merchant.advance(hours=7)
+    await merchant.read()
+    published = await merchant.published()
+    failed = {e.body.amount_minor: e.body.refund_id for e in published if isinstance(e.body, RefundFailed)}
+    assert failed == {amount: adopted[amount] for amount in (5_000, 400)}
+    await merchant.handle(published)
+    assert processor_accounts(await merchant.standing()) == merchant.at_stripe()
+
+
+def give_back_at_stripe(merchant: Merchant, reference: str, intent: UUID, refund_id: UUID | None, amount: int) -> str:
+    """Refund a payment at Stripe with ids in the metadata; returns its reference."""
+    metadata = {"payment_intent_id": str(intent), "refund_id": str(refund_id)}
+    params = {"payment_intent": reference, "amount": str(amount), "metadata": metadata}
+    return str(refunds.create_refund(merchant.books, params)["id"])
+
+
+def is_adopted(body: object) -> bool:
+    """Whether it reports a refund that nobody is known to have requested."""
+    return isinstance(body, RefundSucceeded) and body.is_adopted

@@ -165,6 +165,7 @@ async def _known(tx: Connection, account: StatementAccount, moved: Sequence[Stat
         intents=[m.payment_intent_id for m in moved if m.payment_intent_id is not None],
         refs=[m.payment_ref for m in moved if m.payment_ref],
         refunds=[m.refund_id for m in moved if m.refund_id is not None],
+        has_refunds=any(m.kind in _REFUNDS for m in moved),
     )
     return known.with_references_of(moved)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.ids import derived_id, first_id
+from libs.common.ids import derived_id, first_id, may_be_derived
 from services.gateway.processors.port.reading import Held, StatementMovement
 
 OVERLAP = timedelta(hours=1)
@@ -283,18 +283,26 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The payments."""
     refunds: Mapping[tuple[str, UUID, UUID], RequestedRefund] = {}
     """Refunds that we requested, by (tenant, payment, refund)."""
-    refund_ids: frozenset[tuple[str, UUID]] = frozenset()
-    """The same of whichever payment, as (tenant, refund)."""
+    recorded: Mapping[str, UUID] = {}
+    """Our ids of the refunds that were recorded before, by the processor's references, in their order."""
+    first: Mapping[UUID, str] = {}
+    """Which refund at the processor was the first one with an id of ours in its metadata; later ones are copies."""
 
     def with_references_of(self, movements: Sequence[StatementMovement]) -> "Known":
-        """Return it with the processor's references that some movements show beside our ids."""
+        """Return it with what some movements show beside our ids: the processor's references, and which refund was the first."""
         refs = {m.payment_intent_id: m.payment_ref for m in movements if m.payment_intent_id and m.payment_ref}
         found = [
             msgspec.structs.replace(payment, gateway_ref=refs[payment.payment_intent_id])
             for payment in self.payments
             if payment.payment_intent_id in refs
         ]
-        return msgspec.structs.replace(self, payments=(*self.payments, *found))
+        first: dict[UUID, str] = {}
+        for reference, refund_id in self.recorded.items():
+            first.setdefault(refund_id, reference)
+        for moved in sorted(movements, key=lambda each: each.created_at):
+            if moved.refund_id is not None:
+                first.setdefault(moved.refund_id, moved.source_ref)
+        return msgspec.structs.replace(self, payments=(*self.payments, *found), first=first)
 
     def payment_of(self, moved: StatementMovement) -> PaymentOf | None:
         """Return the payment that a movement belongs to: by our id, else by the processor's reference; None: none of ours."""
@@ -309,17 +317,25 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     def refund_of(self, moved: StatementMovement, *, tenant_id: str, payment_intent_id: UUID) -> tuple[UUID, bool]:
         """Return our id of a refund of a payment of ours, and whether nobody is known to have requested it from us.
 
-        One that has an id of ours that is unknown was requested before the database was restored: it keeps that id.
+        One that has an id of ours that is unknown was requested before the database was restored: it keeps that id. Ids that
+        others have written into the metadata are none: the api derives them from the payment.
         """
+        reference = moved.source_ref
+        before = self.recorded.get(reference)
+        if before is not None:
+            # What came back has the id under which it was given, whatever has become known since.
+            return before, (tenant_id, payment_intent_id, before) not in self.refunds
+        adopted = adopted_id(tenant_id, payment_intent_id, reference)
         refund_id = moved.refund_id
         if refund_id is None:
-            return adopted_id(tenant_id, payment_intent_id, moved.source_ref), True
+            return adopted, True
+        is_first = self.first.get(refund_id, reference) == reference
         requested = self.refunds.get((tenant_id, payment_intent_id, refund_id))
-        if requested is not None and requested.may_be(moved.source_ref):
+        if requested is None:
+            return (refund_id if is_first and may_be_derived(refund_id, payment_intent_id) else adopted), True
+        if requested.may_be(reference) and (is_first or requested.result_ref):
             return refund_id, False
-        if requested is not None or (tenant_id, refund_id) in self.refund_ids:
-            return adopted_id(tenant_id, payment_intent_id, moved.source_ref), True
-        return refund_id, True
+        return adopted, True
 
 
 class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,8 +19,7 @@ from services.gateway.movements.domain import (
     RequestedRefund,
     StatementAccount,
 )
-from services.gateway.operations import attempt_id, is_declined_unreported
-from services.gateway.processors.port import Operation
+from services.gateway.operations import is_declined_unreported
 from services.gateway.processors.port.reading import StatementMovement
 
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
@@ -56,9 +55,12 @@ SELECT tenant_id, payment_intent_id, refund_id, result_ref, status, reason FROM 
  WHERE payment_intent_id = ANY (:intents::uuid[]) AND operation = 'refund' AND refund_id = ANY (:refunds::uuid[])
 """)
 
-# By the primary key: of whichever payment of the tenant they are.
-_ELSEWHERE = Statement("""
-SELECT tenant_id, refund_id FROM attempts JOIN unnest(:tenants::text[], :ids::uuid[]) AS a (tenant_id, id) USING (tenant_id, id)
+# What is recorded of refunds of some payments, by `ix_processor_movements_payment`.
+_RECORDED_REFUNDS = Statement("""
+SELECT source_ref, refund_id FROM processor_movements
+ WHERE payment_intent_id = ANY (:intents::uuid[]) AND refund_id IS NOT NULL AND source_ref <> ''
+   AND account_id = :account.account_id AND is_live = :account.is_live
+ ORDER BY created_at, id
 """)
 
 # One that is known changes nothing here; whoever inserts it publishes it, in the same transaction.
@@ -198,22 +200,25 @@ async def account_of(database: Database, *, tenant_id: str, processor: str) -> S
 
 
 async def known_of(
-    tx: Connection, account: StatementAccount, *, intents: Sequence[UUID], refs: Sequence[str], refunds: Sequence[UUID]
+    tx: Connection,
+    account: StatementAccount,
+    *,
+    intents: Sequence[UUID],
+    refs: Sequence[str],
+    refunds: Sequence[UUID],
+    has_refunds: bool,
 ) -> Known:
-    """Read what our own records have of the payments and refunds that some movements name."""
+    """Read what our own records have of the payments and refunds that some movements name; `has_refunds`: any are of refunds."""
     rows = await _PAYMENTS.fetch(
         tx, account_id=account.account_id, is_live=account.is_live, intents=[*intents], refs=[*refs]
     )
     payments = tuple(PaymentOf(**dict(row)) for row in rows)
     ours = [payment.payment_intent_id for payment in payments]
-    if not refunds or not ours:
+    if not ours or not has_refunds:
         return Known(payments=payments)
-    requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*refunds])
-    named = [(payment.tenant_id, refund_id) for payment in payments for refund_id in refunds]
-    ids = [
-        attempt_id(tenant_id=tenant, subject_id=refund_id, operation=Operation.REFUND) for tenant, refund_id in named
-    ]
-    anywhere = await _ELSEWHERE.fetch(tx, tenants=[tenant for tenant, _ in named], ids=ids)
+    rows = await _RECORDED_REFUNDS.fetch(tx, account=account, intents=ours)
+    recorded = {row["source_ref"]: row["refund_id"] for row in rows}
+    requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*{*refunds, *recorded.values()}])
     return Known(
         payments=payments,
         refunds={
@@ -223,7 +228,7 @@ async def known_of(
             )
             for row in requested
         },
-        refund_ids=frozenset((row["tenant_id"], row["refund_id"]) for row in anywhere),
+        recorded=recorded,
     )
 
 
