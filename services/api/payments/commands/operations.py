@@ -49,6 +49,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the client does not wait for the processor."""
 
 
+class _MadeMeanwhile(Exception):
+    """A refund with this id has been found at the processor since it was looked for."""
+
+
 class _Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One command of a client, ready to be decided."""
 
@@ -135,7 +139,7 @@ class Operations:
         """Give money back, all that is left unless an amount is given, and wait, bounded, for the processor.
 
         The answer is the refund: PENDING when the processor has not reported the outcome. None when another request holds the
-        key.
+        key, or has made the same refund meanwhile.
 
         Raises:
             PaymentIntentNotFound: when the tenant has no such intent.
@@ -158,7 +162,10 @@ class Operations:
             is_open=lambda _: True,
             detail={"refund_id": str(refund_id)},
         )
-        return await self._carry_out(operation, claim=claim, caller=caller)
+        try:
+            return await self._carry_out(operation, claim=claim, caller=caller)
+        except _MadeMeanwhile:
+            return None
 
     async def _refund_under(self, claim: Claim, intent_id: UUID) -> tuple[UUID, Refund | None]:
         """Return the id of the refund that a key stands for, and the refund where it is known.
@@ -249,6 +256,9 @@ class Operations:
         intent = (await intents.lock(transaction, [key])).get(key)
         if intent is None:
             raise PaymentIntentNotFound
+        made = (claim.tenant_id, operation.subject_id)
+        if operation.subject_id != intent.id and await refunds.refunds_by_id(transaction, [made]):
+            raise _MadeMeanwhile
         return operation.decide(intent)
 
     async def _save(

@@ -1,5 +1,6 @@
 """A refund that is requested again, after the database has lost it and its key, is the same refund."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -67,6 +68,37 @@ async def test_refund_that_was_found_at_the_processor_answers_its_key(
     payment = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
     assert payment["refunded_amount"] == "50.00"
     # Nothing is requested of the processor.
+    assert (await api.published(tenant_id)).count("command:gateway:payment.refund") == requested
+
+
+async def test_refund_that_is_found_while_it_is_requested_again_is_made_once(
+    api: Api, tenant_id: str, administrator: asyncpg.Connection
+) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    of_intent = UUID(intent)
+    await administrator.execute(
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM api.refunds WHERE payment_intent_id = $1", of_intent
+    )
+    await lose(administrator, intent)
+    requested = (await api.published(tenant_id)).count("command:gateway:payment.refund")
+    async with administrator.transaction():
+        # As the consumer does that finds it: under the lock of the payment, for which the request has to wait.
+        await administrator.execute("UPDATE api.payment_intents SET refunded_minor = 5000 WHERE id = $1", of_intent)
+        again = asyncio.create_task(do(client, intent, "refund", BODY, key=key, headers=ASYNC))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        async with asyncio.timeout(60):
+            while not await administrator.fetchval(waiting):
+                await asyncio.sleep(0.01)
+        await administrator.execute("UPDATE kept SET status = 'COMPLETED', gateway_ref = 're_1'")
+        await administrator.execute("INSERT INTO api.refunds SELECT * FROM kept")
+    answer = await again
+    assert (answer.status, answer.json["status"]) == (200, "COMPLETED")
+    assert (await do(client, intent, "refund", BODY, key=key)).raw == answer.raw
+    payment = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert payment["refunded_amount"] == "50.00"
     assert (await api.published(tenant_id)).count("command:gateway:payment.refund") == requested
 
 
