@@ -97,7 +97,7 @@ def restore(report: Report, *, until: datetime | None = None) -> Restored:
         data = postgres.data_folder(place)
         port = records.read(place).last_port("postgres", preferred=place.preferred_port("postgres"))
         pgbackrest.restore(place, data, port=port, backup=chosen, until=until)
-        moment = _replay(place, report, until=until)
+        moment = _replay(place, report, backup=chosen, until=until)
     env = lifecycle.up(report, migrated=lambda env: _read_first(report, env, since=moment))
     publish_again(report, env, until=moment)
     return Restored(backup=chosen, moment=moment, aside=aside)
@@ -143,12 +143,12 @@ def parse_moment(text: str) -> datetime:
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def _replay(place: Layout, report: Report, *, until: datetime | None) -> datetime:
+def _replay(place: Layout, report: Report, *, backup: Backup, until: datetime | None) -> datetime:
     """Start the cluster and wait until the log is replayed; returns the moment of the last transaction."""
     report("Replaying the log ...")
     try:
         server = servers.ensure("dev", report=report).postgres
-        return asyncio.run(_recovered(server))
+        return asyncio.run(recovered(server, backup))
     except (LocalFailure, OSError, asyncpg.PostgresError) as fault:
         if until is not None and _NOT_REACHED in log_tail(place.logs / "postgres.log"):
             raise LocalFailure(
@@ -157,15 +157,15 @@ def _replay(place: Layout, report: Report, *, until: datetime | None) -> datetim
         raise
 
 
-async def _recovered(server: Server) -> datetime:
-    """Wait until the cluster takes writes."""
+async def recovered(server: Server, backup: Backup) -> datetime:
+    """Wait until a cluster takes writes; returns the moment of the last transaction, the end of its backup where none came after."""
     async with asyncio.timeout(postgres.RECOVERY_SECONDS):
         while True:
             connection = await asyncpg.connect(server.url, timeout=_CONNECT_SECONDS)
             try:
                 if not await connection.fetchval("SELECT pg_is_in_recovery()"):
                     last = await connection.fetchval("SELECT pg_last_xact_replay_timestamp()")
-                    return last if isinstance(last, datetime) else datetime.now(UTC)
+                    return last if isinstance(last, datetime) else backup.ended_at
             finally:
                 await connection.close()
             await asyncio.sleep(0.2)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from deploy.local import packages
-from deploy.local.backups import choose, parse_moment
+from deploy.local.backups import choose, parse_moment, recovered
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import Layout
 from deploy.local.native import pgbackrest, postgres
@@ -114,6 +114,14 @@ async def test_a_lost_server_is_restored_to_a_moment_and_again_to_a_later_one(pl
     # What was written after a restore is archived too, and the newest history is the one that counts.
     second = restored(place, until=None)
     assert await written(second) == ["1 before the backup", "2 after it", "4 since then"]
+
+
+async def test_backup_without_a_log_is_no_moment_after_the_loss(place: Layout, server: Server) -> None:
+    lost_at = datetime.now(UTC)
+    lose(place, server)
+    [backup] = pgbackrest.backups(place)
+    # The gateway reads first about all that came after it.
+    assert await recovered(restored(place, until=None), backup) < lost_at
 
 
 async def test_data_that_is_replaced_is_put_aside(place: Layout, server: Server) -> None:
