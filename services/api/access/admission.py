@@ -7,6 +7,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.db.tenancy import across_tenants
 from libs.common.errors import PlatformError
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, adopt, current
@@ -118,6 +119,11 @@ class Access:
             TenantRefused: when the tenant is unknown, suspended or deleted.
             Invalid: when the caller may, but has sent parameters that the route does not have.
         """
+        # A request that needs a second permission is limited to its tenant already, and what is read here is remembered for all.
+        with across_tenants():
+            return await self._admit(headers, permission)
+
+    async def _admit(self, headers: Headers, permission: str) -> Caller:
         principal = await self._verify(headers)
         tenant_id = _named_tenant(headers)
         try:

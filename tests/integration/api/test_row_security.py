@@ -20,7 +20,8 @@ from services.api.app import seed
 from services.api.audit import AuditRecord, write_line
 from services.api.http.controllers import Declaration, routes_of
 from services.api.routing import resources
-from tests.integration.api.conftest import Api, serving, settings_for
+from services.api.settings import AuthSettings
+from tests.integration.api.conftest import SECRET, Api, serving, settings_for
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client
 from tests.support.row_security import unprotected
@@ -209,6 +210,27 @@ async def test_request_of_one_tenant_writes_no_row_of_another(api_database: Test
             pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"),
         ):
             await write_line(database, line)
+
+
+async def test_second_admission_of_a_request_reads_for_all_tenants(
+    api: Api, api_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited: list[str] = []
+    run = PooledConnection._execute
+
+    async def seen(self: PooledConnection, query: str, *arguments: Any, **options: Any) -> Any:
+        limited.extend([query] if self.is_limited else [])
+        return await run(self, query, *arguments, **options)
+
+    monkeypatch.setattr(PooledConnection, "_execute", seen)
+    # Nothing is remembered, so that each admission reads.
+    auth = AuthSettings(jwt_secret=SECRET, tenant_auto_provision=True, access_age_max_seconds=0)
+    async with serving(api_database, settings_for(api_database, auth=auth), ask=_ask) as forgetting:
+        client = forgetting.client(ATTACKER)
+        path = f"/v1/payment-intents/{(await client.create())['id']}?expand=entries"
+        assert (await client.call("GET", path)).status == 503
+    assert [query for query in limited if "FROM payment_intents" in query]
+    assert [query for query in limited if "FROM tenants" in query or "FROM policies" in query] == []
 
 
 async def test_group_of_many_tenants_is_limited_to_none(api_database: TestDatabase) -> None:
