@@ -34,6 +34,7 @@ _TURN_SECONDS = 600.0
 """How long one deployment waits for another one that migrates the same schema."""
 _TURN_POLL_SECONDS = 0.25
 _LOCK_NOT_AVAILABLE = "55P03"
+_UNDEFINED_OBJECT = "42704"
 _REFUSED = ("28", "3D")
 """Classes of SQLSTATE: the role or its password is wrong, or there is no such database."""
 
@@ -54,7 +55,7 @@ def upgrade(
 
     Raises:
         Unavailable: when a lock could not be had in `tries_max` tries (what was done stays, and running it again goes on),
-            when the database refuses or does not answer, or has a version that nobody here knows.
+            when the database refuses or does not answer, lacks a role, or has a version that nobody here knows.
     """
     config = _config(service, folder)
     config.attributes["url"] = url
@@ -67,6 +68,11 @@ def upgrade(
             if sqlstate.startswith(_REFUSED):
                 name = f"{service.upper()}_MIGRATION_DATABASE_URL"
                 raise Unavailable(f"PostgreSQL refuses the address in {name}") from fault.orig
+            if sqlstate == _UNDEFINED_OBJECT and 'role "' in str(fault.orig):
+                raise Unavailable(
+                    f"the schema of {service} needs a role that the database does not have; run deploy/postgres/bootstrap.sql "
+                    "again as a superuser, and migrate again"
+                ) from fault
             if sqlstate != _LOCK_NOT_AVAILABLE:
                 raise
             if number == tries_max:

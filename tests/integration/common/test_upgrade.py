@@ -106,6 +106,15 @@ async def test_migration_that_waits_for_a_lock_lets_others_pass_and_goes_on(bare
     await payment.close()
 
 
+async def test_missing_role_is_stated_with_what_makes_it(bare: TestDatabase, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "env.py").write_text(ENV)
+    sql = "GRANT USAGE ON SCHEMA api TO role_of_a_newer_bootstrap"
+    (tmp_path / "versions" / "0001.py").write_text(MIGRATION.format(revision="0001", before=None, sql=sql))
+    with pytest.raises(Unavailable, match=r"needs a role that the database does not have; run .*bootstrap\.sql"):
+        await asyncio.to_thread(upgrade, service="api", url=bare.url("api_owner"), folder=tmp_path)
+
+
 async def test_database_of_one_service_is_closed_to_the_others(servers: Servers) -> None:
     name = f"test_upgrade_{uuid4().hex[:12]}"
     database = TestDatabase(servers, name)
