@@ -14,7 +14,7 @@ _tenant: ContextVar[str | None] = ContextVar("tenant of the database", default=N
 
 
 def limit_to(tenant_id: str) -> None:
-    """Limit what the task at hand does from now on to the rows of one tenant; empty: to none."""
+    """Limit what the task at hand does from now on to the rows of one tenant; empty: to those that belong to none."""
     _tenant.set(tenant_id)
 
 
@@ -25,7 +25,7 @@ def lift() -> None:
 
 @contextmanager
 def limited_to(tenant_id: str) -> Iterator[None]:
-    """Limit what is done inside the block to the rows of one tenant; empty: to none."""
+    """Limit what is done inside the block to the rows of one tenant; empty: to those that belong to none."""
     token = _tenant.set(tenant_id)
     try:
         yield
