@@ -222,7 +222,7 @@ refunds = sa.Table(
     sa.CheckConstraint("amount_minor > 0", name="ck_refunds_amount"),
     sa.CheckConstraint("status IN ('PENDING', 'COMPLETED', 'FAILED')", name="ck_refunds_status"),
     sa.Index("ix_refunds_payment_intent", "payment_intent_id", "tenant_id", sa.text("created_at DESC")),
-    sa.Index("ix_refunds_tenant", "tenant_id", "id"),
+    sa.Index("ix_refunds_created", "tenant_id", sa.text("(created_at AT TIME ZONE 'UTC')")),
     sa.Index("ix_refunds_pending", "updated_at", postgresql_where=sa.text("status = 'PENDING'")),
 )
 

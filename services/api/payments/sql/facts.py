@@ -53,11 +53,13 @@ SELECT page.id, page.status, page.amount_minor, page.captured_minor, page.curren
 IN_RANGE = Statement(_FACTS, which="id > :after AND id <= :until")
 # By the primary key: a few hundred at most.
 BY_IDS = Statement(_FACTS, which="id = ANY(:ids::uuid[])")
-# Older payments of which a refund was made, by `ix_refunds_tenant`, or a dispute changed, by `ix_disputes_changed`.
+# Older payments of which a refund was made, by `ix_refunds_created`, or a dispute changed, by `ix_disputes_changed`.
 CHANGED = Statement(
     _FACTS,
     which="""id > :after AND id <= :until AND id < :first_id AND id IN (
-        SELECT payment_intent_id FROM refunds WHERE tenant_id = :tenant_id AND id >= :first_id AND id < :end_id
+        SELECT payment_intent_id FROM refunds
+         WHERE tenant_id = :tenant_id AND created_at AT TIME ZONE 'UTC' >= :changed_from AT TIME ZONE 'UTC'
+           AND created_at AT TIME ZONE 'UTC' < :changed_until AT TIME ZONE 'UTC'
         UNION
         SELECT payment_intent_id FROM disputes
          WHERE tenant_id = :tenant_id AND updated_at >= :changed_from AND updated_at < :changed_until)""",
@@ -119,7 +121,6 @@ async def facts_changed(
         after=after,
         until=until,
         first_id=first_id(changed[0]),
-        end_id=first_id(changed[1]),
         changed_from=changed[0],
         changed_until=changed[1],
         limit=limit,
