@@ -28,7 +28,11 @@ log = get_logger("messaging.consuming")
 _RECONNECT_SECONDS = 1.0
 _READ_AGAIN_SECONDS = 0.5
 """Pause before a queue is read again whose reader has ended."""
-_DECLARE_SECONDS = 30.0
+_DECLARE_SECONDS = 180.0
+"""How long the topology may take name by name: some hundred answers, each with a deadline of its own, of a broker that may have just
+started. What takes longer begins anew, so a shorter bound would keep a process from a slow broker for ever."""
+_REPEAT_SECONDS = 30.0
+"""How long it may take in one write."""
 _ONE_BY_ONE_EVERY = 4
 """Of so many times that the topology is declared again, one goes name by name: the broker's answers count the consumers of each
 queue, and what belongs to other services is made too where it is missing."""
@@ -201,7 +205,7 @@ class Consuming:
         try:
             async with (
                 self._declaring,
-                asyncio.timeout(_DECLARE_SECONDS),
+                asyncio.timeout(_REPEAT_SECONDS),
                 connection.channel(publisher_confirms=False) as channel,
             ):
                 await self._declaration.repeat(channel)
