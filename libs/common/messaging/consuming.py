@@ -136,7 +136,10 @@ class Consuming:
                     connection = self._connection
                     if connection is None or not is_open(connection):
                         connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
-                        await self._declare(connection)
+                        # What was there before mostly still is: one write, where name by name is some hundred answers of a
+                        # broker that every process comes back to at once.
+                        if not await self._is_declared_again(connection):
+                            await self._declare(connection)
                         log.info("consuming.connected")
                     await self._session(connection)
             except TopologyConflict as conflict:

@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
+import msgspec
 import pytest
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPChannelError
 
+from deploy.local.servers import Servers
 from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.messaging import consuming
 from libs.common.messaging.consuming import Consuming
 from libs.common.messaging.declaring import Declaration
 from libs.common.messaging.topology import PUBLIC_OWNER, Queue, Topology, declare
+from tests.support.broker import Node
 from tests.support.waiting import until
 
 EXCHANGE, QUEUE, OTHERS = "declared.events", "declared.queue", "others.queue"
@@ -151,5 +154,37 @@ async def test_service_declares_in_one_write_and_names_what_is_refused(
                 return service.trouble == "" and await arrives(declared)
 
             await until(well)
+    finally:
+        await service.stop()
+
+
+async def test_connection_that_was_lost_is_declared_in_one_write(
+    servers: Servers, declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_by_name = 0
+
+    async def counted(channel: AbstractChannel, topology: Topology) -> dict[str, int]:
+        nonlocal name_by_name
+        name_by_name += 1
+        return await declare(channel, topology)
+
+    monkeypatch.setattr(consuming, "declare", counted)
+    ours, others = TOPOLOGY.queues
+    ours = msgspec.structs.replace(ours, bindings=(*ours.bindings, ("others.events", "key")))
+    service = Consuming(declared, name="declared", idle_max_seconds=30, declare_every_seconds=3600)
+    await service.start(msgspec.structs.replace(TOPOLOGY, queues=(ours, others)))
+    try:
+        async with channel_of(declared) as channel:
+            await channel.exchange_delete(EXCHANGE)
+        await Node(servers, declared).close_connections()
+        await until(lambda: arrives(declared))
+        assert name_by_name == 1
+        # The write brings nothing of other services back: what is bound to it is declared name by name.
+        async with channel_of(declared) as channel:
+            await channel.exchange_delete(EXCHANGE)
+            await channel.exchange_delete("others.events")
+        await Node(servers, declared).close_connections()
+        await until(lambda: arrives(declared))
+        assert name_by_name == 2
     finally:
         await service.stop()
