@@ -317,8 +317,9 @@ def main[S: CommonSettings](
 ) -> None:
     """The command line of one service: `serve`, `migrate`, `asyncapi`, those of `operating`, and its own commands.
 
-    `partner_queues` are those of other teams' messages, which settings name. `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept.
-    `operations` are commands of the service's own that take arguments and return what to print.
+    `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept. `operations` are
+    commands of the service's own that take arguments and return what to print. `partner_queues` are those of other teams'
+    messages, which settings name.
     """
     own, operated = commands or {}, operations or {}
     shared = ["serve", "migrate", "asyncapi", *operating.COMMANDS.values()]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 from tests.integration.api.conftest import Api
 from tests.integration.api.payments.test_operations import ASYNC, do, settled, succeeded
 from tests.support.databases import TestDatabase
+from tests.support.platform import Client
 
 BODY = {"amount": "50.00"}
 
@@ -34,36 +36,38 @@ async def lose(administrator: asyncpg.Connection, intent: str) -> None:
     )
 
 
-async def test_refund_that_was_lost_has_the_same_id_again(
-    api: Api, tenant_id: str, administrator: asyncpg.Connection
-) -> None:
+async def first(api: Api, tenant_id: str) -> tuple[Client, str, str, Any]:
+    """Refund a payment under a key: the client, the payment, the key and the answer."""
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)
     key = str(uuid4())
-    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    return client, intent, key, await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+
+
+async def test_refund_that_was_lost_has_the_same_id_again(
+    api: Api, tenant_id: str, administrator: asyncpg.Connection
+) -> None:
+    client, intent, key, made = await first(api, tenant_id)
     await lose(administrator, intent)
     again = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
-    assert (first.status, again.status) == (200, 200)
-    assert again.json["id"] == first.json["id"]
-    assert (await do(client, intent, "refund", BODY, key=str(uuid4()), headers=ASYNC)).json["id"] != first.json["id"]
+    assert (made.status, again.status) == (200, 200)
+    assert again.json["id"] == made.json["id"]
+    assert (await do(client, intent, "refund", BODY, key=str(uuid4()), headers=ASYNC)).json["id"] != made.json["id"]
 
 
 async def test_refund_that_was_found_at_the_processor_answers_its_key(
     api: Api, tenant_id: str, administrator: asyncpg.Connection
 ) -> None:
-    client = api.client(tenant_id)
-    intent = await settled(api, client, tenant_id)
-    key = str(uuid4())
-    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    client, intent, key, made = await first(api, tenant_id)
     await lose(administrator, intent)
-    found = msgspec.structs.replace(succeeded(intent, first.json["id"]), is_adopted=True)
+    found = msgspec.structs.replace(succeeded(intent, made.json["id"]), is_adopted=True)
     await api.handle(tenant_id, found, by=api.consumers.on_refund_succeeded)
     requested = (await api.published(tenant_id)).count("command:gateway:payment.refund")
 
     other = await do(client, intent, "refund", {"amount": "51.00"}, key=key)
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
     again = await do(client, intent, "refund", BODY, key=key)
-    assert (again.status, again.json["id"], again.json["status"]) == (200, first.json["id"], "COMPLETED")
+    assert (again.status, again.json["id"], again.json["status"]) == (200, made.json["id"], "COMPLETED")
     assert (await do(client, intent, "refund", BODY, key=key)).raw == again.raw
     payment = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
     assert payment["refunded_amount"] == "50.00"
@@ -74,10 +78,7 @@ async def test_refund_that_was_found_at_the_processor_answers_its_key(
 async def test_refund_that_is_found_while_it_is_requested_again_is_made_once(
     api: Api, tenant_id: str, administrator: asyncpg.Connection
 ) -> None:
-    client = api.client(tenant_id)
-    intent = await settled(api, client, tenant_id)
-    key = str(uuid4())
-    await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    client, intent, key, _ = await first(api, tenant_id)
     of_intent = UUID(intent)
     await administrator.execute(
         "CREATE TEMPORARY TABLE kept AS SELECT * FROM api.refunds WHERE payment_intent_id = $1", of_intent
@@ -105,16 +106,13 @@ async def test_refund_that_is_found_while_it_is_requested_again_is_made_once(
 async def test_key_that_is_free_again_makes_another_refund(
     api: Api, tenant_id: str, administrator: asyncpg.Connection
 ) -> None:
-    client = api.client(tenant_id)
-    intent = await settled(api, client, tenant_id)
-    key = str(uuid4())
-    first = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
+    client, intent, key, made = await first(api, tenant_id)
     await administrator.execute("UPDATE api.refunds SET created_at = created_at - interval '100 days'")
     await administrator.execute(
         "UPDATE api.idempotency_keys SET expires_at = created_at WHERE operation LIKE 'refund%'"
     )
     second = await do(client, intent, "refund", BODY, key=key, headers=ASYNC)
     assert second.status == 200
-    assert second.json["id"] != first.json["id"]
+    assert second.json["id"] != made.json["id"]
     shown = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
-    assert {refund["id"] for refund in shown} == {first.json["id"], second.json["id"]}
+    assert {refund["id"] for refund in shown} == {made.json["id"], second.json["id"]}
