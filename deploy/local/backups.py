@@ -72,6 +72,8 @@ def restore(report: Report, *, until: datetime | None = None) -> Restored:
 
     The services are stopped, and start again on what is there then.
 
+    One that is interrupted is run again: nothing else starts the services before.
+
     Raises:
         LocalFailure: when there is no backup of before, the log does not reach that far, or something does not start.
     """
@@ -88,6 +90,7 @@ def restore(report: Report, *, until: datetime | None = None) -> Restored:
         _require_native(known)
     with locked(place.run / "lock"):
         report("Stopping ...")
+        lifecycle.restore_mark(place).touch()
         supervision.stop(place)
         servers.stop("dev")
         aside = postgres.set_aside(place, at=datetime.now(UTC))
@@ -98,8 +101,9 @@ def restore(report: Report, *, until: datetime | None = None) -> Restored:
         port = records.read(place).last_port("postgres", preferred=place.preferred_port("postgres"))
         pgbackrest.restore(place, data, port=port, backup=chosen, until=until)
         moment = _replay(place, report, backup=chosen, until=until)
-    env = lifecycle.up(report, migrated=lambda env: _read_first(report, env, since=moment))
+    env = lifecycle.up(report, restored=lambda env: _read_first(report, env, since=moment))
     publish_again(report, env, until=moment)
+    lifecycle.restore_mark(place).unlink()
     return Restored(backup=chosen, moment=moment, aside=aside)
 
 

@@ -252,7 +252,7 @@ def _ensure(report: Report) -> None:
 
 def _ensure_tools(report: Report) -> None:
     """Install what single tests need, before the parts begin: on another day apt takes its lists for out of date."""
-    for name in ("prometheus", "pgbouncer"):
+    for name in ("prometheus", "pgbouncer", "pgbackrest"):
         if packages.missing([name]):
             try:
                 packages.install([name], report=report)

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from deploy.local import environment, in_force, packages, ports, records, servers, supervision, vhosts
 from deploy.local.bootstrap import SERVICES, bootstrap
@@ -38,12 +39,13 @@ Report = Callable[[str], None]
 
 
 def up(
-    report: Report, *, profile: str = "", migrated: Callable[[Mapping[str, str]], None] = lambda _: None
+    report: Report, *, profile: str = "", restored: Callable[[Mapping[str, str]], None] | None = None
 ) -> dict[str, str]:
     """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
 
     With the profile `four-databases` each service gets a database of its own, with `dev` all share one, with `ha` servers have
-    several nodes and services two processes; without one it stays as it was. `migrated` is called before the services start.
+    several nodes and services two processes; without one it stays as it was. `restored` ends a restore: it is called before the
+    services start, which no other call of this may do while one is not ended.
 
     Raises:
         LocalFailure: one sentence about what is missing, taken or did not become ready.
@@ -53,16 +55,37 @@ def up(
         if profile:
             choose_profile(profile)
         place = platform_layout()
+        if restored is None:
+            require_no_restore(place)
         env = prepare(report)
         check_ports(place, env)
         migrate(report, env)
         seed(report, env)
-        migrated(env)
+        if restored is not None:
+            restored(env)
         report("Starting the services ...")
         supervision.start(place, env, environment.settings_in(env, place.root))
         wait_ready(place, env)
     report(f"Up in {time.monotonic() - began:.1f} s.")
     return env
+
+
+def restore_mark(place: Layout) -> Path:
+    """Return the file that is there while a restore is not ended."""
+    return place.run / "restore"
+
+
+def require_no_restore(place: Layout) -> None:
+    """Refuse to start on a database that was restored, and whose services do not know which time it has lost.
+
+    Raises:
+        LocalFailure: while a restore was begun and is not ended.
+    """
+    if restore_mark(place).exists():
+        raise LocalFailure(
+            "A restore was begun and did not end, so the gateway does not know which time is lost, and could charge twice. "
+            "Run `just restore` again, with the same --to."
+        )
 
 
 def choose_profile(profile: str) -> None:
@@ -154,6 +177,7 @@ def down(report: Report, *, wipe: bool = False) -> None:
             ended += [f"{name} ({profile})" for name in servers.stop(profile, wipe=wipe)]
     report(f"Stopped: {', '.join(ended)}." if ended else "Nothing was running.")
     if wipe:
+        restore_mark(place).unlink(missing_ok=True)
         report("Data removed.")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local import packages
+from deploy.local import lifecycle, packages
 from deploy.local.backups import choose, parse_moment, recovered
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import Layout
@@ -149,6 +149,16 @@ def test_the_newest_backup_before_the_moment_is_restored(day: int | None, label:
 def test_nothing_before_the_first_backup_can_be_restored() -> None:
     with pytest.raises(LocalFailure, match="ended at 2026-11-01"):
         choose(BACKUPS, BACKUPS[0].ended_at - timedelta(seconds=1))
+
+
+def test_nothing_starts_while_a_restore_has_not_ended(tmp_path: Path) -> None:
+    place = Layout(root=tmp_path, profile="dev")
+    lifecycle.require_no_restore(place)
+    mark = lifecycle.restore_mark(place)
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    with pytest.raises(LocalFailure, match="just restore"):
+        lifecycle.require_no_restore(place)
 
 
 def test_a_moment_without_a_zone_is_of_utc() -> None:
