@@ -1,16 +1,19 @@
-"""What is changed of the AMQP driver, aiormq: how many turns of the loop it takes, what it says of a lost connection, and that no
-property of a message ends one."""
+"""What is changed of the AMQP driver, aiormq: how many turns of the loop it takes, when it closes a silent connection, what it
+says of a lost one, and that no property of a message ends one."""
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial, partialmethod
+from typing import Any
 
 import aiormq
 import pamqp.decode
 from aio_pika.abc import AbstractChannel
+from aiormq.abc import ChannelFrame
 from pamqp.common import FieldValue
+from pamqp.heartbeat import Heartbeat
 
 FRAMES_MAX = 1024
 """Frames that a connection has in line, either way. With the driver's ten a channel reads ten confirms, or three messages of
@@ -54,6 +57,36 @@ _read_timestamp = pamqp.decode.timestamp
 pamqp.decode.short_str = pamqp.decode.METHODS["shortstr"] = _short_str
 pamqp.decode.METHODS["timestamp"] = pamqp.decode.TABLE_MAPPING[b"T"] = _timestamp
 pamqp.decode.METHODS["table"] = pamqp.decode.TABLE_MAPPING[b"F"] = _table
+
+
+async def _beat(connection: Any) -> None:
+    """Send a heartbeat every second or so, and end a connection to which nothing came for two heartbeats.
+
+    The driver waits for three, and one second each more: for three minutes with its own heartbeat of a minute. And it goes by the
+    time since the last frame, so a process that was suspended, or whose loop was blocked, closes a connection whose frames it has
+    only to read. Here turns of this loop are counted, in each of which frames are read too.
+    """
+    seconds = connection.heartbeat_timeout
+    pause = max(1, seconds // 3)
+    heartbeat = ChannelFrame.marshall(frames=[Heartbeat()], channel_number=0)
+    # The driver logs it, and closes in that time.
+    connection._Connection__heartbeat_grace_timeout = 2 * seconds
+    last, silent = 0.0, 0
+    while not connection._closing.done():
+        seen = connection._Connection__last_frame_time
+        last, silent = seen, silent + 1 if seen == last else 0
+        if silent * pause >= 2 * seconds:
+            connection.was_silent = True
+            connection._reader_task.cancel()
+            return
+        with suppress(asyncio.QueueFull):
+            connection.write_queue.put_nowait(heartbeat)
+        await asyncio.sleep(pause)
+
+
+aiormq.Connection.was_silent = False  # type: ignore[attr-defined]
+aiormq.Connection.is_connection_was_stuck = property(lambda self: self.was_silent)  # type: ignore[method-assign, assignment]
+aiormq.Connection._Connection__heartbeat = _beat  # type: ignore[attr-defined]
 
 
 def send_without_turns(channel: AbstractChannel) -> None:

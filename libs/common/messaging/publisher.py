@@ -28,6 +28,9 @@ from libs.common.tasks import end_all
 log = get_logger("messaging.publisher")
 
 CONNECT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 3
+"""How often each side of a connection must send a frame at least. The services close a connection after two of them without one, and
+RabbitMQ after two or three: so long messages wait that were delivered through a connection that passes nothing any more."""
 _CLOSE_SECONDS = 5.0
 _PUBLISH_SECONDS = 10.0
 """Deadline of one confirmed publish."""
@@ -56,8 +59,9 @@ async def forgiving() -> AsyncIterator[None]:
 
 
 def named(url: str, name: str) -> str:
-    """Give a connection a name that operators see."""
-    return str(URL(url).update_query(name=name))
+    """Give a connection a name that operators see, and a heartbeat where its address names none."""
+    found = URL(url)
+    return str(found.with_query({"heartbeat": HEARTBEAT_SECONDS, **found.query, "name": name}))
 
 
 class Publisher:
