@@ -102,27 +102,41 @@ class PooledConnection(_AsyncpgConnection):
         """What limits each transaction to a tenant, sent with its BEGIN; empty while it serves all tenants."""
         self.is_limited = False
         """Whether it served one tenant last; a statement is planned anew where it did not run for the same role before."""
+        self.waits_since = 0.0
+        """Since when a statement waits for its answer, on the monotonic clock; 0 while none does."""
 
     async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
         """Run a statement; the one by which the driver begins a transaction says for whom."""
         if self.opening and not arguments and not self.is_in_transaction():
             if not query.startswith("BEGIN"):
                 async with self.transaction():
-                    return await super().execute(query, **options)
+                    return await self.execute(query, **options)
             query += self.opening
-        return await super().execute(query, *arguments, **options)
+        self.waits_since = monotonic()
+        try:
+            return await super().execute(query, *arguments, **options)
+        finally:
+            self.waits_since = 0.0
 
     async def _execute(self, *arguments: Any, **options: Any) -> Any:
         if self._needs_transaction():
             async with self.transaction():
-                return await super()._execute(*arguments, **options)  # type: ignore[misc]  # not in the driver's stubs
-        return await super()._execute(*arguments, **options)  # type: ignore[misc]
+                return await self._execute(*arguments, **options)
+        self.waits_since = monotonic()
+        try:
+            return await super()._execute(*arguments, **options)  # type: ignore[misc]  # not in the driver's stubs
+        finally:
+            self.waits_since = 0.0
 
     async def _executemany(self, *arguments: Any, **options: Any) -> Any:
         if self._needs_transaction():
             async with self.transaction():
-                return await super()._executemany(*arguments, **options)  # type: ignore[misc]
-        return await super()._executemany(*arguments, **options)  # type: ignore[misc]
+                return await self._executemany(*arguments, **options)
+        self.waits_since = monotonic()
+        try:
+            return await super()._executemany(*arguments, **options)  # type: ignore[misc]
+        finally:
+            self.waits_since = 0.0
 
     def _needs_transaction(self) -> bool:
         """Whether a statement has to be put into a transaction: what limits it to a tenant holds for one."""

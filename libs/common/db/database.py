@@ -26,12 +26,14 @@ from libs.common.db.connections import (
     prepare,
     unavailable,
 )
+from libs.common.db.lost import LostStatements
 from libs.common.db.slots import Slots
 from libs.common.errors import PlatformError
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 from libs.common.precedence import precedence
 from libs.common.settings import DatabaseSettings, postgres_dsn
+from libs.common.tasks import end_all
 
 log = get_logger("db")
 
@@ -50,6 +52,15 @@ _PROVE_IDLE_SECONDS = 5.0
 _PROVE_SECONDS = 1.0
 """How long that answer may take."""
 _CONTENTION_RETRIES_MAX = 5
+_SESSION = {
+    "timezone": "UTC",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+"""How the server treats a session: one whose client is gone without a word, or stands still in a transaction, loses its locks."""
 _LEAVE_SECONDS = 1.0
 """How often all connections are replaced because their server takes no writes."""
 
@@ -112,6 +123,7 @@ class Database:
         self._schema = schema
         self._application_name = application_name
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._idle: list[Borrowed] = []
         """Connections that were borrowed and are free again, the last one used at the end."""
         self._slots = Slots(settings.database_pool_size)
@@ -140,6 +152,12 @@ class Database:
         dsn = postgres_dsn(self._settings.database_url)
         is_pooled = self._settings.database_transaction_pooling
         connect: Any = connect_to_primary if _names_several_hosts(dsn) else asyncpg.connect
+        # A pooler refuses what it cannot set again in another server process; the role has its search path as its default.
+        session = {"timezone": "UTC"} if is_pooled else {"search_path": self._schema} | _SESSION
+        session["application_name"] = self._application_name
+        if not is_pooled:
+            # A pooler does not tell which session of the server a statement is in.
+            self._watch = asyncio.create_task(self._lost(connect, dsn).run(), name="watch statements")
         self._pool = await asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -150,14 +168,22 @@ class Database:
             connection_class=TransactionPooledConnection if is_pooled else PooledConnection,
             connect=connect,
             init=prepare,
-            server_settings={
-                "application_name": self._application_name,
-                "timezone": "UTC",
-                # A pooler refuses what it cannot set again in another server process; the role has it as its default.
-                **({} if is_pooled else {"search_path": self._schema}),
-            },
+            server_settings=session,
             statement_cache_size=0 if is_pooled else _STATEMENTS_MAX,
         )
+
+    def _lost(self, connect: Any, dsn: str) -> LostStatements:
+        return LostStatements(
+            lambda: [held._con for held in self._pool._holders if held._con] if self._pool else (),  # type: ignore[attr-defined]
+            lambda: connect(
+                dsn, timeout=_CONNECT_SECONDS, server_settings={"application_name": self._application_name}
+            ),
+            on_lost=self._replace_all,
+        )
+
+    def _replace_all(self) -> None:
+        """Use none of the present connections again; those in use end with their users."""
+        self._not_before = monotonic()
 
     def _show(self) -> None:
         """Have the metrics read the slots; of several databases in one process the one that was opened last is shown."""
@@ -169,6 +195,8 @@ class Database:
     async def close(self) -> None:
         """Close the pool; connections still in use get a few seconds."""
         self._is_closing = True
+        if self._watch is not None:
+            await end_all([self._watch])
         if self._pool is not None:
             while self._idle:
                 await self._release(self._idle.pop())
