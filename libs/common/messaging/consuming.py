@@ -26,6 +26,8 @@ from libs.common.tasks import end_all, stop_if_cancelled
 log = get_logger("messaging.consuming")
 
 _RECONNECT_SECONDS = 1.0
+_LIVED_SECONDS = 10.0
+"""A connection that lived for so long and ended is made again at once: the next attempt that fails is followed by a pause."""
 _READ_AGAIN_SECONDS = 0.5
 """Pause before a queue is read again whose reader has ended."""
 _DECLARE_SECONDS = 180.0
@@ -53,6 +55,8 @@ class Consuming:
         self._keeper: asyncio.Task[None] | None = None
         self._declaring = asyncio.Lock()
         self._conflict = ""
+        self._declared_at = 0.0
+        """When the last declaration ended that the broker took, on the loop's clock."""
         self._is_stopping = False
 
     def add(self, subscription: Subscription) -> None:
@@ -130,18 +134,18 @@ class Consuming:
             await self._connection.close()
 
     async def _keep(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 with lost_not_cancelled():
                     connection = self._connection
-                    if connection is None or not is_open(connection):
+                    is_new = connection is None or not is_open(connection)
+                    if connection is None or is_new:
                         connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
-                        # What was there before mostly still is: one write, where name by name is some hundred answers of a
-                        # broker that every process comes back to at once.
-                        if not await self._is_declared_again(connection):
-                            await self._declare(connection)
                         log.info("consuming.connected")
-                    await self._session(connection)
+                    # What was there before mostly still is, so it is read at once, and declared meanwhile.
+                    await self._session(connection, declares_at_once=is_new)
             except TopologyConflict as conflict:
                 self._conflict = conflict.detail
                 log.error("topology.conflict", detail=conflict.detail)
@@ -155,9 +159,10 @@ class Consuming:
                 return
             # Whatever it was: a fresh connection has no memory of it, and what this one held comes back.
             await self._close()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            if clock() - began < _LIVED_SECONDS:
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def _session(self, connection: AbstractConnection) -> None:
+    async def _session(self, connection: AbstractConnection, *, declares_at_once: bool) -> None:
         """Read, declare and watch for as long as a connection lives."""
         assert connection.transport is not None
         # The driver's own end of it: a plain connection of aio-pika does not tell when the other side has closed it.
@@ -167,7 +172,7 @@ class Consuming:
                 asyncio.create_task(self._read(connection, reader), name=f"read {reader.name}")
                 for reader in self._readers
             ),
-            asyncio.create_task(self._declare_again(connection), name="declare topology"),
+            asyncio.create_task(self._declare_again(connection, at_once=declares_at_once), name="declare topology"),
             asyncio.create_task(self._watch(), name="watch messages"),
         ]
         try:
@@ -189,12 +194,15 @@ class Consuming:
                 reason = outages.cause_of(fault)
             if self._is_stopping:
                 return await asyncio.Event().wait()  # type: ignore[return-value] # until the session ends
+            lost_at = asyncio.get_running_loop().time()
             log.warning("consumer.lost", queue=reader.queue, reason=reason, seconds=_READ_AGAIN_SECONDS)
             await asyncio.sleep(_READ_AGAIN_SECONDS)
             # Its queue may be the thing that has gone.
-            await self._heal(connection)
+            await self._heal(connection, lost_at=lost_at)
 
-    async def _declare_again(self, connection: AbstractConnection) -> None:
+    async def _declare_again(self, connection: AbstractConnection, *, at_once: bool) -> None:
+        if at_once and not await self._is_declared_again(connection):
+            await self._heal(connection)
         for number in count(1):
             await asyncio.sleep(self._declare_every_seconds)
             if number % _ONE_BY_ONE_EVERY == 0 or not await self._is_declared_again(connection):
@@ -217,11 +225,13 @@ class Consuming:
             if not (isinstance(fault, AMQPChannelError) or outages.is_outage(fault)):
                 raise
             return False
+        self._declared_at = asyncio.get_running_loop().time()
         return True
 
-    async def _heal(self, connection: AbstractConnection) -> None:
+    async def _heal(self, connection: AbstractConnection, *, lost_at: float | None = None) -> None:
+        """Declare name by name, where nobody has declared everything since something was lost at an instant of the loop's clock."""
         try:
-            await self._declare(connection)
+            await self._declare(connection, lost_at=lost_at)
         except TopologyConflict as conflict:
             if self._conflict != conflict.detail:
                 log.error("topology.conflict", detail=conflict.detail)
@@ -232,13 +242,16 @@ class Consuming:
                 raise
             log.warning("topology.not_declared", reason=outages.cause_of(fault))
 
-    async def _declare(self, connection: AbstractConnection) -> None:
+    async def _declare(self, connection: AbstractConnection, *, lost_at: float | None = None) -> None:
         assert self._topology is not None
         async with self._declaring, asyncio.timeout(_DECLARE_SECONDS):
+            if lost_at is not None and self._declared_at > lost_at:
+                return
             before = {reader.queue: reader.consumer for reader in self._readers if not reader.is_own}
             async with connection.channel(publisher_confirms=False) as channel:
                 consumers = await declare(channel, self._topology)
             self._conflict = ""
+            self._declared_at = asyncio.get_running_loop().time()
             for reader in self._readers:
                 consumer = before.get(reader.queue)
                 if consumer and consumer == reader.consumer and consumers.get(reader.queue) == 0:

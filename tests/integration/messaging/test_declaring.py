@@ -1,5 +1,6 @@
 """What somebody deletes on the broker comes back, declared in one write; what stands in the way is found name by name."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,8 @@ from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.messaging import consuming
 from libs.common.messaging.consuming import Consuming
 from libs.common.messaging.declaring import Declaration
+from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.reader import Subscription
 from libs.common.messaging.topology import PUBLIC_OWNER, Queue, Topology, declare
 from tests.support.broker import Node
 from tests.support.waiting import until
@@ -186,5 +189,61 @@ async def test_connection_that_was_lost_is_declared_in_one_write(
         await Node(servers, declared).close_connections()
         await until(lambda: arrives(declared))
         assert name_by_name == 2
+    finally:
+        await service.stop()
+
+
+class Acknowledging:
+    """Takes messages, and keeps none."""
+
+    async def take(self, message: Delivery) -> None:
+        await message.ack()
+
+    def works_on(self, _: Delivery) -> bool:
+        return False
+
+
+async def test_queues_are_read_again_before_all_is_declared(
+    servers: Servers, declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_declare, name_by_name = asyncio.Event(), 0
+    repeat = Declaration.repeat
+
+    async def late(self: Declaration, channel: AbstractChannel) -> None:
+        await may_declare.wait()
+        await repeat(self, channel)
+
+    async def counted(channel: AbstractChannel, topology: Topology) -> dict[str, int]:
+        nonlocal name_by_name
+        name_by_name += 1
+        return await declare(channel, topology)
+
+    monkeypatch.setattr(Declaration, "repeat", late)
+    monkeypatch.setattr(consuming, "declare", counted)
+    service = Consuming(declared, name="declared", idle_max_seconds=30, declare_every_seconds=3600)
+    for queue in TOPOLOGY.queues:
+        service.add(Subscription(queue=queue.name, name=queue.name, taker=Acknowledging(), prefetch=10))
+
+    async def reads() -> bool:
+        return service.trouble == ""
+
+    async def is_away() -> bool:
+        return service.trouble != ""
+
+    await service.start(TOPOLOGY)
+    try:
+        await until(reads)
+        await Node(servers, declared).close_connections()
+        await until(is_away)
+        await until(reads)
+        # What was deleted meanwhile is declared once, for all that wait for it.
+        async with channel_of(declared) as channel:
+            for each in TOPOLOGY.queues:
+                await channel.queue_delete(each.name)
+        may_declare.set()
+        await Node(servers, declared).close_connections()
+        await until(is_away)
+        await until(reads)
+        assert name_by_name <= 2
     finally:
         await service.stop()
