@@ -8,53 +8,24 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
+from uuid import uuid4
 
 import aio_pika
 import jsonschema_rs
 import msgspec
 
 from deploy.local.layout import ROOT
-from libs.common.contracts import REGISTRY, Kind, Message
-from libs.common.contracts.ledger_calendar import SetCalendar
+from libs.common.contracts import Message
 from libs.common.messaging.asyncapi_parts import REFUSAL
 from libs.common.messaging.requests import Reply
 from libs.common.messaging.topology import reply_exchange
 from tests.contract.refusals import REFUSED, error_of, kind_of
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import Platform
+from tests.support.requests import body_of, requests
 
 SECONDS = 60
-EXAMPLES, IDS = "00000000-0000-0000-0000-000000000002", "0190f3a4"
-"""The tenant of the contracts' examples, and how the ids of things in them begin: both are made anew for each run."""
-FIRST = (
-    "accounts.open",
-    "exchange_rates.record",
-    "journal.post",
-    "holds.place",
-    "webhook_endpoints.register",
-    "imports.put_source",
-    "imports.start",
-    "matching_rules.put",
-    "reconciliation_runs.start",
-)
-"""What makes things that other requests are about."""
-LAST = (
-    "holds.capture",
-    "imports.delete_source",
-    "webhook_endpoints.delete",
-    "journal.set_policy",
-    "policy.propose",
-    "policy.change",
-    "policy.changes",
-    "policy.approve",
-    "policy.reject",
-    "periods.close",
-)
-"""What ends them."""
 FULL = {
     "accounts.list",
     "attempts.list",
@@ -67,46 +38,6 @@ FULL = {
     "webhook_endpoints.list",
 }
 """Lists that have an item for it, whatever else goes on."""
-
-
-def requests() -> list[type[Message]]:
-    """Every request, in the order in which a tenant could send them."""
-
-    def turn(kind: type[Message]) -> tuple[int, int]:
-        name = kind.contract.name
-        if name in FIRST:
-            return 0, FIRST.index(name)
-        return (2, LAST.index(name)) if name in LAST else (1, 0)
-
-    return sorted((each for each in REGISTRY.values() if each.contract.kind is Kind.REQUEST), key=turn)
-
-
-def dates_of(name: str, now: datetime) -> dict[str, str]:
-    """What has to be before or after the present in a request, whose example has dates of one year."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    yesterday, month = today - timedelta(days=1), today.replace(day=1)
-    # By the zone of the example of `calendar.set`, which is sent before.
-    local = now.astimezone(ZoneInfo(SetCalendar.example["zone"]))
-    month_of_calendar = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
-    dates: dict[str, dict[str, datetime]] = {
-        "exchange_rates.record": {"effective_at": yesterday},
-        "holds.place": {"expires_at": now + timedelta(days=1)},
-        "periods.close": {"ends_before": month_of_calendar},
-        "reconciliation_runs.start": {"window_from": yesterday, "window_until": today},
-    }
-    if name in {"reconciliation_periods.close", "reconciliation_periods.get"}:
-        return {"month": f"{month - timedelta(days=1):%Y-%m}"}
-    return {member: at.isoformat() for member, at in dates.get(name, {}).items()}
-
-
-def body_of(kind: type[Message], *, tenant: str, payment: str, ids: str) -> bytes:
-    """The example of a request, of another tenant, about its payment and other things."""
-    body = json.loads(json.dumps(kind.example).replace(EXAMPLES, tenant).replace(IDS, ids))
-    if "payment_intent_id" in body:
-        body["payment_intent_id"] = payment
-    if {"after", "until"} <= body.keys():
-        body |= {"after": str(UUID(int=0)), "until": str(UUID(int=2**128 - 1))}
-    return json.dumps(body | dates_of(kind.contract.name, datetime.now(UTC))).encode()
 
 
 def is_empty(answer: dict[str, Any]) -> bool:
@@ -167,7 +98,7 @@ async def test_every_request_is_answered_as_its_requester_reads(platform: Platfo
     await operator.settled(payment)
     async with requester(platform, tenant) as ours:
         for kind in requests():
-            raw = await ours.request(kind, body_of(kind, tenant=tenant, payment=payment, ids=ids))
+            raw = await ours.request(kind, body_of(kind, tenant=tenant, ids=ids, named={"payment_intent_id": payment}))
             reply = msgspec.json.decode(raw, type=Reply)
             if reply.refusal is None:
                 assert kind.contract.reply is not None

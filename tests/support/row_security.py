@@ -1,5 +1,9 @@
 """Which tables of a schema a request of one tenant could read as a whole, from the database's own catalog."""
 
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
 import asyncpg
 
 from tests.support.databases import TestDatabase
@@ -20,6 +24,35 @@ SELECT r.relname AS name FROM pg_class r
  WHERE r.relnamespace = $1::regnamespace AND r.relispartition AND r.relkind IN ('r', 'p')
    AND has_table_privilege($2, r.oid, 'SELECT, INSERT, UPDATE, DELETE')
 """
+
+_PROTECTED = """
+SELECT relnamespace::regnamespace::text || '.' || relname AS name FROM pg_class
+ WHERE relnamespace::regnamespace::text = ANY($1) AND relrowsecurity ORDER BY 1
+"""
+_CONDITION = re.compile(r"(?:\w+\.)?tenant_id = (?:\$\d+(?:::\w+)?|\w+\.tenant_id|ANY ?\(\$\d+(?:::text\[\])?\))")
+_IN_PAIRS = re.compile(r"(unnest\(\$\d+::text\[\], [^)]*\)) AS w\(tenant_id, (\w+)\)")
+
+
+def without_tenant(query: str, *, both: Sequence[str] = ()) -> str:
+    """Return a statement whose conditions on the tenant hold for every row; it looks for ids that it has in pairs at `both`."""
+    query = _CONDITION.sub(r"(\g<0> OR true)", query)
+    if not both:
+        return query
+    tenants = f"(VALUES {', '.join(f"('{each}')" for each in both)}) AS v(tenant_id)"
+    return _IN_PAIRS.sub(rf"(SELECT v.tenant_id, u.\2 FROM \1 AS u(own, \2), {tenants}) AS w", query)
+
+
+@asynccontextmanager
+async def policies_off(admin: "asyncpg.Connection[asyncpg.Record]", services: Sequence[str]) -> AsyncIterator[None]:
+    """Have no policy obeyed inside the block."""
+    tables = [row["name"] for row in await admin.fetch(_PROTECTED, services)]
+    for table in tables:
+        await admin.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    try:
+        yield
+    finally:
+        for table in tables:
+            await admin.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
 
 
 async def unprotected(database: TestDatabase, service: str) -> dict[str, str]:

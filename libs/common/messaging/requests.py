@@ -7,6 +7,7 @@ they are answered.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ import msgspec
 
 from libs.common import outages
 from libs.common.contracts import REGISTRY, Contract, Kind, Message
+from libs.common.db import tenancy
 from libs.common.errors import (
     Conflict,
     Declined,
@@ -55,6 +57,8 @@ _PLACES = 50
 _WINDOW = 4
 """For each place, the requests that an answering process has at hand, to give the places out by tenant."""
 _TENANT_CHARACTERS_MAX = 200
+_LIMITED = frozenset({"api", "notifier"})
+"""The services whose tables have row-level security."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -239,8 +243,12 @@ class Answerer:
         return frozenset(self._handlers)
 
     def add(self, kind: type[Message], handler: Callable[[Any], Awaitable[msgspec.Struct]]) -> None:
-        """Answer requests of `kind` with `handler`."""
-        self._handlers[kind.contract.name] = (reading(kind), handler)
+        """Answer requests of `kind` with `handler`, which reads and writes the rows of the request's tenant alone.
+
+        A request that names no tenant is an operator's, about all of them.
+        """
+        name = kind.contract.name
+        self._handlers[name] = (reading(kind), handler)
         if kind.contract.is_heavy:
             self._heavy.add(kind.contract.name)
 
@@ -312,7 +320,9 @@ class Answerer:
             except Undecodable as fault:
                 # The same every time, so not an outage: the requester must not repeat it.
                 raise Invalid(fault.detail) from fault
-            answer = await handler(request)
+            tenant_id = getattr(request, "tenant_id", None) if self._service in _LIMITED else None
+            with nullcontext() if tenant_id is None else tenancy.limited_to(tenant_id):
+                answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
         except Rejected as no:
             kind = next(base.__name__ for base in type(no).__mro__ if base.__name__ in _CLASSES)
