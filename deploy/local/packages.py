@@ -21,8 +21,9 @@ PACKAGES = {
     "etcd": "etcd-server",
     "hledger": "hledger",
     "pgbackrest": "pgbackrest",
+    "chromium": "chromium",
 }
-"""Debian's and Ubuntu's names. PgBouncer and hledger are needed by their own tests only, Prometheus by its tests and by `just up --observe`, etcd by
+"""Debian's and Ubuntu's names. PgBouncer, hledger and Chromium are needed by their own tests only, Prometheus by its tests and by `just up --observe`, etcd by
 `just up --profile ha`, HAProxy by both, pgBackRest by backups."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -46,6 +47,7 @@ def missing(names: Iterable[str]) -> list[str]:
         "etcd": lambda: bool(which("etcd")),
         "hledger": lambda: bool(which("hledger")),
         "pgbackrest": pgbackrest.is_installed,
+        "chromium": lambda: bool(which("chromium")),
     }
     return [name for name in names if not installed[name]()]
 

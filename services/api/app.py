@@ -32,6 +32,7 @@ from services.api.access import (
 from services.api.administration import Administration
 from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyMode, KeyVerifier
 from services.api.audit import AuditConsumers
+from services.api.console import Changes, Inside, Sessions
 from services.api.customers import Customers
 from services.api.customers.schemas import render_customer
 from services.api.http.chaos import Chaos
@@ -53,11 +54,12 @@ from services.api.payments import (
     payment_workers,
     references,
     stuck,
+    versions,
 )
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.rate_limit import RateLimiter, Store
 from services.api.reconciliation import ReconciliationConsumers
-from services.api.routing import document, resources, routes
+from services.api.routing import ConsoleParts, document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
 from services.api.tenants import TenantConsumers
 
@@ -199,6 +201,8 @@ def build(
         rereading = partial(read_again, tokens, read_keys)
         unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
 
+    inside, changes = Inside(), Changes(partial(versions, database))
+
     @asynccontextmanager
     async def closing() -> AsyncIterator[None]:
         try:
@@ -228,6 +232,14 @@ def build(
             ask=ask or bus.request,
             cards=settings.payments.card_numbers,
             is_local=settings.place.is_local,
+            console=ConsoleParts(
+                inside=inside,
+                changes=changes,
+                sessions=Sessions(settings.console_key, settings.console.console_keys_previous),
+                clock=clock,
+            )
+            if settings.console_key
+            else None,
             parts={
                 "login": login,
                 "own_password": own_password,
@@ -246,9 +258,12 @@ def build(
             },
         ),
         workers=unasked,
-        loops=[Loop(name="hand out answers", run=answers.run)],
+        loops=[
+            Loop(name="hand out answers", run=answers.run),
+            *([Loop(name="look for changes", run=changes.run)] if settings.console_key else []),
+        ],
         opens=[closing],
-        shells=[edge.wrap],
+        shells=[edge.wrap, inside.enclose],
         # Its latency is what clients see; what this brings is in docs/performance.md.
         eager_tasks=True,
         details={"redis": lambda: store.state, "partners": lambda: bus.partners_trouble},

@@ -1,11 +1,13 @@
 """Every resource of the api, and how its routes are put together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 
+from libs.common.clock import Clock
 from services.api.access import Access, Tokens
 from services.api.access.auditing import audited
 from services.api.access.routes.authentication import Identity, key_set_route
@@ -27,9 +29,11 @@ from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.statements import StatementReports
 from services.api.books.routes.verification import Verifications
+from services.api.console import Changes, Console, Entrance, Inside, Operations, Sessions, console_routes
 from services.api.customers.routes.customers import CustomerRoutes
 from services.api.customers.routes.methods import SavedMethods
 from services.api.http.bodies import LongLists
+from services.api.http.callers import Principal
 from services.api.http.controllers import Resource, bound, options_routes
 from services.api.http.declared import Declared
 from services.api.http.documentation import document, documentation_routes
@@ -100,6 +104,15 @@ def resources(*, is_local: bool) -> tuple[type[Resource], ...]:
     return (*RESOURCES, ChaosSwitch) if is_local else RESOURCES
 
 
+class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the console needs beside the routes of the API."""
+
+    inside: Inside
+    changes: Changes
+    sessions: Sessions
+    clock: Clock
+
+
 def routes(
     *,
     access: Access,
@@ -108,6 +121,7 @@ def routes(
     ask: Ask,
     cards: CardNumbers,
     is_local: bool,
+    console: ConsoleParts | None,
     parts: Mapping[str, Any],
 ) -> list[HTTPRouteHandler | Router]:
     """Build all routes of the api, and the documents about them.
@@ -119,6 +133,7 @@ def routes(
         ask: sends requests to other services.
         cards: what becomes of card numbers in texts.
         is_local: whether chaos may be chosen.
+        console: what the console needs; None: there is none.
         parts: what the resources need beside these, by the name that they give it.
     """
     audited_ask = keyed(idempotency, audited(access, ask))
@@ -138,7 +153,32 @@ def routes(
         *(bound(resource, given) for resource in offered),
     ]
     guarded = _Guarded(path="/", route_handlers=handlers, before_request=Declared(cards), request_class=ApiRequest)
-    return [guarded, key_set_route(tokens), *documentation_routes(offered)]
+    found: list[HTTPRouteHandler | Router] = [guarded, key_set_route(tokens), *documentation_routes(offered)]
+    if console is not None:
+        found += _console(console, access, offered, is_local=is_local)
+    return found
+
+
+def _console(
+    parts: ConsoleParts, access: Access, offered: Sequence[type[Resource]], *, is_local: bool
+) -> list[HTTPRouteHandler]:
+    async def identify(token: str) -> Principal:
+        return await access.identify({"authorization": f"Bearer {token}"})
+
+    async def permits(token: str, tenant_id: str, permission: str) -> bool:
+        return await access.permits(await identify(token), tenant_id, permission)
+
+    operations = Operations(offered, lambda: document(offered))
+    entrance = Entrance(
+        inside=parts.inside,
+        operations=operations,
+        sessions=parts.sessions,
+        permits=permits,
+        identify=identify,
+        clock=parts.clock,
+        is_local=is_local,
+    )
+    return console_routes(entrance, Console(operations), parts.changes)
 
 
 class _Guarded(Router):
@@ -152,4 +192,4 @@ class _Guarded(Router):
         return self
 
 
-__all__ = ["RESOURCES", "document", "resources", "routes"]
+__all__ = ["RESOURCES", "ConsoleParts", "document", "resources", "routes"]

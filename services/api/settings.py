@@ -1,5 +1,6 @@
 """What differs by place for the api."""
 
+import base64
 import re
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -35,6 +36,7 @@ from libs.common.settings import (
 DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
 """The signing secret of a developer's machine."""
 
+_KEY_BYTES = 32
 _GIVE_UP_DAYS_MAX = 90
 """Half of the 180 days for which the gateway's database forgets no attempt: a forgotten one would charge twice."""
 
@@ -239,6 +241,20 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `confirm_timeout_seconds`."""
 
 
+LOCAL_CONSOLE_KEY = base64.b64encode(b"local development: sessions, ok!").decode()
+"""Seals the console's sessions on a developer's machine."""
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The console at `/console`."""
+
+    console_key: str = ""
+    """Seals the sessions of the console: 32 random bytes in base64, the same in every process. Empty: a fixed one where
+    `APP_ENV=local`, and no console elsewhere."""
+    console_keys_previous: tuple[str, ...] = ()
+    """Still open sessions, no longer seal them: set while rotating."""
+
+
 class ChaosSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Failures on purpose where a tenant has not chosen its own; heeded only where `APP_ENV=local`."""
 
@@ -296,8 +312,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every request."""
     chaos: ChaosSettings = ChaosSettings()
     """Failures on purpose."""
+    console: ConsoleSettings = ConsoleSettings()
+    """The console."""
     seeds: SeedSettings = SeedSettings()
     """Passwords of the seeded users."""
+
+    @property
+    def console_key(self) -> str:
+        """The key in use; empty: there is no console."""
+        return self.console.console_key or (LOCAL_CONSOLE_KEY if self.place.is_local else "")
 
 
 def check_settings(settings: Settings) -> list[str]:
@@ -323,6 +346,21 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("JOURNAL_BODY_BYTES_MAX must be at least BODY_BYTES_MAX")
     if settings.http.http_body_bytes_max < settings.edge.journal_body_bytes_max:
         faults.append("HTTP_BODY_BYTES_MAX must be at least JOURNAL_BODY_BYTES_MAX")
+    faults += [
+        f"{name} must be 32 random bytes in base64, for example from `openssl rand -base64 32`"
+        for name, keys in (
+            ("CONSOLE_KEY", [settings.console_key] if settings.console_key else []),
+            ("CONSOLE_KEYS_PREVIOUS", settings.console.console_keys_previous),
+        )
+        if not all(map(_is_key, keys))
+    ]
     if auth.jwks_uri and not auth.jwks_uri.startswith("https://") and not settings.place.is_local:
         faults.append("JWKS_URI must be an https address outside APP_ENV=local")
     return faults
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+    except ValueError:
+        return False

@@ -148,6 +148,25 @@ class Access:
         object_if_wrong()
         return caller
 
+    async def permits(self, principal: Principal, tenant_id: str, permission: str) -> bool:
+        """Whether somebody may use a permission of a tenant, so that they are not offered what would be refused.
+
+        Nothing is written down, and nothing is let in by it: `admit` decides.
+        """
+        if principal.is_global_admin:
+            return True
+        with across_tenants():
+            known = await self._directory.tenant(tenant_id)
+            policy = await self._directory.policy(permission)
+        if known is None or tenant_id != principal.tid:
+            return False
+        home_region = None if known.tenant.origin is TenantOrigin.TOKEN else known.tenant.region
+        try:
+            authorize(principal, permission, policy, home_region=home_region)
+        except AccessDenied:
+            return False
+        return True
+
     async def require(self, caller: Caller, feature: Feature) -> None:
         """Let a caller use a feature of their tenant.
 

@@ -4,6 +4,7 @@ from services.api.payments.commands import Abandoner, Answers, Operations, Outco
 from services.api.payments.consumers import FactConsumers, PaymentConsumers
 from services.api.payments.queries import Totals, references
 from services.api.payments.sql.sweeps import stuck
+from services.api.payments.sql.versions import versions
 from services.api.payments.workers import payment_workers
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "payment_workers",
     "references",
     "stuck",
+    "versions",
 ]

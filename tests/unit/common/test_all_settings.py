@@ -156,6 +156,8 @@ OTHER: dict[str, str] = {
     "RABBITMQ_REDRIVE_URL": f"amqp://redrive:{token_hex(16)}@mq:1/x",
     "REDIS_URL": "redis://:secret@cache:1/1",
     "ENCRYPTION_KEY": b64encode(token_bytes(32)).decode(),
+    "CONSOLE_KEY": b64encode(token_bytes(32)).decode(),
+    "CONSOLE_KEYS_PREVIOUS": b64encode(token_bytes(32)).decode(),
     "ENCRYPTION_KEYS_PREVIOUS": b64encode(token_bytes(32)).decode(),
     "HTTP_HOST": "0.0.0.0",
     "TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",

@@ -1,0 +1,213 @@
+"""The console: pages that operators and accountants work with, made of nothing but calls of the API."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+from litestar import Response
+
+from libs.common.ids import new_id
+from services.api.console.calling import Answer, Refused
+from services.api.console.declared import Detail, Listing, Page, View
+from services.api.console.entrance import START, local
+from services.api.console.forms import Field, WrongField, body_of, fields_of, values_of
+from services.api.console.operations import Operation, Operations
+from services.api.console.pages import GROUPS, PAGES
+from services.api.console.rendering import page, redirect, rendered
+from services.api.console.sessions import COOKIE
+from services.api.console.showing import show_detail, show_listing
+from services.api.console.visits import Visit
+
+_SHOWN_ONCE = frozenset({"createApiKey", "rotateApiKey", "createWebhook", "rotateWebhookSecret"})
+"""Operations whose answer has a secret that is never shown again."""
+_SHOWN_AFTERWARDS = frozenset(
+    {"replayWebhook", "testWebhook", "startReconciliation", "refreshReports", "decideDiscrepancies"}
+)
+"""Operations whose answer is what they are done for."""
+_UNAUTHORIZED, _UNPROCESSABLE = 401, 422
+
+
+class Console:
+    """Shows pages, and does what their forms request."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._pages = {page_.key: page_ for page_ in PAGES}
+
+    async def show(self, visit: Visit, key: str, thing_id: str | None = None) -> Response[bytes]:
+        """Show a page, or the page of one of its things."""
+        found = self._pages.get(key)
+        try:
+            view = None if found is None else await _view(found, visit, thing_id)
+        except Refused as fault:
+            return await self.refuse(visit, fault)
+        if view is None:
+            return await self.refuse(visit, not_found())
+        return await self._full(visit, view, current=found)
+
+    async def _full(
+        self, visit: Visit, view: View, *, current: Page | None = None, status: int = 200
+    ) -> Response[bytes]:
+        done = visit.query.get("done", "")
+        values = {
+            **view.values,
+            "title": view.title,
+            "page": current,
+            "menu": await self._menu(visit),
+            "visit": visit,
+            "address": local_address(current, visit),
+            "done": self._operations[done].summary if done in self._operations else "",
+        }
+        return page(rendered(view.template, values, visit.preferences), status=status)
+
+    async def _menu(self, visit: Visit) -> list[tuple[str, list[Page]]]:
+        found = []
+        for group in GROUPS:
+            pages = [one for one in PAGES if one.group == group and await visit.may(one.needs)]
+            if pages:
+                found.append((group, pages))
+        return found
+
+    async def refuse(self, visit: Visit, fault: Refused) -> Response[bytes]:
+        """Show why something is not shown or done."""
+        if fault.status == 401:
+            response = redirect("/console/login")
+            response.delete_cookie(COOKIE, path="/console")
+            return response
+        view = View(template="refused.html", values={"fault": fault})
+        return await self._full(visit, view, status=fault.status)
+
+    async def show_act(
+        self,
+        visit: Visit,
+        operation: Operation,
+        *,
+        path: Mapping[str, str],
+        written: Mapping[str, str] | None = None,
+        fault: Refused | WrongField | None = None,
+        key: str = "",
+        back: str = "",
+    ) -> Response[bytes]:
+        """Show the form by which an operation is carried out, with what it is about."""
+        if not await visit.may(operation.id):
+            return await self.refuse(visit, forbidden(operation))
+        fields = await self._fields(operation)
+        try:
+            subject = await self._subject(visit, operation, path)
+        except Refused as refused:
+            return await self.refuse(visit, refused)
+        now = values_of(fields, subject) if operation.method in {"PATCH", "PUT"} and subject else {}
+        values = {
+            "operation": operation,
+            "fields": fields,
+            "path": path,
+            "before": now,
+            "written": {**now, **visit.query, **(written or {})},
+            "subject": subject,
+            "fault": fault if isinstance(fault, Refused) else None,
+            "wrong": fault if isinstance(fault, WrongField) else None,
+            "key": key or str(new_id()),
+            "back": local(back) or local(visit.query.get("back", "")),
+        }
+        status = fault.status if isinstance(fault, Refused) else _UNPROCESSABLE if fault else 200
+        return await self._full(visit, View(template="act.html", values=values, title=operation.summary), status=status)
+
+    async def act(self, visit: Visit, operation: Operation, form: Mapping[str, str]) -> Response[bytes]:
+        """Carry out an operation with what its form has."""
+        path = {name: form.get(f"path.{name}", "") for name in operation.parameters}
+        back, key = local(form.get("back", "")), form.get("_key", "")
+        written = {name.removeprefix("f."): value for name, value in form.items() if name.startswith("f.")}
+        before = {name.removeprefix("was."): value for name, value in form.items() if name.startswith("was.")}
+        fields = await self._fields(operation)
+        try:
+            body = body_of(fields, written, before if operation.method == "PATCH" else None)
+            # Its key goes with the form: sent twice, it is done once.
+            keyed = operation.declaration.key != "refused"
+            answer = await visit.call(
+                operation.id,
+                path=path,
+                body=body if fields else None if operation.declaration.body is None else {},
+                headers={"idempotency-key": key} if keyed and key else None,
+            )
+        except (Refused, WrongField) as fault:
+            if isinstance(fault, Refused) and fault.status == 401:
+                return await self.refuse(visit, fault)
+            return await self.show_act(visit, operation, path=path, written=written, fault=fault, key=key, back=back)
+        if operation.id in _SHOWN_ONCE | _SHOWN_AFTERWARDS:
+            values = {
+                "operation": operation,
+                "answer": answer.json(),
+                "back": back,
+                "once": operation.id in _SHOWN_ONCE,
+            }
+            return await self._full(visit, View(template="answered.html", values=values, title=operation.summary))
+        address = urlsplit(back or START)
+        return redirect(f"{address.path}?{urlencode([*pairs(address.query, without='done'), ('done', operation.id)])}")
+
+    async def _fields(self, operation: Operation) -> list[Field]:
+        # In a thread: the first time, the document of the whole API is made.
+        return await asyncio.to_thread(fields_of, self._operations, operation)
+
+    async def _subject(self, visit: Visit, operation: Operation, path: Mapping[str, str]) -> Any:
+        """Read what an operation is about: what its own address, or the one above it, answers to a GET."""
+        steps = operation.path.split("/")
+        for length in range(len(steps), 2, -1):
+            above = "/".join(steps[:length])
+            reading = next((one for one in self._operations if one.is_reading and one.path == above), None)
+            if reading is None or not reading.parameters or not await visit.may(reading.id):
+                continue
+            return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
+        return None
+
+
+async def _view(shown: Page, visit: Visit, thing_id: str | None) -> View | None:
+    if thing_id is None:
+        match shown.show:
+            case None:
+                return None
+            case Listing() as listing:
+                return await show_listing(listing, visit)
+            case show:
+                return await show(visit)
+    match shown.one:
+        case None:
+            return None
+        case Detail() as detail:
+            return await show_detail(detail, visit, thing_id)
+        case show_one:
+            return await show_one(visit, thing_id)
+
+
+def local_address(current: Page | None, visit: Visit) -> str:
+    """Return where the browser is, for the forms that come back to it."""
+    if current is None:
+        return START
+    query = urlencode([pair for pair in visit.query.items() if pair[0] != "done"])
+    return f"/console/{current.key}" + (f"?{query}" if query else "")
+
+
+def pairs(query: str, *, without: str) -> Sequence[tuple[str, str]]:
+    """Read a query, without one parameter."""
+    return [pair for pair in parse_qsl(query) if pair[0] != without]
+
+
+def not_found() -> Refused:
+    """Say that there is no such page."""
+    return _refused(404, "not_found", "There is no such page.")
+
+
+def forbidden(operation: Operation) -> Refused:
+    """Say that whoever has logged in may not do something."""
+    return _refused(403, "access_denied", f"You may not do this: {operation.summary}.")
+
+
+def lapsed() -> Refused:
+    """Say that a form is not of this session."""
+    return _refused(403, "form_expired", "This form is of another session. Open the page again, and send it once more.")
+
+
+def _refused(status: int, code: str, detail: str) -> Refused:
+    problem = {"title": detail, "status": status, "code": code, "detail": detail}
+    return Refused(Answer(status=status, headers={}, body=msgspec.json.encode(problem)))

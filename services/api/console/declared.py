@@ -1,0 +1,181 @@
+"""Pages as they are declared: which operations of the API they show, in which columns, and what can be done from them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from services.api.console.visits import Visit
+
+
+class Kind(StrEnum):
+    """How a value is shown."""
+
+    TEXT = "text"
+    CODE = "code"
+    """An identifier, in figures of one width, with a button that copies it."""
+    MONEY = "money"
+    """An amount of the row's currency."""
+    TIME = "time"
+    STATE = "state"
+    """A word of a closed list, with a colour."""
+    FLAG = "flag"
+    COUNT = "count"
+    LIST = "list"
+    JSON = "json"
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of a thing."""
+
+    member: str
+    """The member of the API's answer; of a nested object, with a dot."""
+    title: str = ""
+    """Empty: made from the member's name."""
+    kind: Kind = Kind.TEXT
+    currency: str = "currency"
+    """Of an amount, the member that has its currency."""
+    link: str = ""
+    """Where it leads, with members in braces: `/console/payments/{id}`."""
+    is_minor: bool = False
+    """Whether a narrow screen leaves it out."""
+
+    @property
+    def name(self) -> str:
+        """Its title, as it is looked up in the reader's language."""
+        return self.title or titled(self.member)
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of a list, that is part of the page's address."""
+
+    name: str
+    title: str = ""
+    choices: tuple[str, ...] = ()
+    """Empty: any text."""
+    kind: str = "text"
+    """Of the input: text, date or month."""
+    default: str = ""
+    """What is sent where the address names none."""
+    required: bool = False
+    """Whether nothing is shown before it is chosen."""
+
+    @property
+    def label(self) -> str:
+        """Its title, as it is looked up in the reader's language."""
+        return self.title or titled(self.name)
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """A button that leads to the form of an operation."""
+
+    operation: str
+    title: str
+    path: Mapping[str, str] = {}
+    """The parameters of the path, by the member of the thing that has them."""
+    when: tuple[str, tuple[str, ...]] | None = None
+    """A member and the values with which it is offered."""
+    is_danger: bool = False
+    """Whether it takes something away."""
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """A table on the page of one thing."""
+
+    title: str
+    columns: tuple[Column, ...]
+    operation: str = ""
+    """What it is read by; empty: it is a member of the thing."""
+    member: str = ""
+    """The member of the answer that has the rows; empty: the answer itself, or its `data`."""
+    path: Mapping[str, str] = {}
+    """The parameters of the path, by the member of the thing that has them."""
+    query: Mapping[str, str] = {}
+    """The parameters of the query, by the member of the thing that has them."""
+    empty: str = "Nothing yet."
+    acts: tuple[Act, ...] = ()
+    """What can be done with each row."""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """A page with the rows that one operation answers."""
+
+    operation: str
+    columns: tuple[Column, ...]
+    filters: tuple[Filter, ...] = ()
+    member: str = ""
+    """The member of the answer that has the rows; empty: the answer itself, or its `data`."""
+    fixed: Mapping[str, str] = {}
+    """Parameters that are always sent."""
+    acts: tuple[Act, ...] = ()
+    """What can be done from the page."""
+    row_acts: tuple[Act, ...] = ()
+    """What can be done with each row."""
+    empty: str = "Nothing yet."
+    """What an empty list says, and what to do next."""
+    is_exported: bool = False
+    """Whether the operation answers CSV too."""
+    live: str = ""
+    """The topic whose changes have the page read again; empty: none."""
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of one thing."""
+
+    operation: str
+    parameter: str
+    """The parameter of the operation's path that the page's address has."""
+    title: str
+    """The member that names the thing."""
+    fields: tuple[Column, ...]
+    panels: tuple[Panel, ...] = ()
+    acts: tuple[Act, ...] = ()
+    query: Mapping[str, str] = {}
+    """Parameters that are always sent."""
+    live: str = ""
+    """The topic whose changes have the page read again."""
+    template: str = "detail.html"
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page shows: a template, and what it is filled with."""
+
+    template: str
+    values: Mapping[str, Any]
+    title: str = ""
+    """Beyond the page's own."""
+
+
+type Show = Callable[[Visit], Awaitable[View]]
+"""Makes what a page shows."""
+type ShowOne = Callable[[Visit, str], Awaitable[View]]
+"""The same for the page of the one thing that the address names."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A page, at `/console/<key>`, and `/console/<key>/<id>` for one of its things."""
+
+    key: str
+    title: str
+    needs: str
+    """The operation that whoever sees the page may carry out."""
+    group: str = ""
+    """Where the menu has it; empty: nowhere."""
+    show: Listing | Show | None = None
+    one: Detail | ShowOne | None = None
+    letter: str = ""
+    """The key that leads here after `g`."""
+
+
+def member_of(thing: Any, name: str) -> Any:
+    """Return a member of an answer, of nested objects with dots; None where there is none."""
+    for step in name.split("."):
+        thing = thing.get(step) if isinstance(thing, dict) else None
+    return thing
+
+
+def titled(member: str) -> str:
+    """Make a title from the name of a member: `customer_ref` is `Customer reference`."""
+    words = member.rsplit(".", 1)[-1].removesuffix("_at").replace("_ref", "_reference").split("_")
+    return " ".join(words).strip().capitalize().replace(" id", " ID").replace("Id", "ID")

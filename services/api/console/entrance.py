@@ -1,0 +1,201 @@
+"""The way in: who is at the browser, how they like to see the console, and whether a form is one of ours."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from litestar import Request, Response
+
+from libs.common.clock import Clock
+from services.api.console.calling import Inside, Refused
+from services.api.console.operations import Operations
+from services.api.console.rendering import page, redirect, rendered
+from services.api.console.sessions import COOKIE, PREFERENCES_COOKIE, Session, Sessions, is_same, new_csrf
+from services.api.console.texts import language, offered, preferred
+from services.api.console.visits import Permits, Preferences, Visit
+from services.api.http.callers import Principal
+
+_FIELDS_MAX = 500
+START = "/console/overview"
+"""Where one is who has named no other page."""
+
+type AnyRequest = Request[Any, Any, Any]
+type Identify = Callable[[str], Awaitable[Principal]]
+"""Whom a bearer token identifies; raises a problem for one that is valid no more."""
+
+
+class Entrance:
+    """Lets people in and out."""
+
+    def __init__(
+        self,
+        *,
+        inside: Inside,
+        operations: Operations,
+        sessions: Sessions,
+        permits: Permits,
+        identify: Identify,
+        clock: Clock,
+        is_local: bool,
+    ) -> None:
+        self._inside = inside
+        self._operations = operations
+        self._sessions = sessions
+        self._permits = permits
+        self._identify = identify
+        self._clock = clock
+        self._is_local = is_local
+
+    def preferences(self, request: AnyRequest) -> Preferences:
+        """Read how whoever is at the browser likes to see the console."""
+        chosen, _, rest = request.cookies.get(PREFERENCES_COOKIE, "").partition(".")
+        theme = rest if rest in {"light", "dark"} else ""
+        code = chosen if chosen in offered() else preferred(request.headers.get("accept-language", ""))
+        try:
+            # Set by the script; only the names of zones have this form.
+            zone = ZoneInfo(request.cookies.get("console_zone", "UTC").replace("%2F", "/") or "UTC")
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            zone = ZoneInfo("UTC")
+        return Preferences(language=language(code), theme=theme, zone=zone)
+
+    async def visit(self, request: AnyRequest) -> Visit | None:
+        """Return the visit of a request; None where nobody has logged in, or no more.
+
+        Raises:
+            PlatformError: when whose token it is cannot be found out now.
+        """
+        session = self._sessions.open(request.cookies.get(COOKIE), now=self._clock.now().timestamp())
+        if session is None:
+            return None
+        principal = await self._identify(session.token)
+        return Visit(
+            inside=self._inside,
+            operations=self._operations,
+            permits=self._permits,
+            session=session,
+            preferences=self.preferences(request),
+            query={name: values[-1] for name, values in request.query_params.dict().items() if values},
+            client=(request.client.host, request.client.port) if request.client else None,
+            is_operator=principal.is_global_admin,
+        )
+
+    async def show_login(
+        self, request: AnyRequest, *, fault: Refused | None = None, email: str = ""
+    ) -> Response[bytes]:
+        """Show the form of a login."""
+        preferences = self.preferences(request)
+        values = {"fault": fault, "email": email, "next": local(request.query_params.get("next", ""))}
+        return page(rendered("login.html", values, preferences), status=fault.status if fault else 200)
+
+    async def log_in(self, request: AnyRequest) -> Response[bytes]:
+        """Log in by password, as `POST /v1/auth/token` does."""
+        form = await self.form(request)
+        if form is None:
+            return await self.show_login(request)
+        email = form.get("email", "")
+        try:
+            answer = await self._inside.call(
+                self._operations["createToken"],
+                client=(request.client.host, request.client.port) if request.client else None,
+                headers={},
+                body={"email": email, "password": form.get("password", "")},
+            )
+        except Refused as fault:
+            return await self.show_login(request, fault=fault, email=email)
+        token = answer.json()
+        return await self.begin(token["access_token"], expires_in=token["expires_in"], next_=form.get("next", ""))
+
+    async def begin(self, token: str, *, expires_in: int, next_: str) -> Response[bytes]:
+        """Begin the session of a token."""
+        principal = await self._identify(token)
+        session = Session(
+            token=token,
+            csrf=new_csrf(),
+            tenant_id="" if principal.tid == "*" else principal.tid,
+            name=principal.sub,
+            ends_at=int(self._clock.now().timestamp()) + expires_in,
+        )
+        response = redirect(local(next_) or START)
+        self._keep(response, session)
+        return response
+
+    def log_out(self) -> Response[bytes]:
+        """End the session of this browser."""
+        response = redirect("/console/login")
+        response.delete_cookie(COOKIE, path="/console")
+        return response
+
+    def choose_tenant(self, visit: Visit, tenant_id: str, back: str) -> Response[bytes]:
+        """Act for another tenant from now on; whether one may, the API decides."""
+        session = visit.session
+        response = redirect(local(back) or START)
+        self._keep(
+            response,
+            Session(
+                token=session.token,
+                csrf=session.csrf,
+                tenant_id=tenant_id.strip(),
+                name=session.name,
+                ends_at=session.ends_at,
+            ),
+        )
+        return response
+
+    def prefer(self, request: AnyRequest, form: Mapping[str, str]) -> Response[bytes]:
+        """Keep a language and a theme in the browser."""
+        now = self.preferences(request)
+        chosen = form.get("language", now.language.code)
+        code = chosen if chosen in offered() else now.language.code
+        theme = form.get("theme", now.theme)
+        response = redirect(local(form.get("back", "")) or START)
+        response.set_cookie(
+            PREFERENCES_COOKIE,
+            f"{code}.{theme if theme in {'light', 'dark'} else ''}",
+            path="/console",
+            max_age=31_536_000,
+            httponly=True,
+            samesite="lax",
+            secure=not self._is_local,
+        )
+        return response
+
+    def _keep(self, response: Response[bytes], session: Session) -> None:
+        response.set_cookie(
+            COOKIE,
+            self._sessions.seal(session),
+            path="/console",
+            httponly=True,
+            samesite="lax",
+            secure=not self._is_local,
+            expires=None,
+        )
+
+    async def form(self, request: AnyRequest) -> dict[str, str] | None:
+        """Read a form that was sent from a page of ours; None where it was sent from elsewhere, or is none."""
+        if not sent_from_here(request):
+            return None
+        data = await request.form()
+        found = {name: value for name, value in data.multi_items() if isinstance(value, str)}
+        return found if len(found) <= _FIELDS_MAX else None
+
+    async def own_form(self, request: AnyRequest, visit: Visit) -> dict[str, str] | None:
+        """Read a form of this session."""
+        found = await self.form(request)
+        return found if found is not None and is_same(found.get("_csrf", ""), visit.session.csrf) else None
+
+
+def local(address: str) -> str:
+    """Return an address within the console as it is, and nothing for any other."""
+    parts = urlsplit(address)
+    is_ours = address.startswith("/console/") and not parts.scheme and not parts.netloc
+    return address if is_ours and not any(c in address for c in "\\\r\n\t") and "//" not in parts.path else ""
+
+
+def sent_from_here(request: AnyRequest) -> bool:
+    """Whether a form was sent from a page of ours: browsers say from where, and which they are."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")

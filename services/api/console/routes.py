@@ -1,0 +1,149 @@
+"""The addresses of the console."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from libs.common.web.errors import Unauthorized
+from services.api.console.assets import assets
+from services.api.console.console import Console, lapsed, not_found
+from services.api.console.entrance import Entrance
+from services.api.console.live import Changes
+from services.api.console.rendering import page, redirect
+from services.api.console.visits import Visit
+
+type AnyRequest = Request[Any, Any, Any]
+type Shown = Callable[[Visit], Awaitable[Response[bytes]]]
+
+
+def console_routes(entrance: Entrance, console: Console, changes: Changes) -> list[HTTPRouteHandler]:
+    """Build the routes of the console."""
+
+    async def within(request: AnyRequest, show: Shown) -> Response[Any]:
+        """Let `show` answer whoever has logged in; everybody else logs in first, and comes back."""
+        try:
+            visit = await entrance.visit(request)
+        except Unauthorized:
+            visit = None
+        if visit is not None:
+            return await show(visit)
+        if request.headers.get("hx-request"):
+            return Response(b"", status_code=401, headers={"HX-Redirect": "/console/login"})
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        wanted = {"next": asked} if request.method == "GET" and asked != "/console" else {}
+        return redirect(f"/console/login?{urlencode(wanted)}" if wanted else "/console/login")
+
+    async def sent(request: AnyRequest, act: Callable[[Visit, Mapping[str, str]], Awaitable[Response[bytes]]]) -> Any:
+        """Let `act` answer a form of this session."""
+
+        async def own(visit: Visit) -> Response[bytes]:
+            form = await entrance.own_form(request, visit)
+            return await console.refuse(visit, lapsed()) if form is None else await act(visit, form)
+
+        return await within(request, own)
+
+    @get("/console", include_in_schema=False, sync_to_thread=False)
+    def start() -> Response[bytes]:
+        return redirect("/console/overview")
+
+    @get("/console/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
+    def asset(name: FromPath[str]) -> Response[bytes]:
+        found = next((one for one in assets().values() if one.name == name), None)
+        if found is None:
+            return Response(b"", status_code=404)
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(found.content, media_type=found.media_type, headers=headers)
+
+    @get("/console/login", include_in_schema=False)
+    async def login(request: AnyRequest) -> Response[bytes]:
+        return await entrance.show_login(request)
+
+    @post("/console/login", include_in_schema=False, status_code=200)
+    async def log_in(request: AnyRequest) -> Response[bytes]:
+        return await entrance.log_in(request)
+
+    @post("/console/logout", include_in_schema=False, status_code=200)
+    async def log_out(request: AnyRequest) -> Any:
+        async def leave(_visit: Visit, _form: Mapping[str, str]) -> Response[bytes]:
+            return entrance.log_out()
+
+        return await sent(request, leave)
+
+    @post("/console/preferences", include_in_schema=False, status_code=200)
+    async def prefer(request: AnyRequest) -> Response[bytes]:
+        form = await entrance.form(request)
+        return entrance.prefer(request, form or {})
+
+    @post("/console/tenant", include_in_schema=False, status_code=200)
+    async def tenant(request: AnyRequest) -> Any:
+        async def choose(visit: Visit, form: Mapping[str, str]) -> Response[bytes]:
+            return entrance.choose_tenant(visit, form.get("tenant_id", ""), form.get("back", ""))
+
+        return await sent(request, choose)
+
+    @get("/console/live/{topic:str}", include_in_schema=False, media_type="text/event-stream")
+    async def live(request: AnyRequest, topic: FromPath[str]) -> Any:
+        async def follow(visit: Visit) -> Any:
+            if not await visit.may("listPaymentIntents"):
+                return Response(b"", status_code=403)
+            known = request.headers.get("last-event-id", "")
+            lines: AsyncIterator[bytes] = await changes.follow(
+                (visit.session.tenant_id, "" if topic == "payments" else topic), known
+            )
+            return Stream(
+                lines, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            )
+
+        return await within(request, follow)
+
+    @get("/console/do/{operation_id:str}", include_in_schema=False)
+    async def show_act(request: AnyRequest, operation_id: FromPath[str]) -> Any:
+        async def show(visit: Visit) -> Response[bytes]:
+            if operation_id not in visit.operations or visit.operations[operation_id].is_reading:
+                return await console.refuse(visit, not_found())
+            operation = visit.operations[operation_id]
+            path = {name: visit.query.get(name, "") for name in operation.parameters}
+            return await console.show_act(visit, operation, path=path)
+
+        return await within(request, show)
+
+    @post("/console/do/{operation_id:str}", include_in_schema=False, status_code=200)
+    async def act(request: AnyRequest, operation_id: FromPath[str]) -> Any:
+        async def carry_out(visit: Visit, form: Mapping[str, str]) -> Response[bytes]:
+            if operation_id not in visit.operations or visit.operations[operation_id].is_reading:
+                return await console.refuse(visit, not_found())
+            return await console.act(visit, visit.operations[operation_id], form)
+
+        return await sent(request, carry_out)
+
+    @get("/console/{key:str}", include_in_schema=False)
+    async def show_page(request: AnyRequest, key: FromPath[str]) -> Any:
+        return await within(request, lambda visit: console.show(visit, key))
+
+    @get("/console/{key:str}/{thing_id:str}", include_in_schema=False)
+    async def show_thing(request: AnyRequest, key: FromPath[str], thing_id: FromPath[str]) -> Any:
+        return await within(request, lambda visit: console.show(visit, key, thing_id))
+
+    found: list[Any] = [
+        start,
+        asset,
+        login,
+        log_in,
+        log_out,
+        prefer,
+        tenant,
+        live,
+        show_act,
+        act,
+        show_page,
+        show_thing,
+    ]
+    return found
+
+
+__all__ = ["console_routes", "page"]
