@@ -56,7 +56,7 @@ class Changes:
 
         Args:
             topic: what is looked at.
-            known: the version that the browser has seen; empty: the one that is found first.
+            known: the version that the browser has seen; empty: none.
 
         Raises:
             Overloaded: when too many look already.
@@ -74,10 +74,8 @@ class Changes:
             while (now := monotonic()) < ends:
                 version = self._versions.get(topic, "")
                 if version and version != known:
-                    if known:
-                        yield f"event: changed\nid: {version}\ndata: {version}\n\n".encode()
-                    else:
-                        yield f"event: known\nid: {version}\ndata: {version}\n\n".encode()
+                    # The first one too: what is shown may be older than this stream.
+                    yield f"event: changed\nid: {version}\ndata: {version}\n\n".encode()
                     known, quiet = version, now
                 elif now - quiet > _QUIET_SECONDS:
                     yield b": nothing\n\n"
