@@ -201,7 +201,10 @@ def build(
         rereading = partial(read_again, tokens, read_keys)
         unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
 
-    inside, changes = Inside(), Changes(partial(versions, database))
+    inside, changes = (
+        Inside(),
+        Changes(partial(versions, database), streams_max=_streams_max(settings.http.http_in_flight_max)),
+    )
 
     @asynccontextmanager
     async def closing() -> AsyncIterator[None]:
@@ -269,6 +272,11 @@ def build(
         details={"redis": lambda: store.state, "partners": lambda: bus.partners_trouble},
         reads_alone=True,
     )
+
+
+def _streams_max(in_flight_max: int) -> int:
+    """How many pages of the console may look for changes: each is a request in flight, and clients come first."""
+    return max(1, in_flight_max // 10)
 
 
 def check_settings(settings: Settings) -> list[str]:

@@ -23,15 +23,15 @@ _STREAM_SECONDS = 20.0
 _QUIET_SECONDS = 5.0
 """How often a stream without changes sends a comment, which shows whether somebody is there still."""
 _AFTER_FAILURE_SECONDS = 2.0
-STREAMS_MAX = 500
-"""Streams of one process."""
 
 
 class Changes:
     """Whatever is looked at, and its versions."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, *, streams_max: int) -> None:
+        """Look for changes by `look`, for at most so many streams of this process."""
         self._look = look
+        self._streams_max = streams_max
         self._watched: dict[Topic, int] = {}
         self._versions: dict[Topic, str] = {}
         self._somebody = asyncio.Event()
@@ -61,7 +61,7 @@ class Changes:
         Raises:
             Overloaded: when too many look already.
         """
-        if sum(self._watched.values()) >= STREAMS_MAX:
+        if sum(self._watched.values()) >= self._streams_max:
             raise Overloaded("too many pages look for changes; the page shows them when it is read again")
         return self._stream(topic, known)
 

@@ -99,22 +99,48 @@
     if (row >= 0) rows()[row]?.classList.add("at");
   });
 
-  // The server says that what is shown has changed; the part of the page that shows it is then read again.
+  // The server says that what is shown has changed; the part of the page that shows it is then read again: at once, and while
+  // it goes on changing at most once a second. Only what can be seen listens, since browsers keep few connections to a host.
+  const EVERY_MS = 1000;
+  const BOOKS_MS = 2000;
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {
-    const topic = live.dataset.live;
-    const changed = () => {
+    const address = `/console/live/${encodeURIComponent(live.dataset.live)}`;
+    let source = null;
+    let waiting = 0;
+    let lastAt = 0;
+    const read = () => {
+      waiting = 0;
+      lastAt = Date.now();
       const place = document.querySelector("[data-live]");
       if (place) htmx.trigger(place, "changed");
     };
-    let last = 0;
-    const source = new EventSource(`/console/live/${encodeURIComponent(topic)}`);
-    source.addEventListener("changed", () => {
-      changed();
-      // The books follow a payment a moment later, without a change of its own.
-      clearTimeout(last);
-      last = setTimeout(changed, 2000);
-    });
+    const readSoon = (ms) => {
+      if (waiting) return;
+      waiting = setTimeout(read, Math.max(ms, lastAt + EVERY_MS - Date.now(), 0));
+    };
+    let books = 0;
+    const listen = () => {
+      source = new EventSource(address);
+      source.addEventListener("changed", () => {
+        readSoon(0);
+        // The books follow a payment a moment later, without a change of its own.
+        clearTimeout(books);
+        books = setTimeout(readSoon, BOOKS_MS, 0);
+      });
+    };
+    const follow = () => {
+      if (document.hidden) {
+        source?.close();
+        source = null;
+      } else if (!source) {
+        listen();
+      }
+    };
+    document.addEventListener("visibilitychange", follow);
+    window.addEventListener("pagehide", () => { source?.close(); source = null; });
+    window.addEventListener("pageshow", follow);
+    follow();
   }
 
   let away = null;
