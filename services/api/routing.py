@@ -32,6 +32,7 @@ from services.api.books.routes.verification import Verifications
 from services.api.console import Changes, Console, Entrance, Inside, Operations, Sessions, console_routes
 from services.api.customers.routes.customers import CustomerRoutes
 from services.api.customers.routes.methods import SavedMethods
+from services.api.dead_letters.routes import DeadLetters
 from services.api.http.bodies import LongLists
 from services.api.http.callers import Principal
 from services.api.http.controllers import Resource, bound, options_routes
@@ -87,6 +88,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     AccountRoles,
     ExchangeRates,
     Webhooks,
+    DeadLetters,
     Processors,
     FileImports,
     MatchingRoutes,

@@ -17,6 +17,8 @@ REFUSED = {
     "account_roles.assign": "account_unknown",
     "customers.detach_method": "saved_payment_method_not_found",
     "customers.find_method": "saved_payment_method_not_found",
+    "dead_letters.get": "dead_letter_not_found",
+    "dead_letters.redrive": "dead_letter_not_found",
     "discrepancies.assign": "discrepancy_not_found",
     "discrepancies.decide": "discrepancy_not_found",
     "discrepancies.get": "discrepancy_not_found",

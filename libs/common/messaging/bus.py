@@ -18,6 +18,7 @@ from libs.common.messaging.broker import Broker
 from libs.common.messaging.consumer import EachConsumer, EachHandler, PackConsumer, SetHandler
 from libs.common.messaging.envelope import Received
 from libs.common.messaging.foreign import ForeignIntake, Read
+from libs.common.messaging.letter_box import LetterBox
 from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
@@ -81,6 +82,9 @@ class Bus:
             places=settings.consumer_prefetch,
         )
         self._answerer = Answerer(self._broker, service=service, places=settings.consumer_prefetch)
+        self._letter_box = LetterBox(service=service, url=settings.rabbitmq_url, database=database)
+        for kind, handler in self._letter_box.answers:
+            self.answer(kind, handler)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
         self._broadcasts: list[BroadcastConsumer[Any]] = []
@@ -108,6 +112,7 @@ class Bus:
 
         `read` says of each message whom it concerns, or raises why it cannot be taken: then it is dead-lettered at once.
         """
+        intake = ForeignIntake(subscription, redelivery=self._redelivery, read=read, clock=self._clock)
         fresh = PackConsumer(
             ForeignMessage,
             handler,
@@ -115,8 +120,9 @@ class Bus:
             database=self._database,
             redelivery=self._redelivery,
             batch_max=self._settings.consumer_batch_max,
-            intake=ForeignIntake(subscription, redelivery=self._redelivery, read=read, clock=self._clock),
+            intake=intake,
         )
+        self._letter_box.reads(intake)
         places = _share(self._settings.consumer_batch_max)
         postponed = fresh.for_postponed(batch_max=places)
         self._packs += [fresh, postponed]

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
+from aio_pika.abc import AbstractIncomingMessage
 
 from libs.common.clock import Clock
 from libs.common.contracts.foreign import FORMS, ForeignMessage, Subscription
 from libs.common.errors import BrokenInvariant, Invalid, PlatformError, Undecodable
 from libs.common.ids import derived_id, first_id
 from libs.common.messaging.delivery import Delivery, Incoming
-from libs.common.messaging.envelope import PackedEvent, Received, received
+from libs.common.messaging.envelope import PackedEvent, Received, encode_pack, received
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.messaging.topology import DELIVERIES_MAX
@@ -111,14 +112,36 @@ class ForeignIntake(Intake[ForeignMessage]):
                 raise PublishedNowhere(
                     "the message came by the default exchange, and does not say where it was published"
                 )
-            if len(message.body) > BYTES_MAX:
-                raise MessageTooLarge(f"the body has {len(message.body)} bytes; at most {BYTES_MAX} are read")
-            foreign = msgspec.structs.replace(foreign, content=_utf8(message.body))
-            packed = self._pack(foreign, self._read(foreign), traceparent=_text(message.headers.get("traceparent")))
+            packed = self._packed(foreign, message.body, message.headers)
         except PlatformError as fault:
             await self._dead_letter_as_it_came(message.body, foreign, judge(fault, attempt=0), at=self._clock.now())
             return []
         return [(packed, received(packed, self._decoder))]
+
+    def translated(self, letter: AbstractIncomingMessage) -> bytes:
+        """Put a dead letter that is as its sender wrote it into our own form, in which it is handled again.
+
+        Raises:
+            PlatformError: when it still cannot be read.
+        """
+        exchange, routing_key = published_at(letter.headers, self.queue)
+        if not routing_key:
+            raise PublishedNowhere("the message does not say where it was published")
+        foreign = ForeignMessage(
+            exchange=exchange,
+            routing_key=routing_key,
+            message_id=letter.message_id or "",
+            sent_at=letter.timestamp.timestamp() if letter.timestamp else 0.0,
+            correlation_id=_text(letter.headers.get("X-Correlation-Id")),
+            content="",
+        )
+        return encode_pack(self.name, [self._packed(foreign, letter.body, letter.headers)])
+
+    def _packed(self, foreign: ForeignMessage, body: bytes, headers: Mapping[str, Any]) -> PackedEvent:
+        if len(body) > BYTES_MAX:
+            raise MessageTooLarge(f"the body has {len(body)} bytes; at most {BYTES_MAX} are read")
+        whole = msgspec.structs.replace(foreign, content=_utf8(body))
+        return self._pack(whole, self._read(whole), traceparent=_text(headers.get("traceparent")))
 
     def count(self, outcome: str, bodies: Sequence[ForeignMessage]) -> None:
         """Count what became of messages, by their routing keys too."""

@@ -112,11 +112,12 @@ async def walk(
     limit: int,
     take: Callable[[AbstractIncomingMessage], Awaitable[bool]],
     renewed_by: tuple[str, str],
+    is_done: Callable[[], bool] = lambda: False,
 ) -> None:
     """Show the oldest letters of a dead-letter queue to `take`, until it has taken one out; the others stay.
 
     `take` returns True where it has acknowledged the letter. `renewed_by` is the exchange and the routing key by which a copy
-    comes into the queue.
+    comes into the queue. `is_done` says after each letter whether the next ones need not be shown.
     """
     queue = await channel.get_queue(name, ensure=False)
     last = None
@@ -128,6 +129,8 @@ async def walk(
         is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
         if not (is_worn and await _renew(channel, message, *renewed_by)):
             last = message
+        if is_done():
+            break
     if last is not None and last.delivery_tag is not None:
         await (await channel.get_underlay_channel()).basic_nack(last.delivery_tag, multiple=True, requeue=True)
 
@@ -164,11 +167,11 @@ def events_of(message: AbstractIncomingMessage) -> Iterable[DeadLetter]:
     """Read the events of a dead letter, and why and when it was dead-lettered."""
     reason, detail = (str(message.headers.get(name, "")) for name in ("x-reason", "x-detail"))
     found = _events(message.body, reason=reason, message_id=message.message_id)
-    failed_at = _failed_at(message.headers)
-    return [msgspec.structs.replace(letter, detail=detail, failed_at=failed_at) for letter in found]
+    at = failed_at(message.headers)
+    return [msgspec.structs.replace(letter, detail=detail, failed_at=at) for letter in found]
 
 
-def _failed_at(headers: Mapping[str, Any]) -> datetime | None:
+def failed_at(headers: Mapping[str, Any]) -> datetime | None:
     """Read when we dead-lettered a message, else when the broker took it out of its queue."""
     try:
         return datetime.fromisoformat(str(headers.get("x-failed-at", "")))

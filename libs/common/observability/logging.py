@@ -16,7 +16,8 @@ from libs.common.cards import mask_card_numbers
 from libs.common.observability import correlation
 
 _PROCESS_ID = correlation.new_correlation_id()
-_HIDDEN = ("secret", "token", "password", "authorization", "idempotency_key", "card")
+HIDDEN = ("secret", "token", "password", "authorization", "idempotency_key", "card")
+"""Words in the names of what is secret."""
 
 
 def _add_correlation(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -34,7 +35,7 @@ def _add_correlation(_: object, __: str, event: MutableMapping[str, Any]) -> Mut
 
 def _hide_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in event:
-        if any(word in key.lower() for word in _HIDDEN):
+        if any(word in key.lower() for word in HIDDEN):
             event[key] = "[hidden]"
     return event
 

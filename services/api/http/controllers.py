@@ -38,6 +38,8 @@ class Change(msgspec.Struct, frozen=True):
     """What is changed, where no member of the request names it."""
     answered: str = ""
     """The member of the answer that names what was changed, where that may be something else than was requested."""
+    others: tuple[type[Message], ...] = ()
+    """The same request to other services, where the path says to which it goes."""
 
     def target_of(self, message: Message, answer: Any = None) -> str:
         """Name what a request changes, or by its answer has changed."""
@@ -125,7 +127,7 @@ class Call:
     def changes(self, message: Message) -> bool:
         """Whether a request is the one by which this route changes something."""
         change = self.declaration.change
-        return change is not None and type(message) is change.request
+        return change is not None and type(message) in (change.request, *change.others)
 
 
 at_hand: ContextVar[Call | None] = ContextVar("call_at_hand", default=None)

@@ -170,6 +170,7 @@ _DESCRIPTION = (
 _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="administration", description="Tenants, users, roles and policies."),
+    Tag(name="operations", description="Messages that services could not handle, for operators of the platform."),
     Tag(name="payment intents", description="Being paid."),
     Tag(name="customers", description="Who pays more than once, and the payment methods that they saved."),
     Tag(name="ledger", description="The books."),

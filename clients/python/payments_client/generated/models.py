@@ -66,6 +66,10 @@ __all__ = [
     "CreateWebhook",
     "CustomerBody",
     "CustomerList",
+    "DeadEventBody",
+    "DeadLetterBody",
+    "DeadLetterQueueBody",
+    "DeadLettersBody",
     "DecideMany",
     "DecidePolicyChange",
     "DecideProposal",
@@ -178,6 +182,7 @@ __all__ = [
     "RateLegBody",
     "Readiness",
     "RecordRate",
+    "RedrivenBody",
     "RefreshBody",
     "RefundBody",
     "RefundFailed",
@@ -212,6 +217,7 @@ __all__ = [
     "Settle",
     "SetupActionBody",
     "SetupIntentBody",
+    "ShownDeadLetterBody",
     "Side",
     "SourceBody",
     "SourceFields",
@@ -992,6 +998,56 @@ class CustomerList(Struct, frozen=True, kw_only=True):
 
     data: list[CustomerBody]
     next_cursor: str | None
+
+
+class DeadEventBody(Struct, frozen=True, kw_only=True):
+    """One event of a dead letter; null is what is unknown."""
+
+    correlation_id: str | None
+    event_id: str
+    payment_intent_id: str | None
+    refund_id: str | None
+    tenant_id: str | None
+
+
+class DeadLetterBody(Struct, frozen=True, kw_only=True):
+    """One message that a service could not handle; null is what is unknown."""
+
+    age_seconds: int | None
+    detail: str | None
+    event_count: int
+    """0: it is no message of the platform's own form."""
+    events: list[DeadEventBody]
+    """The first ten."""
+    failed_at: str | None
+    id: str
+    """The same each time, as long as it waits."""
+    message_id: str | None
+    message_type: str | None
+    queue: str
+    """In which it was to be handled."""
+    reason: str | None
+    """Why, as a stable word; null where RabbitMQ gave it up."""
+    service: str
+    size_bytes: int
+
+
+class DeadLetterQueueBody(Struct, frozen=True, kw_only=True):
+    """How many dead letters one queue has."""
+
+    count: int
+    queue: str
+    service: str
+
+
+class DeadLettersBody(Struct, frozen=True, kw_only=True):
+    """The dead letters of services, the oldest first."""
+
+    data: list[DeadLetterBody]
+    queues: list[DeadLetterQueueBody]
+    """All queues that have any."""
+    unavailable: list[str]
+    """Services that do not answer."""
 
 
 class DecideMany(Struct, frozen=True, kw_only=True):
@@ -2791,6 +2847,17 @@ class RecordRate(Struct, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
 
 
+class RedrivenBody(Struct, frozen=True, kw_only=True):
+    """A dead letter is handled again."""
+
+    id: str
+    is_repeated: bool
+    """Whether it had gone back before."""
+    queue: str | None
+    """Where; null where it had gone back before."""
+    service: str
+
+
 class RefreshBody(Struct, frozen=True, kw_only=True):
     """How fresh the reports are."""
 
@@ -3231,6 +3298,32 @@ class SetupIntentBody(Struct, frozen=True, kw_only=True):
     """The account that it is saved at."""
     status: str
     """`REQUIRES_PAYMENT_METHOD`, `REQUIRES_ACTION`, `PROCESSING`, `SUCCEEDED` or `CANCELED`."""
+
+
+class ShownDeadLetterBody(Struct, frozen=True, kw_only=True):
+    """A dead letter with its content."""
+
+    age_seconds: int | None
+    body: str | None
+    """JSON; the values of members that are secret or identify a person are `[hidden]`, and card numbers masked."""
+    detail: str | None
+    event_count: int
+    """0: it is no message of the platform's own form."""
+    events: list[DeadEventBody]
+    """The first ten."""
+    failed_at: str | None
+    id: str
+    """The same each time, as long as it waits."""
+    message_id: str | None
+    message_type: str | None
+    omitted: str | None
+    """Why the content is not shown."""
+    queue: str
+    """In which it was to be handled."""
+    reason: str | None
+    """Why, as a stable word; null where RabbitMQ gave it up."""
+    service: str
+    size_bytes: int
 
 
 class Side(OpenEnum):

@@ -178,6 +178,9 @@ _GET_CONVERTED_AMOUNT = Operation[models.ConvertedBody](
 _GET_CUSTOMER = Operation[models.CustomerBody](
     name="getCustomer", method="GET", path="/v1/customers/{customer_id}", reads=models.CustomerBody
 )
+_GET_DEAD_LETTER = Operation[models.ShownDeadLetterBody](
+    name="getDeadLetter", method="GET", path="/v1/dead-letters/{service}/{letter_id}", reads=models.ShownDeadLetterBody
+)
 _GET_DISCREPANCY = Operation[models.DiscrepancyHistoryBody](
     name="getDiscrepancy",
     method="GET",
@@ -279,6 +282,9 @@ _LIST_AUDIT = Operation[models.AuditLines](
 )
 _LIST_CUSTOMERS = Operation[models.CustomerList](
     name="listCustomers", method="GET", path="/v1/customers", reads=models.CustomerList, items="data"
+)
+_LIST_DEAD_LETTERS = Operation[models.DeadLettersBody](
+    name="listDeadLetters", method="GET", path="/v1/dead-letters", reads=models.DeadLettersBody
 )
 _LIST_DISCREPANCIES = Operation[list[models.DiscrepancyBody]](
     name="listDiscrepancies", method="GET", path="/v1/reconciliation/discrepancies", reads=list[models.DiscrepancyBody]
@@ -437,6 +443,13 @@ _PUT_TENANT = Operation[models.TenantBody](
 )
 _RECORD_EXCHANGE_RATE = Operation[models.ExchangeRateBody](
     name="recordExchangeRate", method="POST", path="/v1/exchange-rates", reads=models.ExchangeRateBody, has_key=True
+)
+_REDRIVE_DEAD_LETTER = Operation[models.RedrivenBody](
+    name="redriveDeadLetter",
+    method="POST",
+    path="/v1/dead-letters/{service}/{letter_id}/redrive",
+    reads=models.RedrivenBody,
+    has_key=True,
 )
 _REFRESH_REPORTS = Operation[models.RefreshBody](
     name="refreshReports", method="POST", path="/v1/reports/refresh", reads=models.RefreshBody, has_key=True
@@ -1313,6 +1326,15 @@ class Operations(ABC):
         """
         return self._call(_GET_CUSTOMER, Call(path={"customer_id": customer_id}, query={}))
 
+    def get_dead_letter(self, service: str, letter_id: UUID | str) -> models.ShownDeadLetterBody:
+        """Get a dead letter.
+
+        With its content, of which what is secret, identifies a person or is a card number is left out.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_GET_DEAD_LETTER, Call(path={"service": service, "letter_id": letter_id}, query={}))
+
     def get_discrepancy(self, discrepancy_id: UUID | str) -> models.DiscrepancyHistoryBody:
         """Get a discrepancy.
 
@@ -1705,6 +1727,22 @@ class Operations(ABC):
         return self._items(
             _LIST_CUSTOMERS, Call(path={}, query={"reference": reference, "email": email, "limit": limit})
         )
+
+    def list_dead_letters(
+        self,
+        *,
+        service: str | None = None,
+        queue: str | None = None,
+        limit: int | None = None,
+    ) -> models.DeadLettersBody:
+        """List dead letters.
+
+        Messages that services could not handle, of all tenants, the oldest first, without their content. Where one
+        service is named that does not answer: 503; else the others are listed, and `unavailable` names it.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_LIST_DEAD_LETTERS, Call(path={}, query={"service": service, "queue": queue, "limit": limit}))
 
     def list_discrepancies(
         self,
@@ -2620,6 +2658,24 @@ class Operations(ABC):
         Needs the permission `admin:write`.
         """
         return self._call(_RECORD_EXCHANGE_RATE, Call(path={}, query={}, body=body, idempotency_key=idempotency_key))
+
+    def redrive_dead_letter(
+        self,
+        service: str,
+        letter_id: UUID | str,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.RedrivenBody:
+        """Redrive a dead letter.
+
+        Has it handled again, once its cause is gone. Again it is success, as long as it has not failed again.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(
+            _REDRIVE_DEAD_LETTER,
+            Call(path={"service": service, "letter_id": letter_id}, query={}, idempotency_key=idempotency_key),
+        )
 
     def refresh_reports(self, *, idempotency_key: str | None = None) -> models.RefreshBody:
         """Refresh the reports now.
@@ -4142,6 +4198,15 @@ class AsyncOperations(ABC):
         """
         return await self._call(_GET_CUSTOMER, Call(path={"customer_id": customer_id}, query={}))
 
+    async def get_dead_letter(self, service: str, letter_id: UUID | str) -> models.ShownDeadLetterBody:
+        """Get a dead letter.
+
+        With its content, of which what is secret, identifies a person or is a card number is left out.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_GET_DEAD_LETTER, Call(path={"service": service, "letter_id": letter_id}, query={}))
+
     async def get_discrepancy(self, discrepancy_id: UUID | str) -> models.DiscrepancyHistoryBody:
         """Get a discrepancy.
 
@@ -4539,6 +4604,24 @@ class AsyncOperations(ABC):
         """Yield what `list_customers` lists, page after page."""
         return self._items(
             _LIST_CUSTOMERS, Call(path={}, query={"reference": reference, "email": email, "limit": limit})
+        )
+
+    async def list_dead_letters(
+        self,
+        *,
+        service: str | None = None,
+        queue: str | None = None,
+        limit: int | None = None,
+    ) -> models.DeadLettersBody:
+        """List dead letters.
+
+        Messages that services could not handle, of all tenants, the oldest first, without their content. Where one
+        service is named that does not answer: 503; else the others are listed, and `unavailable` names it.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _LIST_DEAD_LETTERS, Call(path={}, query={"service": service, "queue": queue, "limit": limit})
         )
 
     async def list_discrepancies(
@@ -5466,6 +5549,24 @@ class AsyncOperations(ABC):
         """
         return await self._call(
             _RECORD_EXCHANGE_RATE, Call(path={}, query={}, body=body, idempotency_key=idempotency_key)
+        )
+
+    async def redrive_dead_letter(
+        self,
+        service: str,
+        letter_id: UUID | str,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.RedrivenBody:
+        """Redrive a dead letter.
+
+        Has it handled again, once its cause is gone. Again it is success, as long as it has not failed again.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _REDRIVE_DEAD_LETTER,
+            Call(path={"service": service, "letter_id": letter_id}, query={}, idempotency_key=idempotency_key),
         )
 
     async def refresh_reports(self, *, idempotency_key: str | None = None) -> models.RefreshBody:

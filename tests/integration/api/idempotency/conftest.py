@@ -106,7 +106,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
 }
 """A body that is accepted and another one, by operation; any other operation reads none."""
-PATHS = {"permission": "profile:read", "role": "CASH", "name": "audit_export", "month": "2026-10"}
+PATHS = {"permission": "profile:read", "role": "CASH", "name": "audit_export", "month": "2026-10", "service": "ledger"}
 
 
 class Owner:

@@ -1,6 +1,6 @@
 """An api on a broker of its own, and the partners beside it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -8,6 +8,7 @@ from deploy.local.servers import Servers
 from libs.common.contracts.foreign import ORDERS, TENANTS
 from libs.common.settings import BrokerSettings
 from services.api.app import seed
+from services.api.settings import Settings
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.support.brokers import fresh_vhost
 from tests.support.databases import TestDatabase
@@ -15,12 +16,17 @@ from tests.support.partners import Partners, partners_at
 
 
 @pytest.fixture(scope="module")
-async def partnered(servers: Servers, api_database: TestDatabase) -> AsyncIterator[tuple[Api, Partners]]:
-    """A running api that follows its partners, and what they publish with."""
+def settings(servers: Servers, api_database: TestDatabase) -> Iterator[Settings]:
+    """Settings of an api with a broker of its own."""
     with fresh_vhost(servers) as url:
-        settings = settings_for(api_database, broker=BrokerSettings(rabbitmq_url=url))
-        await seed(settings)
-        # First: nobody of ours redeclares what is there.
-        async with partners_at(url) as partners, serving(api_database, settings) as api:
-            await partners.until_subscribed(TENANTS.queue, ORDERS.queue)
-            yield api, partners
+        yield settings_for(api_database, broker=BrokerSettings(rabbitmq_url=url))
+
+
+@pytest.fixture(scope="module")
+async def partnered(settings: Settings, api_database: TestDatabase) -> AsyncIterator[tuple[Api, Partners]]:
+    """A running api that follows its partners, and what they publish with."""
+    await seed(settings)
+    # First: nobody of ours redeclares what is there.
+    async with partners_at(settings.broker.rabbitmq_url) as partners, serving(api_database, settings) as api:
+        await partners.until_subscribed(TENANTS.queue, ORDERS.queue)
+        yield api, partners

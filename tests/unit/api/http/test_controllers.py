@@ -77,14 +77,16 @@ def test_change_names_its_action_and_target(route: HTTPRouteHandler) -> None:
     change = declaration_of(route).change
     assert change is not None
     owner, _, verb = change.action.partition(".")
-    assert owner == change.request.contract.owner
+    assert owner == ("platform" if change.others else change.request.contract.owner)
+    assert {kind.contract.name for kind in change.others} <= {change.request.contract.name}
     assert re.fullmatch("[a-z]+(_[a-z]+)*", verb)
     assert bool(change.target) is not bool(change.subject)
     assert not change.target or change.target in change.request.__struct_fields__
 
 
 def test_every_request_that_changes_something_is_the_change_of_one_route() -> None:
-    changes = [change.request for route in ROUTES if (change := declaration_of(route).change)]
+    declared = [change for route in ROUTES if (change := declaration_of(route).change)]
+    changes = [kind for change in declared for kind in (change.request, *change.others)]
     assert {name for change in changes if changes.count(change) > 1 for name in [change.__name__]} == {*SHARED}
     assert set(changes) <= set(REGISTRY.values())
 
