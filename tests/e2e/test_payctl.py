@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from payments_client.payctl.cli import payctl
 from payments_client.payctl.commands import Command
 from tests.e2e.bookkeeping import new_tenant, person
+from tests.support.lost import forget, lose
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Platform
 from tests.support.receiver import Receiver
 
@@ -41,8 +42,8 @@ def run(line: str, env: dict[str, str]) -> Result:
 class Things:
     """Makes what an example is about: a new one for each, as most commands change it."""
 
-    def __init__(self, env: dict[str, str], *, url: str) -> None:
-        self._env = env
+    def __init__(self, env: dict[str, str], *, url: str, broker: str) -> None:
+        self._env, self._broker = env, broker
         self._made: dict[str, Callable[[], str]] = {
             "PAYMENT": lambda: self._payment(manual=False),
             "AUTHORIZED": lambda: self._confirmed(manual=True),
@@ -51,6 +52,7 @@ class Things:
             "RUN": lambda: self._of("payctl reconciliation run 2026-01-01T00:00:00Z 2026-01-02T00:00:00Z"),
             "DISCREPANCY": lambda: str(uuid4()),
             "ENDPOINT": lambda: self._of(f"payctl webhooks create {url}"),
+            "LETTER": self._letter,
             "KEY": lambda: self._of("payctl keys create one --scope payments:read"),
             "NEW_TENANT": new_tenant,
             "NEW_EMAIL": lambda: f"{uuid4().hex}@example.com",
@@ -66,6 +68,12 @@ class Things:
         made = run(f"{line} --json", self._env)
         assert made.exit_code == 0, made.output
         return str(json.loads(made.stdout)["id"])
+
+    def _letter(self) -> str:
+        lost = str(asyncio.run(lose(self._broker, self._env["PAYCTL_TENANT"])))
+        listed = json.loads(run("payctl dead-letters list --limit 200 --json", self._env).stdout)
+        [letter] = [one["id"] for one in listed if one["message_id"] == lost]
+        return str(letter)
 
     def _payment(self, *, manual: bool) -> str:
         return self._of(f"payctl payments create 150.50 BRL ana@example.com {'--manual' if manual else ''}")
@@ -87,7 +95,7 @@ async def test_every_example_does_what_it_says(platform: Platform, receiver: Rec
     env |= {"PAYCTL_PASSWORD": ADMIN[1], "PAYCTL_USER_PASSWORD": PASSWORD, "XDG_CONFIG_HOME": str(tmp_path)}
 
     def examples() -> None:
-        things = Things(env, url=receiver.url)
+        things = Things(env, url=receiver.url, broker=platform.rabbitmq_url)
         failed = []
         for path, command in commands():
             if path in ELSEWHERE:
@@ -102,7 +110,10 @@ async def test_every_example_does_what_it_says(platform: Platform, receiver: Rec
         a_log_in_is_kept(env)
         a_password_is_changed(env)
 
-    await asyncio.to_thread(examples)
+    try:
+        await asyncio.to_thread(examples)
+    finally:
+        await forget(platform.rabbitmq_url)
 
 
 def lists_are_read_by_scripts(env: dict[str, str]) -> None:

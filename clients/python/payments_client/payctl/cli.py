@@ -2,7 +2,7 @@
 
 import click
 
-from payments_client.payctl import access, ledger, payments, reconciliation, webhooks
+from payments_client.payctl import access, dead_letters, ledger, payments, reconciliation, webhooks
 
 
 @click.group()
@@ -16,6 +16,7 @@ def payctl() -> None:
 
 for group in (
     *(payments.payments, ledger.ledger, ledger.holds, reconciliation.reconciliation, webhooks.webhooks),
+    dead_letters.dead_letters,
     *(access.keys, access.tenants, access.users, access.login, access.logout, access.password, access.me),
 ):
     payctl.add_command(group)
