@@ -23,7 +23,7 @@ from deploy.local.records import Servers
 from tests.support import forks
 from tests.support.platform import ROOT, Client, Platform
 
-PAGES = [*sorted((ROOT / "docs" / "runbooks").glob("*.md")), ROOT / "docs" / "production.md"]
+PAGES = [*sorted((ROOT / "docs" / "runbooks").rglob("*.md")), ROOT / "docs" / "production.md"]
 PROGRAMS = r"(?:just|curl|docker|rabbitmqctl|rabbitmq-diagnostics|pg_dump|pg_basebackup|psql|UPDATE|SET|ALTER)"
 NOBODY = "019a0000-0000-7000-8000-000000000000"
 JUST = str(ROOT / ".venv/bin/just")

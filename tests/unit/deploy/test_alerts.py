@@ -1,4 +1,4 @@
-"""Alert rules name metrics that exist and sections of runbooks, and no metric that wants an alert is without one."""
+"""Alert rules name metrics that exist and pages of runbooks, and no metric that wants an alert is without one."""
 
 import re
 from pathlib import Path
@@ -63,14 +63,22 @@ def test_decimals_of_each_currency_are_known_to_the_rule_of_revenue() -> None:
     assert {code: listed.get(code, 2) for code in _KNOWN} == {code: unit.exponent for code, unit in _KNOWN.items()}
 
 
-def test_rules_lead_to_a_section_of_a_runbook() -> None:
+def test_each_alert_has_one_page_with_the_same_three_sections() -> None:
     every = rules()
-    assert len({rule["alert"] for rule in every}) == len(every) > 0
+    pages = {path.stem: path.read_text() for path in (ROOT / "docs/runbooks/alerts").glob("*.md")}
+    assert sorted(pages) == sorted(rule["alert"] for rule in every)
     for rule in every:
-        path, _, anchor = rule["annotations"]["runbook"].partition("#")
-        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
-        assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, rule[
-            "alert"
-        ]
-        assert rule["labels"]["severity"] in {"page", "ticket"}
-        assert rule["annotations"].keys() == {"summary", "description", "runbook"}, rule["alert"]
+        name, severity = rule["alert"], rule["labels"]["severity"]
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, name
+        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/alerts/{name}.md"
+        assert severity in {"page", "ticket"}
+        parts = re.split(r"^#+ (.+)\n", pages[name], flags=re.MULTILINE)
+        assert parts[1::2] == [name, "What it means", "What to look at", "What to do"], name
+        assert f"Severity `{severity}`" in parts[2], name
+        assert all(part.strip() for part in parts[2::2]), name
+
+
+def test_index_of_runbooks_lists_each_alert_with_its_severity() -> None:
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    listed = re.findall(r"^\| \[(\w+)\]\(alerts/(\w+)\.md\) \| (\w+) \|", index, re.MULTILINE)
+    assert sorted(listed) == sorted((rule["alert"], rule["alert"], rule["labels"]["severity"]) for rule in rules())
