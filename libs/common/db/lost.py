@@ -2,7 +2,7 @@
 
 Nothing that the driver sees tells such a statement from a slow one, so its caller would wait for its deadline, and then as long for
 the end of the transaction; and the session at the server would keep the locks of its transaction for hours. The server can tell: it
-shows what each session does. So it is asked, by a new connection, about sessions whose statements have no answer for seconds.
+shows what each session does. So it is queried, by a new connection, for the sessions whose statements have no answer for seconds.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ log = get_logger("db")
 
 LOOK_EVERY_SECONDS = 1.0
 WAITED_SECONDS = 3.0
-"""How long a statement may have no answer before the server is asked."""
+"""How long a statement may have no answer before the server is queried."""
 _IDLE_SECONDS = 1.0
 """How long a session must have had nothing to do, and its statement no answer, to count as lost: an answer may be about to arrive."""
-_ASK_SECONDS = 5.0
+_QUERY_SECONDS = 5.0
 """How long the server may take to answer; without an answer there is no evidence."""
 
 _IDLE = """
@@ -65,18 +65,18 @@ class LostStatements:
             }
             if any(now - since > WAITED_SECONDS for _, since in waiting.values()):
                 try:
-                    async with asyncio.timeout(_ASK_SECONDS):
+                    async with asyncio.timeout(_QUERY_SECONDS):
                         await self._end_lost(waiting)
                 except Exception as fault:
                     if not outages.is_outage(fault):
                         raise
                     # The server is away: whoever waits learns that without us.
-                    log.info("database.not_asked", cause=outages.cause_of(fault))
+                    log.info("database.sessions_unknown", cause=outages.cause_of(fault))
 
     async def _end_lost(self, waiting: dict[int, tuple[PooledConnection, float]]) -> None:
-        asking = await self._connect()
+        separate = await self._connect()
         try:
-            rows = await asking.fetch(_IDLE, list(waiting))
+            rows = await separate.fetch(_IDLE, list(waiting))
             lost = {row["pid"]: waiting[row["pid"]] for row in rows if row["seconds"] > _IDLE_SECONDS}
             # What has been answered meanwhile, or ended, is not lost.
             pids = [pid for pid, (each, since) in lost.items() if each.waits_since == since and not each.is_closed()]
@@ -87,6 +87,6 @@ class LostStatements:
             for pid in pids:
                 lost[pid][0].terminate()
             # Their transactions hold locks until the server learns that nobody is there.
-            await asking.execute(_END, pids)
+            await separate.execute(_END, pids)
         finally:
-            asking.terminate()
+            separate.terminate()

@@ -63,13 +63,13 @@ async def test_statement_in_a_lost_connection_ends_and_releases_its_locks(ledger
 async def test_slow_statement_is_left_alone(ledger_database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lost, "LOOK_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(lost, "WAITED_SECONDS", 0.1)
-    asked = 0
+    queried = 0
     end_lost = lost.LostStatements._end_lost
 
     async def counted(*arguments: object) -> None:
-        nonlocal asked
+        nonlocal queried
         await end_lost(*arguments)  # type: ignore[arg-type]
-        asked += 1
+        queried += 1
 
     monkeypatch.setattr(lost.LostStatements, "_end_lost", counted)
     async with ledger_database.open("ledger", pool_size=2) as database, database.connection() as borrowed:
@@ -79,4 +79,4 @@ async def test_slow_statement_is_left_alone(ledger_database: TestDatabase, monke
             await asyncio.sleep(0.2)
             assert await borrowed.fetchval("SELECT 1") == 1
         assert driver_of(borrowed).waits_since == 0.0  # type: ignore[arg-type]
-    assert asked
+    assert queried
