@@ -22,8 +22,8 @@ from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
 from libs.common.observability.stalls import leave_out_of_collections
 from tests.support.answers import keep_compared
-from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
+from tests.support.kept_vhosts import declared_vhost
 from tests.support.platform import Platform, running_platform
 
 ROOT = Path(__file__).parents[1]
@@ -115,20 +115,24 @@ async def notifier_database(servers: Servers) -> AsyncIterator[TestDatabase]:
 
 
 @pytest.fixture(scope="module")
-def vhost_url(servers: Servers) -> Iterator[str]:
-    """The address of a RabbitMQ virtual host that no other test module uses."""
-    with fresh_vhost(servers) as url:
-        yield url
+def declared(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[str, dict[str, str]]]:
+    """A virtual host that no other test module uses meanwhile, with the queues of the service whose folder the tests are in; of all four elsewhere."""
+    folders = set(request.path.relative_to(ROOT).parts)
+    services = [each for each in SERVICES if each in folders] or SERVICES
+    with declared_vhost(servers, services=services) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def own_urls(request: pytest.FixtureRequest, servers: Servers, vhost_url: str) -> dict[str, str]:
-    """The address of that virtual host for a service, as the user that may do what its contracts say and no more.
+def vhost_url(declared: tuple[str, dict[str, str]]) -> str:
+    """The address of that virtual host, as a user that may do everything in it."""
+    return declared[0]
 
-    Of the service whose folder the tests are in, of all four elsewhere.
-    """
-    folders = set(request.path.relative_to(ROOT).parts)
-    return own_rights(servers, vhost_url, services=[each for each in SERVICES if each in folders] or SERVICES)
+
+@pytest.fixture(scope="module")
+def own_urls(declared: tuple[str, dict[str, str]]) -> dict[str, str]:
+    """The address of that virtual host for each service, as the user that may do what its contracts say and no more."""
+    return declared[1]
 
 
 @pytest.fixture(scope="session")

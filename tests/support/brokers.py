@@ -25,12 +25,18 @@ def fresh_vhost(servers: Servers) -> Iterator[str]:
     if servers.rabbitmq.kind == "given":
         yield servers.rabbitmq_url
         return
-    name = f"test-{uuid4().hex[:12]}"
-    local.create_vhosts(servers, [name])
+    name = made_vhost(servers)
     try:
         yield servers.rabbitmq_vhost_url(name)
     finally:
         local.delete_vhost(servers, name)
+
+
+def made_vhost(servers: Servers) -> str:
+    """Make an empty virtual host, which whoever calls deletes; returns its name."""
+    name = f"test-{uuid4().hex[:12]}"
+    local.create_vhosts(servers, [name])
+    return name
 
 
 def own_rights(servers: Servers, vhost_url: str, *, services: Sequence[str] = SERVICES) -> dict[str, str]:
@@ -40,12 +46,26 @@ def own_rights(servers: Servers, vhost_url: str, *, services: Sequence[str] = SE
     """
     if servers.rabbitmq.kind == "given":
         return dict.fromkeys(services, vhost_url)
+    declare(servers, vhost_url, services=services)
+    return addresses(vhost_url, services=services)
+
+
+def declare(servers: Servers, vhost_url: str, *, services: Sequence[str] = SERVICES) -> None:
+    """Have the broker take what these services need in a virtual host that is there already."""
+    vhosts.load(servers.rabbitmq, declarations(vhost_url, services=services))
+
+
+def addresses(vhost_url: str, *, services: Sequence[str] = SERVICES) -> dict[str, str]:
+    """Return the address of a virtual host for each service, as its own user."""
     passwords = broker_passwords(os.environ)
-    document = definitions(vhost=vhost_of(vhost_url), passwords=passwords)
-    # It is there already.
-    del document["vhosts"]
-    vhosts.load(servers.rabbitmq, document if set(services) == set(SERVICES) else _needed(document, services))
     return {service: with_credentials(vhost_url, user=service, password=passwords[service]) for service in services}
+
+
+def declarations(vhost_url: str, *, services: Sequence[str] = SERVICES) -> dict[str, Any]:
+    """Return the broker's definitions of what these services need in a virtual host that is there already."""
+    document = definitions(vhost=vhost_of(vhost_url), passwords=broker_passwords(os.environ))
+    del document["vhosts"]
+    return document if set(services) == set(SERVICES) else _needed(document, services)
 
 
 def _needed(document: dict[str, Any], services: Sequence[str]) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from uuid import uuid4
 
 import aiohttp
 
-from deploy.local import servers as local
 from deploy.local.servers import Servers
 from libs.common.addresses import vhost_of
 from tests.support import forks
 from tests.support.answers import compare
 from tests.support.brokers import own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
+from tests.support.kept_vhosts import declared_vhost
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -252,8 +252,12 @@ def with_own_rights(servers: Servers, environ: Mapping[str, str]) -> dict[str, s
     settings = dict(environ)
     if servers.rabbitmq.kind != "given":
         addresses = own_rights(servers, settings.pop("RABBITMQ_URL"))
-        settings |= {f"{service.upper()}_RABBITMQ_URL": address for service, address in addresses.items()}
+        settings |= _addresses(addresses)
     return settings
+
+
+def _addresses(addresses: Mapping[str, str]) -> dict[str, str]:
+    return {f"{service.upper()}_RABBITMQ_URL": address for service, address in addresses.items()}
 
 
 def unlisted_faults(logs: Path) -> list[str]:
@@ -274,27 +278,23 @@ async def running_platform(
         assert await forks.ended(process, seconds=START_SECONDS) == 0, (logs / "seed.log").read_text()
 
     async with fresh_database(servers, seeding=seeding) as database:
-        if servers.rabbitmq.kind == "given":
-            vhost, vhost_url = "", servers.rabbitmq_url
-        else:
-            vhost = f"e2e-{uuid4().hex[:12]}"
-            local.create_vhosts(servers, [vhost])
-            vhost_url = servers.rabbitmq_vhost_url(vhost)
-        settings = service_environment(servers, database, vhost_url) | dict(environ or {})
-        platform = Platform(database, with_own_rights(servers, settings), logs, rabbitmq_url=vhost_url)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-            platform.http = http
-            try:
-                for service in services:
-                    platform.start(service)
-                for service in services:
-                    await platform.ready(service)
-                yield platform
-                platform.stop_all()
-                assert unlisted_faults(logs) == [], (
-                    "errors of servers that are not on the list in libs/common/outages.py"
-                )
-            finally:
-                platform.stop_all()
-                if vhost:
-                    local.delete_vhost(servers, vhost)
+        with declared_vhost(servers) as (vhost_url, addresses):
+            settings = service_environment(servers, database, vhost_url) | dict(environ or {})
+            if servers.rabbitmq.kind != "given":
+                del settings["RABBITMQ_URL"]
+                settings |= _addresses(addresses)
+            platform = Platform(database, settings, logs, rabbitmq_url=vhost_url)
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+                platform.http = http
+                try:
+                    for service in services:
+                        platform.start(service)
+                    for service in services:
+                        await platform.ready(service)
+                    yield platform
+                    platform.stop_all()
+                    assert unlisted_faults(logs) == [], (
+                        "errors of servers that are not on the list in libs/common/outages.py"
+                    )
+                finally:
+                    platform.stop_all()
