@@ -3,8 +3,9 @@
     process = start("gateway", "serve", environ=environ, log=tmp_path / "gateway.log")
 
 A process of its own imports the shared code and the packages once, and forks for each start. The child takes the
-environment, the arguments and the log that it was given, imports its service and runs it as `python -m services.gateway`
-would. Coverage begins in the child, before its service is imported. What may differ from a start from nothing is tested
+environment, the arguments and the log that it was given, and runs its service as `python -m services.gateway` would. What a
+service imports beside that it imports once too, in a process that is forked for all starts of this service. Where coverage is
+measured, each child imports it for itself: coverage begins in the child, before its service is imported. What may differ from a start from nothing is tested
 with real starts: the command line, the readme's, and two processes of the api compared (`tests/e2e/test_processes.py`).
 Where a process cannot be forked, outside of Linux, each start is one from nothing.
 """
@@ -23,7 +24,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +61,8 @@ LOOK_SECONDS = 0.01
 
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 by the test command: the services are measured too."""
+TEMPLATE = "template"
+"""What a process is requested as that imports a service, and forks for each of its starts."""
 IMPORTED_FIRST = "MEASURE_IMPORTED_FIRST"
 """In the environment of a service: a module that a forked one imports before its own."""
 
@@ -95,7 +99,8 @@ def start(service: str, *arguments: str, environ: Mapping[str, str], log: Path) 
     with log.open("ab") as output:
         if _can_fork():
             request = _Start([f"services.{service}", *arguments], dict(environ), measuring())
-            return _parent().start(request, output.fileno())
+            imports_itself = request.measured or IMPORTED_FIRST in environ
+            return _parent("" if imports_itself else service).start(request, output.fileno())
         return subprocess.Popen(
             command(service, *arguments), cwd=ROOT, env=dict(environ), stdout=output, stderr=subprocess.STDOUT
         )
@@ -175,9 +180,9 @@ class _Forked:
 
 
 class _Parent:
-    """Our end of the process that forks."""
+    """Our end of a process that forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[socket.socket], Process]) -> None:
         self.codes: dict[int, int] = {}
         """The exit code of each process that has ended."""
         self._starting = threading.Lock()
@@ -185,12 +190,7 @@ class _Parent:
         self._started: list[int] = []
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
+            self._process = begin(theirs)
         threading.Thread(target=self._listen, name="forks", daemon=True).start()
         atexit.register(self._end)
 
@@ -227,17 +227,30 @@ class _Parent:
         self._process.wait(timeout=START_SECONDS)
 
 
-_parents: dict[int, _Parent] = {}
+_parents: dict[tuple[int, str], _Parent] = {}
 _making = threading.Lock()
 
 
-def _parent() -> _Parent:
-    """Our process that forks, started at the first use and again where it was killed."""
+def _parent(service: str) -> _Parent:
+    """Our process that forks for a service, or of no name for all; started at the first use and again where it was killed."""
     with _making:
-        found = _parents.get(os.getpid())
-        if found is None or not found.lives:
-            found = _parents[os.getpid()] = _Parent()
-        return found
+        return _found(service)
+
+
+def _found(service: str) -> _Parent:
+    found = _parents.get((os.getpid(), service))
+    if found is None or not found.lives:
+        found = _parents[os.getpid(), service] = _Parent(partial(_from_all, service) if service else _from_nothing)
+    return found
+
+
+def _from_nothing(theirs: socket.socket) -> Process:
+    command = [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
+
+
+def _from_all(service: str, theirs: socket.socket) -> Process:
+    return _found("").start(_Start([TEMPLATE, service], {}, False), theirs.fileno())
 
 
 def _serve(connection: socket.socket) -> tuple[_Start, int] | None:
@@ -295,6 +308,8 @@ def _run(request: _Start, output: int) -> None:
     os.environ.update(request.environ)
     time.tzset()
     module, *arguments = request.arguments
+    # It is run, though a template has imported it.
+    sys.modules.pop(f"{module}.__main__", None)
     sys.argv = [module, *arguments]
     if first := os.environ.pop(IMPORTED_FIRST, ""):
         importlib.import_module(first)
@@ -320,13 +335,20 @@ def _measured() -> Iterator[None]:
 def main(descriptor: int) -> None:
     """Import, then fork for whoever holds the other end of this socket."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for name in PRELOADED:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    request = _serve(socket.socket(fileno=descriptor))
-    if request is not None:
-        _run(*request)
+    imported: tuple[str, ...] = PRELOADED
+    while True:
+        for name in imported:
+            importlib.import_module(name)
+        gc.collect()
+        gc.freeze()
+        request = _serve(socket.socket(fileno=descriptor))
+        if request is None:
+            return
+        start, descriptor = request
+        if start.arguments[0] != TEMPLATE:
+            _run(start, descriptor)
+            return
+        imported = (f"services.{start.arguments[1]}.__main__",)
 
 
 if __name__ == "__main__":
