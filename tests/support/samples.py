@@ -55,7 +55,7 @@ def some[T](
     return [value for place, value in enumerate(given) if place in chosen or value in always]
 
 
-def portion[T](values: Iterable[T], *, number: int, of: int, by: Callable[[T], Hashable]) -> list[T]:
+def portion[T](values: Iterable[T], *, number: int, of: int, by: Callable[[T], Hashable] = lambda _: None) -> list[T]:
     """Return one of `of` portions of a family, each with a case of every class; together they are the whole.
 
     For cases that are run in one go and meet each other: of portions there are few, and each can be tried.
