@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import AMQPChannelError, ChannelLockedResource
+from aiormq.exceptions import AMQPChannelError
 
 from libs.common import outages
 from libs.common.errors import Unavailable
@@ -184,7 +184,6 @@ class Consuming:
 
     async def _read(self, connection: AbstractConnection, reader: Reader) -> None:
         while True:
-            may_be_missing = True
             try:
                 await reader.read(connection)
                 reason = "its channel or consumer has ended"
@@ -193,15 +192,12 @@ class Consuming:
                 if not outages.is_outage(fault):
                     raise
                 reason = outages.cause_of(fault)
-                # Our own queue belongs to the connection before, which the broker still takes for open: it ends by its heartbeat.
-                may_be_missing = not isinstance(fault, ChannelLockedResource)
             if self._is_stopping:
                 return await asyncio.Event().wait()  # type: ignore[return-value] # until the session ends
             lost_at = asyncio.get_running_loop().time()
             log.warning("consumer.lost", queue=reader.queue, reason=reason, seconds=_READ_AGAIN_SECONDS)
             await asyncio.sleep(_READ_AGAIN_SECONDS)
-            if may_be_missing:
-                await self._heal(connection, lost_at=lost_at)
+            await self._heal(connection, lost_at=lost_at)
 
     async def _declare_again(self, connection: AbstractConnection, *, at_once: bool) -> None:
         if at_once and not await self._is_declared_again(connection):

@@ -5,6 +5,7 @@ FastStream's subscribers are not used for this: see decision 18.
 
 import asyncio
 from time import monotonic
+from uuid import uuid4
 
 import aio_pika
 import msgspec
@@ -35,7 +36,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     taker: Taker
     prefetch: int
     is_own: bool = False
-    """Whether the queue is this process's own: declared by its reader, exclusive, gone with the connection."""
+    """Whether the queue is this process's own: declared by its reader, exclusive, gone with the connection. The broker knows it by
+    another name on each connection: it may take the one before for open, with its queue, when the next is made."""
     binding: tuple[str, str] | None = None
     """The exchange and routing key that an own queue is bound to."""
 
@@ -113,10 +115,14 @@ class Reader:
 
     async def _consume(self, channel: AbstractChannel) -> UnderlayChannel:
         subscription = self._subscription
+        name = subscription.queue
+        if subscription.is_own:
+            # As its user may name it: the same up to the last dot, and 32 hexadecimal digits.
+            name = f"{name.rpartition('.')[0]}.{uuid4().hex}"
         await channel.set_qos(prefetch_count=subscription.prefetch, timeout=_CALL_SECONDS)
         if subscription.is_own:
             queue = await channel.declare_queue(
-                subscription.queue,
+                name,
                 exclusive=True,
                 auto_delete=True,
                 arguments={"x-max-length": _OWN_QUEUE_MAX},
@@ -131,7 +137,7 @@ class Reader:
         self._last_tag, self._lost_since = 0, None
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         # The driver knows the callback before it sends the call, so the first message already finds its taker.
-        answer = await underlay.basic_consume(subscription.queue, self._on_message, timeout=_CALL_SECONDS)
+        answer = await underlay.basic_consume(name, self._on_message, timeout=_CALL_SECONDS)
         self._set_consumer(answer.consumer_tag or "")
         if self._is_stopping:
             await self.stop()

@@ -247,29 +247,3 @@ async def test_queues_are_read_again_before_all_is_declared(
         assert name_by_name <= 2
     finally:
         await service.stop()
-
-
-async def test_own_queue_of_the_connection_before_is_waited_for(
-    declared: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(consuming, "_READ_AGAIN_SECONDS", 0.01)
-    service, own = Consuming(declared, name="declared", idle_max_seconds=30, declare_every_seconds=3600), "declared.own"
-    service.add(Subscription(queue=own, name=own, taker=Acknowledging(), prefetch=10, is_own=True))
-    shown = ""
-
-    async def refused_often() -> bool:
-        nonlocal shown
-        shown += capsys.readouterr().out
-        return shown.count("consumer.lost") > 2
-
-    async def reads() -> bool:
-        return service.trouble == ""
-
-    async with channel_of(declared) as before:
-        await before.declare_queue(own, exclusive=True, auto_delete=True)
-        await service.start(TOPOLOGY)
-        # Nothing is missing, so nothing may be declared.
-        monkeypatch.setattr(consuming, "declare", None)
-        await until(refused_often)
-    await until(reads)
-    await service.stop()
