@@ -194,6 +194,9 @@ def writes() -> list[Write]:
     found = []
     for route in build(Settings()).app.routes:
         for handler in getattr(route, "route_handlers", ()):
+            if "declaration" not in handler.opt:
+                # A page of the console, whose writes are calls of these.
+                continue
             for method in sorted(handler.http_methods & WRITES):
                 documented = handler.opt["declaration"]
                 parts = [
