@@ -23,9 +23,12 @@ _DIFFERENT_MIN = 5
 """Different characters that a secret has at least; 16 random hexadecimal digits have fewer once in ten million times."""
 
 _NAMED = re.compile(
-    r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys|private_key|operations_token|otlp_headers)(?:_|$)"
+    r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys|console_key|console_keys|private_key|operations_token"
+    r"|otlp_headers)(?:_|$)"
 )
-_SIGNS = re.compile(r"^(?:jwt_secret|encryption_key|operations_token)")
+_SIGNS = re.compile(r"^(?:jwt_secret|encryption_key|console_key|operations_token)")
+_SEALS = ("encryption_key", "console_key")
+"""How the names of keys begin that are 32 bytes in base64."""
 _HOW = "make one with `openssl rand -hex 32`"
 _HOW_KEY = "make one with `openssl rand -base64 32`"
 HOW_PRIVATE_KEY = (
@@ -66,7 +69,7 @@ def secret_fault(field: str, value: str, *, setting: str) -> str | None:
     if field.endswith("private_key"):
         return _fault(setting, one_line(value), length_min=KEY_LENGTH_MIN, how=HOW_PRIVATE_KEY)
     signs = _SIGNS.search(field) is not None
-    how = _HOW_KEY if field.startswith("encryption_key") else _HOW
+    how = _HOW_KEY if field.startswith(_SEALS) else _HOW
     return _fault(setting, value, length_min=KEY_LENGTH_MIN if signs else PASSWORD_LENGTH_MIN, how=how)
 
 

@@ -329,6 +329,11 @@ def check_settings(settings: Settings) -> list[str]:
     auth, payments = settings.auth, settings.payments
     if not settings.place.is_local and auth.jwt_hs256 and auth.jwt_secret == DEVELOPMENT_SECRET:
         faults.append("JWT_SECRET must be set outside APP_ENV=local; make one with `openssl rand -hex 32`")
+    if not settings.place.is_local and LOCAL_CONSOLE_KEY in {
+        settings.console.console_key,
+        *settings.console.console_keys_previous,
+    }:
+        faults.append("CONSOLE_KEY stands in the sources of this platform; make one with `openssl rand -base64 32`")
     if settings.orders.orders_queue == settings.tenants.saas_queue:
         faults.append("ORDERS_QUEUE and SAAS_QUEUE must differ")
     if not payments.confirm_waiting_max < settings.http.http_in_flight_max:

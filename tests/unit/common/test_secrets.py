@@ -1,5 +1,6 @@
 """Secrets outside local: what stands in this repository, is short or is easily guessed starts no service."""
 
+import re
 import secrets as random_secrets
 from base64 import b64encode
 from pathlib import Path
@@ -12,6 +13,7 @@ from deploy.local import published
 from libs.common.secrets import PUBLISHED, address_fault, digest, is_secret, secret_fault
 from libs.common.settings import SettingsError, load
 from services.api.app import check_settings
+from services.api.settings import LOCAL_CONSOLE_KEY
 from services.api.settings import Settings as ApiSettings
 from services.gateway.settings import Settings as GatewaySettings
 from services.ledger.settings import Settings as LedgerSettings
@@ -31,6 +33,15 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "notifier": NotifierSettings,
 }
 SECRETS = sorted(published.secrets())
+OPEN = {
+    *("api_key_mode", "idempotency_key_lifetime_seconds", "token_expires_seconds"),
+    *("jwt_public_keys", "ledger_public_keys", "orders_routing_keys", "saas_routing_keys"),
+}
+"""Settings about keys that are none, or may be known to everybody."""
+
+
+def _groups(kind: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    return [field.type for field in msgspec.structs.fields(kind)]
 
 
 def faults(service: str = "api", **changes: str) -> list[str]:
@@ -82,6 +93,8 @@ def test_no_secret_of_this_repository_works_outside_local(secret: str) -> None:
         ("RABBITMQ_URL", "amqp://me:s3cr3t%21@mq/", "the password in RABBITMQ_URL must have at least 12 characters"),
         ("REDIS_URL", "redis://:hunter2@cache/0", "the password in REDIS_URL must have at least 12 characters"),
         ("SEED_OPS_PASSWORD", "ops123", "SEED_OPS_PASSWORD stands in the sources"),
+        ("CONSOLE_KEY", b64encode(bytes(32)).decode(), "CONSOLE_KEY repeats the same few characters"),
+        ("CONSOLE_KEYS_PREVIOUS", "Zq4v", "CONSOLE_KEYS_PREVIOUS must have at least 32 characters"),
     ],
 )
 def test_weak_secret_is_refused_in_one_sentence(name: str, value: str, says: str) -> None:
@@ -101,6 +114,19 @@ def test_missing_signing_secret_is_refused() -> None:
     environ = {name: value for name, value in SAFE.items() if name != "JWT_SECRET"}
     with pytest.raises(SettingsError, match="JWT_SECRET must be set outside APP_ENV=local"):
         load(ApiSettings, service="api", environ=environ, check=check_settings)
+
+
+def test_the_consoles_local_key_is_refused_elsewhere() -> None:
+    key = b64encode(random_secrets.token_bytes(32)).decode()
+    for changes in (
+        {"CONSOLE_KEY": LOCAL_CONSOLE_KEY},
+        {"CONSOLE_KEY": key, "CONSOLE_KEYS_PREVIOUS": LOCAL_CONSOLE_KEY},
+    ):
+        with pytest.raises(SettingsError, match="CONSOLE_KEY stands in the sources"):
+            load(ApiSettings, service="api", environ=SAFE | changes, check=check_settings)
+    assert (
+        load(ApiSettings, service="api", environ=SAFE | {"CONSOLE_KEY": key}, check=check_settings).console_key == key
+    )
 
 
 def test_everything_is_allowed_locally() -> None:
@@ -129,5 +155,8 @@ def test_fields_that_hold_secrets_are_known() -> None:
     assert all(
         map(is_secret, ("jwt_secret", "stripe_webhook_secrets", "encryption_keys_previous", "seed_ops_password"))
     )
+    names = {name for kind in KINDS.values() for group in _groups(kind) for name in group.__struct_fields__}
+    named = {name for name in names if re.search(r"(?:^|_)(?:keys?|secrets?|passwords?|tokens?)(?:_|$)", name)}
+    assert {name for name in named if not is_secret(name)} == OPEN
     assert not any(map(is_secret, ("log_level", "idempotency_ttl_seconds", "stripe_webhook_tolerance_seconds")))
     assert len(digest("x")) == 64
