@@ -148,7 +148,7 @@ _GET = {"letter_id": _LETTER_ID}
 _REDRIVE = _GET | {"actor": "ops@example.com"}
 
 
-def _asked[M: Message](
+def _requested[M: Message](
     name: str, owner: str, reply: type[msgspec.Struct], example: dict[str, Any]
 ) -> Callable[[type[M]], type[M]]:
     # Few at a time: each opens a connection to the broker.
@@ -163,62 +163,62 @@ def _asked[M: Message](
     )
 
 
-@_asked("list", "api", DeadLetterList, _LIST)
+@_requested("list", "api", DeadLetterList, _LIST)
 class ListApiDeadLetters(ListDeadLetters, frozen=True, kw_only=True):
     """The dead letters of the api, the oldest ones of each queue. Requested by the api."""
 
 
-@_asked("get", "api", ShownDeadLetter, _GET)
+@_requested("get", "api", ShownDeadLetter, _GET)
 class GetApiDeadLetter(GetDeadLetter, frozen=True, kw_only=True):
     """One dead letter of the api with its content. Requested by the api."""
 
 
-@_asked("redrive", "api", Redriven, _REDRIVE)
+@_requested("redrive", "api", Redriven, _REDRIVE)
 class RedriveApiDeadLetter(RedriveDeadLetter, frozen=True, kw_only=True):
     """Have a dead letter of the api handled again. Requested by the api; again it is success."""
 
 
-@_asked("list", "gateway", DeadLetterList, _LIST)
+@_requested("list", "gateway", DeadLetterList, _LIST)
 class ListGatewayDeadLetters(ListDeadLetters, frozen=True, kw_only=True):
     """The dead letters of the gateway, the oldest ones of each queue. Requested by the api."""
 
 
-@_asked("get", "gateway", ShownDeadLetter, _GET)
+@_requested("get", "gateway", ShownDeadLetter, _GET)
 class GetGatewayDeadLetter(GetDeadLetter, frozen=True, kw_only=True):
     """One dead letter of the gateway with its content. Requested by the api."""
 
 
-@_asked("redrive", "gateway", Redriven, _REDRIVE)
+@_requested("redrive", "gateway", Redriven, _REDRIVE)
 class RedriveGatewayDeadLetter(RedriveDeadLetter, frozen=True, kw_only=True):
     """Have a dead letter of the gateway handled again. Requested by the api; again it is success."""
 
 
-@_asked("list", "ledger", DeadLetterList, _LIST)
+@_requested("list", "ledger", DeadLetterList, _LIST)
 class ListLedgerDeadLetters(ListDeadLetters, frozen=True, kw_only=True):
     """The dead letters of the ledger, the oldest ones of each queue. Requested by the api."""
 
 
-@_asked("get", "ledger", ShownDeadLetter, _GET)
+@_requested("get", "ledger", ShownDeadLetter, _GET)
 class GetLedgerDeadLetter(GetDeadLetter, frozen=True, kw_only=True):
     """One dead letter of the ledger with its content. Requested by the api."""
 
 
-@_asked("redrive", "ledger", Redriven, _REDRIVE)
+@_requested("redrive", "ledger", Redriven, _REDRIVE)
 class RedriveLedgerDeadLetter(RedriveDeadLetter, frozen=True, kw_only=True):
     """Have a dead letter of the ledger handled again. Requested by the api; again it is success."""
 
 
-@_asked("list", "notifier", DeadLetterList, _LIST)
+@_requested("list", "notifier", DeadLetterList, _LIST)
 class ListNotifierDeadLetters(ListDeadLetters, frozen=True, kw_only=True):
     """The dead letters of the notifier, the oldest ones of each queue. Requested by the api."""
 
 
-@_asked("get", "notifier", ShownDeadLetter, _GET)
+@_requested("get", "notifier", ShownDeadLetter, _GET)
 class GetNotifierDeadLetter(GetDeadLetter, frozen=True, kw_only=True):
     """One dead letter of the notifier with its content. Requested by the api."""
 
 
-@_asked("redrive", "notifier", Redriven, _REDRIVE)
+@_requested("redrive", "notifier", Redriven, _REDRIVE)
 class RedriveNotifierDeadLetter(RedriveDeadLetter, frozen=True, kw_only=True):
     """Have a dead letter of the notifier handled again. Requested by the api; again it is success."""
 

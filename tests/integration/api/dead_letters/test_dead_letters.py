@@ -34,11 +34,11 @@ class Services:
     def __init__(self) -> None:
         self.down: set[str] = set()
         self.refusal: Exception | None = None
-        self.asked: list[Message] = []
+        self.received: list[Message] = []
 
     async def ask(self, message: Message) -> Any:
-        """Answer for the service that is asked."""
-        self.asked.append(message)
+        """Answer for the requested service."""
+        self.received.append(message)
         owner = message.contract.owner
         if owner in self.down:
             raise Unavailable(f"the {owner} service does not answer")
@@ -53,7 +53,7 @@ class Services:
 
 
 def letter(queue: str, *, minutes: int | None) -> DeadLetter:
-    """A letter that died so many minutes ago, or nobody knows when."""
+    """A letter that died so many minutes ago, or at an unknown time."""
     return DeadLetter(
         id=new_id(),
         queue=queue,
@@ -87,7 +87,7 @@ async def root(api: Api, services: Services, tenant_id: str) -> Client:
     assert (await member.call("GET", "/v1/feature-flags")).status in {200, 403}
     services.down.clear()
     services.refusal = None
-    services.asked.clear()
+    services.received.clear()
     return api.client(tenant_id, sub="root@platform", tid="*", roles=["admin"], perms=[])
 
 
@@ -118,9 +118,9 @@ async def test_others_are_listed_where_one_does_not_answer(root: Client, service
 
 async def test_one_service_and_one_queue_may_be_named(root: Client, services: Services) -> None:
     await root.call("GET", f"{PATH}?service=ledger&queue=ledger.payment.captured&limit=7")
-    [asked] = services.asked
-    assert isinstance(asked, ListDeadLetters)
-    assert (asked.contract.owner, asked.queue, asked.limit) == ("ledger", "ledger.payment.captured", 7)
+    [received] = services.received
+    assert isinstance(received, ListDeadLetters)
+    assert (received.contract.owner, received.queue, received.limit) == ("ledger", "ledger.payment.captured", 7)
     for wrong in (f"{PATH}?service=shop", f"{PATH}?limit=201", f"{PATH}/shop/{new_id()}", f"{PATH}/ledger/x"):
         assert (await root.call("GET", wrong)).status == 422, wrong
 
@@ -140,6 +140,6 @@ async def test_a_refusal_of_the_service_is_passed_on(root: Client, services: Ser
         refusal.code,
         refusal.detail,
     )
-    [asked] = services.asked
-    assert isinstance(asked, RedriveDeadLetter)
-    assert (asked.contract.owner, asked.actor) == ("notifier", "root@platform")
+    [received] = services.received
+    assert isinstance(received, RedriveDeadLetter)
+    assert (received.contract.owner, received.actor) == ("notifier", "root@platform")
