@@ -51,6 +51,8 @@ log = get_logger("service")
 
 _PARTITIONS_EVERY_SECONDS = 300.0
 """How often partitions are made, dropped and measured; the first time when the process starts."""
+_LETTERS_EVERY_SECONDS = 60.0
+"""How often dead letters are counted."""
 _LAST_SPANS_SECONDS = 2.0
 """How long a process that stops waits for a collector to take its last spans."""
 
@@ -125,6 +127,7 @@ class Service:
         self.clock = clock
         self._workers = [
             _partitions(PartitionKeeper(database, clock=clock, tables=tables, measured=measured)),
+            Worker(name="count dead letters", every_seconds=_LETTERS_EVERY_SECONDS, run=bus.count_dead_letters),
             *workers,
         ]
         self._loops = loops

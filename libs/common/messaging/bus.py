@@ -240,6 +240,10 @@ class Bus:
         """Measure the outbox until cancelled, also while the broker is away."""
         await self._relay.measure()
 
+    async def count_dead_letters(self) -> None:
+        """Measure how many dead letters the service's queues have."""
+        await self._letter_box.count()
+
     async def _connect(self, broker: Broker, needed: Topology) -> None:
         """Connect, however long it takes.
 

@@ -45,6 +45,7 @@ from libs.common.messaging.foreign import ForeignIntake, died_in
 from libs.common.messaging.letters import events_of, failed_at, walk
 from libs.common.messaging.refused import write_down
 from libs.common.messaging.topology import dead_exchange, dead_queue, due_exchange, postponed_queue, topology
+from libs.common.observability import metrics
 from libs.common.observability.logging import HIDDEN, get_logger
 from libs.common.outages import is_outage
 
@@ -91,6 +92,17 @@ class LetterBox:
             yield LISTS[self._service], self.list_letters
             yield GETS[self._service], self.show
             yield REDRIVES[self._service], self.redrive
+
+    async def count(self) -> None:
+        """Measure how many dead letters each queue has; while RabbitMQ is away the last counts stand."""
+        try:
+            async with self._connection() as connection:
+                for queue in self._queues():
+                    async with _channel(connection, queue) as (_, count):
+                        metrics.DEAD_LETTERS.labels(queue).set(count)
+        except Unavailable as fault:
+            # Of which the broker's own checks tell.
+            log.debug("dead_letters.not_counted", reason=fault.detail)
 
     async def list_letters(self, request: ListDeadLetters) -> DeadLetterList:
         """Count the dead letters of each queue, and read the oldest ones."""

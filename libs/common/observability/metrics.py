@@ -65,6 +65,9 @@ OUTBOX_REFUSED_OLDEST = Gauge(
 MESSAGES = Counter(
     "messages_total", "Messages received, by what became of them.", ["queue", "outcome"]
 )  # outcome: handled, repeated, retried, passed_over, dead
+DEAD_LETTERS = Gauge(
+    "dead_letters_waiting", "Dead letters of a queue that nobody has sent back or removed; alert above 0.", ["queue"]
+)
 PARTNER_MESSAGES = Counter(
     "partner_messages_total",
     "Messages of other teams, by their routing key and by what became of them; alert on dead.",

@@ -8,6 +8,7 @@ from uuid import UUID
 import aio_pika
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.common.contracts.dead_letters import (
     DeadLetterNotFound,
@@ -100,6 +101,19 @@ async def test_a_list_is_bounded_and_each_queue_has_its_share(box: Box) -> None:
     assert [(each.queue, each.message_id) for each in found.letters] == [(QUEUE, "0"), (QUEUE, "1"), (OTHER, "m")]
 
 
+async def test_letters_that_wait_are_counted(box: Box) -> None:
+    def count() -> dict[str, float | None]:
+        return {queue: REGISTRY.get_sample_value("dead_letters_waiting", {"queue": queue}) for queue in (QUEUE, OTHER)}
+
+    await box.lose(body_of(new_id()), message_id="1")
+    await box.lose(body_of(new_id()), message_id="2")
+    await box.box.count()
+    assert count() == {QUEUE: 2, OTHER: 0}
+    await box.take(f"{QUEUE}.dead")
+    await box.box.count()
+    assert count() == {QUEUE: 0, OTHER: 0}
+
+
 async def test_an_id_stays_however_often_it_is_looked_at(box: Box) -> None:
     await box.lose(body_of(new_id()))
     first = await box.only()
@@ -190,6 +204,7 @@ async def test_a_broker_that_is_away_is_unavailable(pair: Pair) -> None:
     away = LetterBox(service="gateway", url="amqp://guest:guest@127.0.0.1:1/", database=await pair.database("gateway"))
     with pytest.raises(Unavailable, match="RabbitMQ does not answer"):
         await away.list_letters(ListDeadLetters())
+    await away.count()
 
 
 def test_unreadable_is_a_refusal_that_says_what_to_do() -> None:

@@ -56,6 +56,10 @@ CASES: dict[str, Series] = {
     "OutboxBehind": {'outbox_oldest_seconds{job="payments-api",instance="a"}': ("90x90", "1x90")},
     "DestinationRefuses": {'outbox_refused_events{job="payments-api",destination="orders"}': ("1x90", FLAT)},
     "MessagesDead": _new("messages", '{job="payments-api",queue="q",outcome="dead"}'),
+    "DeadLettersWait": {
+        'dead_letters_waiting{job="payments-api",queue="q",instance="a"}': ("3x90", FLAT),
+        'dead_letters_waiting{job="payments-api",queue="q",instance="b"}': ("3x90", FLAT),
+    },
     "PartnerMessagesDead": _new("partner_messages", '{job="payments-api",message="m",outcome="dead"}'),
     "MessagesUnacknowledged": {'messages_unacknowledged_oldest_seconds{queue="q"}': ("0+60x90", "1x90")},
     "MessagesForgotten": _new("messages_forgotten", '{job="payments-api",queue="q"}'),
