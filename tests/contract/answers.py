@@ -11,8 +11,10 @@ import msgspec
 
 from libs.common.contracts import Message
 from libs.common.contracts.base import key
+from libs.common.db import Database
 from libs.common.errors import PlatformError
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.letter_box import LetterBox
 from libs.common.messaging.requests import Answerer, Reply
 from tests.contract.forms import sample
 from tests.contract.refusals import raised
@@ -43,7 +45,9 @@ def handlers(service: str) -> dict[str, Callable[..., Any]]:
         # Registering names methods, and needs nothing of what they work with.
         unmade = type(kind.__name__, (kind,), {"__init__": lambda _: None, "__getattr__": lambda _, name: None})
         kind.register(unmade(), bus)
-    return bus.answers
+    # Every bus answers for the dead letters of its service.
+    box = LetterBox(service=service, url="", database=cast("Database", None))
+    return bus.answers | {key(kind.contract): handler for kind, handler in box.answers}
 
 
 def answered(handler: Callable[..., Any]) -> bytes:

@@ -5,7 +5,7 @@ from types import MappingProxyType, ModuleType
 
 from libs.common import errors as common
 from libs.common import money
-from libs.common.contracts import gateway_errors, ledger_errors
+from libs.common.contracts import dead_letters, gateway_errors, ledger_errors
 from libs.common.contracts.notifier import errors as notifier_errors
 from libs.common.db import connections
 from libs.common.errors import PlatformError
@@ -21,6 +21,7 @@ _MODULES = (
     ledger_errors,
     notifier_errors,
     gateway_errors,
+    dead_letters,
     money,
     common,
     connections,

@@ -246,6 +246,18 @@ class DatabaseReadOnly(ServerFault):
     code = "database_read_only"
 
 
+class DeadLetterNotFound(NotFound):
+    """The service has no such dead letter."""
+
+    code = "dead_letter_not_found"
+
+
+class DeadLetterUnreadable(Conflict):
+    """What another team sent still cannot be read."""
+
+    code = "dead_letter_unreadable"
+
+
 class DefaultPaymentMethodLive(Unprocessable):
     """A default payment method cannot be charged in live mode: each payment must name its own."""
 
@@ -1013,6 +1025,8 @@ BY_CODE: dict[str, type[ApiError]] = {
     "customer_required": CustomerRequired,
     "customer_unknown": CustomerUnknown,
     "database_read_only": DatabaseReadOnly,
+    "dead_letter_not_found": DeadLetterNotFound,
+    "dead_letter_unreadable": DeadLetterUnreadable,
     "default_payment_method_live": DefaultPaymentMethodLive,
     "discrepancy_decided": DiscrepancyDecided,
     "discrepancy_not_found": DiscrepancyNotFound,
