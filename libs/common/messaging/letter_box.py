@@ -60,6 +60,8 @@ BODY_BYTES_MAX = 65_536
 _SECONDS = 8.0
 """Deadline of an answer; its requester waits a little longer."""
 _STEP_SECONDS = 3.0
+_PAUSES_SECONDS = (0.0, 0.2, 0.5)
+"""Before each time that a letter is looked for."""
 _KEPT = ("traceparent", "X-Correlation-Id", "X-Tenant-Id")
 """Headers that a letter has again."""
 _PERSONAL = ("billing", "email", "phone", "tax_id", "document")
@@ -203,7 +205,18 @@ class LetterBox:
     async def _at(
         self, letter_id: UUID, do: Callable[[str, AbstractIncomingMessage, AbstractChannel], Awaitable[bool]]
     ) -> None:
-        """Find a letter and do something with it; what goes wrong leaves it where it is."""
+        """Find a letter and do something with it; what goes wrong leaves it where it is.
+
+        Another process that looks at letters has them for a moment, so a letter that is missing is looked for again.
+        """
+        for pause in _PAUSES_SECONDS:
+            await asyncio.sleep(pause)
+            if await self._found(letter_id, do):
+                return
+
+    async def _found(
+        self, letter_id: UUID, do: Callable[[str, AbstractIncomingMessage, AbstractChannel], Awaitable[bool]]
+    ) -> bool:
         faults: list[Exception] = []
         seen: list[str] = []
         async with self._connection() as connection:
@@ -236,6 +249,7 @@ class LetterBox:
                     break
             if faults:
                 raise faults[0]
+        return bool(seen)
 
     def _copy(self, queue: str, letter: AbstractIncomingMessage) -> aio_pika.Message:
         body = letter.body

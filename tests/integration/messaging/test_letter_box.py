@@ -1,7 +1,8 @@
 """What a service answers for its dead letters: they are listed, shown without secrets, and go back once, with its own rights."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -171,6 +172,24 @@ async def test_a_letter_that_is_not_there_is_refused(box: Box) -> None:
         await box.box.show(GetDeadLetter(letter_id=new_id()))
     with pytest.raises(DeadLetterNotFound):
         await box.box.redrive(RedriveDeadLetter(letter_id=new_id(), actor="a"))
+
+
+async def test_a_letter_that_another_process_looks_at_is_found(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    await box.lose(body_of(new_id()))
+    request = RedriveDeadLetter(letter_id=await box.only(), actor="a")
+    held = await (await box.channel.get_queue(f"{QUEUE}.dead")).get()
+    given_back: list[asyncio.Task[None]] = []
+
+    def pauses() -> Iterator[float]:
+        yield 0.0
+        # It was missed, and is given back before the next look.
+        given_back.append(asyncio.create_task(held.nack(requeue=True)))
+        yield 0.5
+
+    monkeypatch.setattr(letter_box, "_PAUSES_SECONDS", pauses())
+    assert (await box.box.redrive(request)).queue == QUEUE
+    await asyncio.gather(*given_back)
+    assert len(given_back) == 1
 
 
 async def test_a_letter_stays_where_its_queue_takes_no_more(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
