@@ -310,6 +310,30 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     """In the order in which they were posted."""
 
 
+class EntryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry with what the journal has of it."""
+
+    entry: JournalRecord
+    reversed_by: UUID | None = None
+    """The entry that takes it back; None: it stands."""
+
+
+@request(
+    "reports.entry",
+    owner="ledger",
+    published_by=("api",),
+    reply=EntryReport,
+    example={"tenant_id": _TENANT, "entry_id": "0190f3a4-5b6c-7d8e-9f01-23456789abcd"},
+)
+class ReportEntry(Message, frozen=True, kw_only=True):
+    """What is this entry? Requested by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    entry_id: UUID
+    """The entry."""
+
+
 class JournalPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the general journal, oldest first."""
 

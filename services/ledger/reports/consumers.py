@@ -2,9 +2,11 @@
 
 from libs.common.contracts.ledger_reports import (
     BalancesReport,
+    EntryReport,
     JournalPage,
     RefreshReports,
     ReportBalances,
+    ReportEntry,
     ReportJournal,
     ReportRevenue,
     ReportRevenueByTenant,
@@ -35,6 +37,7 @@ class ReportConsumers:
         bus.answer(ReportTrialBalance, self.on_report_trial_balance)
         bus.answer(ReportStatement, self.on_report_statement)
         bus.answer(ReportJournal, self.on_report_journal)
+        bus.answer(ReportEntry, self.on_report_entry)
         bus.answer(RefreshReports, self.on_refresh_reports)
 
     async def on_report_revenue(self, request: ReportRevenue) -> RevenueReport:
@@ -60,6 +63,10 @@ class ReportConsumers:
     async def on_report_journal(self, request: ReportJournal) -> JournalPage:
         """Report entries in the order of record."""
         return await self._queries.journal(request)
+
+    async def on_report_entry(self, request: ReportEntry) -> EntryReport:
+        """Report one entry."""
+        return await self._queries.entry(request)
 
     async def on_refresh_reports(self, request: RefreshReports) -> ReportsRefreshed:
         """Refresh the report views now."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_reports as contract
-from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
+from libs.common.contracts.ledger_errors import AccountUnknown, EntryNotFound, QueryInvalid
 from libs.common.db import Connection, Database
 from services.ledger.accounts import accounts_by_code
 from services.ledger.core import checked_limit, read_cursor, write_cursor
@@ -186,6 +186,18 @@ class ReportQueries:
             next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
             final_before=final_before,
         )
+
+    async def entry(self, request: contract.ReportEntry) -> contract.EntryReport:
+        """Report one entry.
+
+        Raises:
+            EntryNotFound: where the tenant's books have no such entry.
+        """
+        async with self._snapshot() as snapshot:
+            found = await statements.entry(snapshot, request.tenant_id, request.entry_id)
+        if found is None:
+            raise EntryNotFound(f"there is no entry {request.entry_id}")
+        return found
 
 
 def read_zone(name: str) -> ZoneInfo:

@@ -92,6 +92,7 @@ __all__ = [
     "EndpointBody",
     "EntriesPostedBody",
     "EntryBody",
+    "EntryItem",
     "EntryLine",
     "EntryLineBody",
     "EntryResultBody",
@@ -1421,6 +1422,36 @@ class EntryBody(Struct, frozen=True, kw_only=True):
     occurred_at: str
     payment_intent_id: str | None
     posted_at: str
+    reverses: str | None
+    """The entry that it takes back, where it is a reversal."""
+
+
+class EntryItem(Struct, frozen=True, kw_only=True):
+    """One entry with what the journal has of it."""
+
+    approved_by: str | None
+    """Who approved it, where somebody had to."""
+    conversion_id: str | None
+    """The exchange of currencies that it is one side of."""
+    customer_ref: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
+    description: str | None
+    effective_at: str | None
+    """When it counts: later than `occurred_at` where that period was closed."""
+    id: str
+    kind: str
+    lines: list[EntryLineBody]
+    made_by: str | None
+    """Who made it, where a person did."""
+    number: str | None
+    """Its place in the record, for ever: chain, group of it, entry of that; `c3-17-1`."""
+    occurred_at: str
+    order_id: str | None
+    """Of the payment that it belongs to, for callers who may read payments (`payments:read`)."""
+    payment_intent_id: str | None
+    posted_at: str
+    reversed_by: str | None
+    """The entry that takes it back, where one does."""
     reverses: str | None
     """The entry that it takes back, where it is a reversal."""
 

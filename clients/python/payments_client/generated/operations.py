@@ -199,6 +199,9 @@ _GET_IMPORT_SOURCE = Operation[models.SourceBody](
 _GET_LEDGER_CALENDAR = Operation[models.CalendarBody](
     name="getLedgerCalendar", method="GET", path="/v1/ledger/calendar", reads=models.CalendarBody
 )
+_GET_LEDGER_ENTRY = Operation[models.EntryItem](
+    name="getLedgerEntry", method="GET", path="/v1/ledger/entries/{entry_id}", reads=models.EntryItem
+)
 _GET_LEDGER_SETTINGS = Operation[models.LedgerSettings](
     name="getLedgerSettings", method="GET", path="/v1/ledger/settings", reads=models.LedgerSettings
 )
@@ -1373,6 +1376,15 @@ class Operations(ABC):
         Needs the permission `ledger:read`.
         """
         return self._call(_GET_LEDGER_CALENDAR, Call(path={}, query={}))
+
+    def get_ledger_entry(self, entry_id: UUID | str) -> models.EntryItem:
+        """Get a journal entry.
+
+        With what the journal has of it, and the entry that takes it back.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_GET_LEDGER_ENTRY, Call(path={"entry_id": entry_id}, query={}))
 
     def get_ledger_settings(self) -> models.LedgerSettings:
         """Does the tenant let nobody change its books alone?.
@@ -4245,6 +4257,15 @@ class AsyncOperations(ABC):
         Needs the permission `ledger:read`.
         """
         return await self._call(_GET_LEDGER_CALENDAR, Call(path={}, query={}))
+
+    async def get_ledger_entry(self, entry_id: UUID | str) -> models.EntryItem:
+        """Get a journal entry.
+
+        With what the journal has of it, and the entry that takes it back.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_GET_LEDGER_ENTRY, Call(path={"entry_id": entry_id}, query={}))
 
     async def get_ledger_settings(self) -> models.LedgerSettings:
         """Does the tenant let nobody change its books alone?.

@@ -9,14 +9,14 @@ from litestar.response import Stream
 
 from libs.common.clock import iso
 from libs.common.contracts import ledger_reports as contract
-from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
+from libs.common.contracts.ledger_errors import AccountUnknown, EntryNotFound, QueryInvalid
 from libs.common.money import UnsupportedCurrency, is_known_currency
 from services.api.books.routes.parameters import CURSOR, FROM_TO, LIVE, TZ, all_pages, limited
 from services.api.books.schemas import records as shapes
 from services.api.books.schemas.plain_text import JournalText, TextFormat
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import final_before, json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import (
@@ -170,6 +170,21 @@ class RecordReports(Resource):
             data=[shapes.journal_item(entry, payments) for entry in first.entries], next_cursor=first.next_cursor
         )
         return json_answer(body, headers=_paged(query, first))
+
+    @operation(
+        "GET",
+        "/v1/ledger/entries/{entry_id:str}",
+        operation_id="getLedgerEntry",
+        summary="Get a journal entry",
+        description="With what the journal has of it, and the entry that takes it back.",
+        tags=["ledger"],
+        answer=shapes.EntryItem,
+        permission=_READ,
+        refusals=(EntryNotFound,),
+    )
+    async def get_entry(self, caller: Caller, request: AnyRequest, entry_id: str) -> Response[bytes]:
+        found = await self.ask(contract.ReportEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
+        return json_answer(shapes.entry_item(found, await self._payments(caller, [found.entry])))
 
     async def _payments(
         self, caller: Caller, rows: Iterable[contract.JournalRecord | contract.StatementLine]

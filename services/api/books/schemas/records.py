@@ -10,7 +10,7 @@ import msgspec
 
 from libs.common.clock import iso
 from libs.common.contracts.ledger import AccountType, Side
-from libs.common.contracts.ledger_reports import JournalRecord, StatementLine, StatementPage
+from libs.common.contracts.ledger_reports import EntryReport, JournalRecord, StatementLine, StatementPage
 from libs.common.money import format_minor
 from services.api.books.schemas.entries import EntryLineBody
 
@@ -102,6 +102,12 @@ class JournalItem(_Origin, frozen=True, kw_only=True):
     lines: list[EntryLineBody]
 
 
+class EntryItem(JournalItem, frozen=True, kw_only=True):
+    """One entry with what the journal has of it."""
+
+    reversed_by: Annotated[str | None, msgspec.Meta(description="The entry that takes it back, where one does.")]
+
+
 class JournalBody(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the journal, oldest first."""
 
@@ -137,6 +143,12 @@ def statement_body(page: StatementPage, payments: Payments = NO_PAYMENTS) -> Sta
         ],
         next_cursor=page.next_cursor,
     )
+
+
+def entry_item(found: EntryReport, payments: Payments = NO_PAYMENTS) -> EntryItem:
+    """Show one entry, and whether it was taken back."""
+    shown = msgspec.structs.asdict(journal_item(found.entry, payments))
+    return EntryItem(**shown, reversed_by=_text(found.reversed_by))
 
 
 def journal_item(entry: JournalRecord, payments: Payments = NO_PAYMENTS) -> JournalItem:

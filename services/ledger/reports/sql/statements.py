@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
-from libs.common.contracts.ledger_reports import JournalLine, JournalRecord, StatementLine, TrialBalanceRow
+from libs.common.contracts.ledger_reports import EntryReport, JournalLine, JournalRecord, StatementLine, TrialBalanceRow
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from libs.common.ids import derived_id
@@ -172,6 +172,31 @@ async def journal(
     found = _records(rows)
     conversions = await _conversions_of(connection, tenant_id, [(each.id, each.kind) for each in found])
     return [msgspec.structs.replace(each, conversion_id=conversions.get(each.id)) for each in found]
+
+
+# By the primary keys; whether it was taken back by `uq_journal_entries_reverses`.
+_ENTRY = Statement("""
+SELECT e.id, e.posted_at, e.occurred_at, e.effective_at, e.kind, e.payment_intent_id, e.reverses, e.chain, e.sequence, e.position,
+m.description, m.made_by, m.approved_by, l.side, a.code, a.label, a.account_type, l.amount_minor, l.currency,
+(SELECT r.id FROM journal_entries AS r WHERE r.tenant_id = :tenant_id AND r.reverses = e.id) AS reversed_by
+FROM journal_entries AS e JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = e.id
+JOIN accounts AS a ON a.tenant_id = :tenant_id AND a.id = l.account_id
+LEFT JOIN manual_entries AS m ON m.tenant_id = :tenant_id AND m.entry_id = e.id
+WHERE e.tenant_id = :tenant_id AND e.id = :entry_id ORDER BY l.line_no
+""")
+
+
+async def entry(connection: Connection, tenant_id: str, entry_id: UUID) -> EntryReport | None:
+    """Read an entry with all its lines; None where the tenant's books have none of this id."""
+    rows = await _ENTRY.fetch(connection, tenant_id=tenant_id, entry_id=entry_id)
+    if not rows:
+        return None
+    [record] = _records(rows)
+    conversions = await _conversions_of(connection, tenant_id, [(record.id, record.kind)])
+    return EntryReport(
+        entry=msgspec.structs.replace(record, conversion_id=conversions.get(record.id)),
+        reversed_by=rows[0]["reversed_by"],
+    )
 
 
 # Within the primary key: the id of such an entry has the time of the conversion's own, as `derived_id` keeps it.

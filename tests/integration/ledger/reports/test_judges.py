@@ -13,8 +13,15 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, EntryKind
 from libs.common.contracts.ledger_closing import CloseYear, RevalueCurrencies
+from libs.common.contracts.ledger_errors import EntryNotFound
 from libs.common.contracts.ledger_money import PostConversion, RecordExchangeRate
-from libs.common.contracts.ledger_reports import JournalRecord, ReportJournal, ReportTrialBalance
+from libs.common.contracts.ledger_reports import (
+    EntryReport,
+    JournalRecord,
+    ReportEntry,
+    ReportJournal,
+    ReportTrialBalance,
+)
 from libs.common.ids import new_id
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
@@ -197,6 +204,24 @@ async def ended(bank: Bank, books: Books) -> None:
         RevalueCurrencies(tenant_id=bank.tenant_id, day=date(year, 12, 31), currency="BRL", made_by=made_by)
     )
     await closing.close_year(CloseYear(tenant_id=bank.tenant_id, year=year, made_by=made_by))
+
+
+async def test_an_entry_by_its_id_is_that_of_the_journal(bank: Bank, books: Books) -> None:
+    """With its conversion, and the entry that takes it back; another tenant has none of this id."""
+    await books.open_account(bank.tenant_id, "SPARE", AccountType.ASSET)
+    answer = await books.post(bank.tenant_id, moved("SPARE", "BANK", "3", "JPY", description="Twice"))
+    reversed_id = answer.results[0].id
+    assert reversed_id is not None
+    service = PostingService(bank.database, clock=bank.clock)
+    back = await EntryCommands(bank.database, service, clock=bank.clock).reverse(bank.tenant_id, reversed_id)
+    await converted(bank)
+    records = [entry async for page in journal(books.reports, bank.tenant_id) for entry in page]
+    assert len(records) == 4
+    for record in records:
+        found = await books.reports.entry(ReportEntry(tenant_id=bank.tenant_id, entry_id=record.id))
+        assert found == EntryReport(entry=record, reversed_by=back.id if record.id == reversed_id else None)
+        with pytest.raises(EntryNotFound):
+            await books.reports.entry(ReportEntry(tenant_id="another", entry_id=record.id))
 
 
 async def converted(bank: Bank) -> object:
