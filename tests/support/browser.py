@@ -84,6 +84,13 @@ class Seat:
         await self.page.click("button.primary")
         await self.page.wait_for_url(f"{self.base}/console/overview")
 
+    async def act_for(self, tenant_id: str) -> None:
+        """Act for a tenant, as an operator of the platform does."""
+        await self.page.click("details.who summary")
+        await self.page.fill("#tenant", tenant_id)
+        await self.page.click("form[action='/console/tenant'] button")
+        await self.page.locator("details.who .tenant", has_text=tenant_id).wait_for()
+
     async def fill(self, **fields: str) -> None:
         """Fill the fields of an act's form, by the names of the API's members."""
         for name, value in fields.items():

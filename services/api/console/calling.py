@@ -1,8 +1,8 @@
 """Calls of the API from within: the same application that clients reach, with its limits, checks and audit log, without a socket."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Self
 from urllib.parse import unquote, urlencode
 
 import msgspec
@@ -12,6 +12,8 @@ from libs.common.errors import PlatformError
 from services.api.console.operations import Operation
 
 _REFUSED_FROM = 400
+_PARTS_WAITING = 4
+"""Parts of a streamed answer that wait for their reader."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,9 +24,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """By name in lower case."""
     body: bytes
 
+    @classmethod
+    def problem(cls, status: int, code: str, detail: str) -> Self:
+        """Make a refusal of the console's own."""
+        problem = {"title": detail, "status": status, "code": code, "detail": detail}
+        return cls(status=status, headers={}, body=msgspec.json.encode(problem))
+
     def json(self) -> Any:
         """Read the body; None where there is none."""
         return msgspec.json.decode(self.body) if self.body else None
+
+
+class Streamed(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is read part by part."""
+
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    parts: AsyncGenerator[bytes]
+    """Ends with an error where the answer broke off. Closing it ends the call."""
 
 
 class Refused(Exception):
@@ -33,6 +50,7 @@ class Refused(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.status = answer.status
+        self.body = answer.body
         try:
             problem = answer.json() or {}
         except msgspec.DecodeError:
@@ -78,28 +96,108 @@ class Inside:
         """
         sent = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
-        lines = {**headers, **({"content-type": kind, "content-length": str(len(sent))} if body is not None else {})}
-        raw = operation.filled(path or {})
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": operation.method,
-            "scheme": "http",
-            "path": unquote(raw),
-            "raw_path": raw.encode(),
-            "root_path": "",
-            "query_string": urlencode([pair for pair in query if pair[1] != ""]).encode(),
-            "headers": [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in lines.items()],
-            "client": client,
-            "server": None,
-            "state": {},
-        }
+        lines = {**({"content-type": kind, "content-length": str(len(sent))} if body is not None else {}), **headers}
+        scope = _scope(operation, client=client, headers=lines, path=path or {}, query=query)
         # In a task of its own, whose context does not come back: which request is at hand, and for which tenant.
         answer = await asyncio.create_task(_sent(self._app, scope, sent), name=f"console {operation.id}")
         if answer.status >= _REFUSED_FROM:
             raise Refused(answer)
         return answer
+
+    async def stream(
+        self,
+        operation: Operation,
+        *,
+        client: tuple[str, int] | None,
+        headers: Mapping[str, str],
+        path: Mapping[str, str],
+        query: Sequence[tuple[str, str]],
+    ) -> Streamed:
+        """Read what may be long, such as a table, part by part; no more than a few parts are in memory.
+
+        Raises:
+            Refused: when the answer is no success.
+        """
+        scope = _scope(operation, client=client, headers=headers, path=path, query=query)
+        waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(maxsize=_PARTS_WAITING)
+        task = asyncio.create_task(_sent_on(self._app, scope, waiting), name=f"console {operation.id}")
+        parts = _parts(task, waiting)
+        try:
+            start = await waiting.get()
+            if start is None:
+                await task
+                raise PlatformError("the api ended without an answer")
+            found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+            if start["status"] >= _REFUSED_FROM:
+                body = b"".join([part async for part in parts])
+                raise Refused(Answer(status=start["status"], headers=found, body=body))
+        except BaseException:
+            task.cancel()
+            raise
+        return Streamed(headers=found, parts=parts)
+
+
+def _scope(
+    operation: Operation,
+    *,
+    client: tuple[str, int] | None,
+    headers: Mapping[str, str],
+    path: Mapping[str, str],
+    query: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    raw = operation.filled(path)
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": operation.method,
+        "scheme": "http",
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "root_path": "",
+        "query_string": urlencode([pair for pair in query if pair[1] != ""]).encode(),
+        "headers": [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()],
+        "client": client,
+        "server": None,
+        "state": {},
+    }
+
+
+async def _parts(task: asyncio.Task[None], waiting: asyncio.Queue[dict[str, Any] | None]) -> AsyncGenerator[bytes]:
+    try:
+        while (message := await waiting.get()) is not None:
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body", False):
+                break
+        await task
+    finally:
+        task.cancel()
+
+
+async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.Queue[dict[str, Any] | None]) -> None:
+    """Put what the application sends into a queue, and None where it has ended without that."""
+    if app is None:
+        raise PlatformError("the console is not part of an application")
+    is_read = False
+
+    async def receive() -> Any:
+        nonlocal is_read
+        if is_read:
+            # Whoever goes away cancels this task.
+            await asyncio.Event().wait()
+        is_read = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def put(message: Message) -> None:
+        await waiting.put(dict(message))
+
+    typed: Scope = scope  # type: ignore[assignment]
+    try:
+        await app(typed, receive, put)
+    finally:
+        if not waiting.full():
+            waiting.put_nowait(None)
 
 
 async def _sent(app: ASGIApp | None, scope: dict[str, Any], body: bytes) -> Answer:

@@ -1,11 +1,10 @@
 """The console: pages that operators and accountants work with, made of nothing but calls of the API."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
-import msgspec
 from litestar import Response
 
 from libs.common.ids import new_id
@@ -17,15 +16,26 @@ from services.api.console.operations import Operation, Operations
 from services.api.console.pages import GROUPS, PAGES
 from services.api.console.rendering import page, redirect, rendered
 from services.api.console.sessions import COOKIE
-from services.api.console.showing import show_detail, show_listing
+from services.api.console.showing import linked, show_detail, show_listing, with_done
 from services.api.console.visits import Visit
 
 _SHOWN_ONCE = frozenset({"createApiKey", "rotateApiKey", "createWebhook", "rotateWebhookSecret"})
 """Operations whose answer has a secret that is never shown again."""
 _SHOWN_AFTERWARDS = frozenset(
-    {"replayWebhook", "testWebhook", "startReconciliation", "refreshReports", "decideDiscrepancies"}
+    {"replayWebhook", "testWebhook", "refreshReports", "decideDiscrepancies", "revalueCurrencies", "closeYear"}
 )
 """Operations whose answer is what they are done for."""
+_LEADS_TO = {
+    "startReconciliation": "/console/runs/{id}",
+    "createConversion": "/console/conversions/{id}",
+    "createImportSource": "/console/sources/{id}",
+    "placeHold": "/console/holds/{id}",
+    "reverseLedgerEntry": "/console/entries/{id}",
+    "closeReconciliationPeriod": "/console/months/{month}",
+}
+"""Where one is after an operation that makes something: its page."""
+_WITHOUT_SUBJECT = frozenset({"closeReconciliationPeriod"})
+"""Operations that make what their address names."""
 _UNAUTHORIZED, _UNPROCESSABLE = 401, 422
 
 
@@ -46,6 +56,17 @@ class Console:
         if view is None:
             return await self.refuse(visit, not_found())
         return await self._full(visit, view, current=found)
+
+    async def send(self, visit: Visit, key: str, form: Mapping[str, str]) -> Response[bytes]:
+        """Do what a page's own form requests."""
+        found = self._pages.get(key)
+        if found is None or found.send is None or not await visit.may(found.needs):
+            return await self.refuse(visit, not_found())
+        try:
+            shown = await found.send(visit, form)
+        except Refused as fault:
+            return await self.refuse(visit, fault)
+        return redirect(shown) if isinstance(shown, str) else await self._full(visit, shown, current=found)
 
     async def _full(
         self, visit: Visit, view: View, *, current: Page | None = None, status: int = 200
@@ -104,7 +125,7 @@ class Console:
             "fields": fields,
             "path": path,
             "before": now,
-            "written": {**now, **visit.query, **(written or {})},
+            "written": {**_minted(fields), **now, **visit.query, **(written or {})},
             "subject": subject,
             "fault": fault if isinstance(fault, Refused) else None,
             "wrong": fault if isinstance(fault, WrongField) else None,
@@ -143,8 +164,8 @@ class Console:
                 "once": operation.id in _SHOWN_ONCE,
             }
             return await self._full(visit, View(template="answered.html", values=values, title=operation.summary))
-        address = urlsplit(back or START)
-        return redirect(f"{address.path}?{urlencode([*pairs(address.query, without='done'), ('done', operation.id)])}")
+        made = _LEADS_TO.get(operation.id)
+        return redirect(with_done(linked(made, answer.json()) if made else back or START, operation.id))
 
     async def _fields(self, operation: Operation) -> list[Field]:
         # In a thread: the first time, the document of the whole API is made.
@@ -152,14 +173,23 @@ class Console:
 
     async def _subject(self, visit: Visit, operation: Operation, path: Mapping[str, str]) -> Any:
         """Read what an operation is about: what its own address, or the one above it, answers to a GET."""
+        if operation.id in _WITHOUT_SUBJECT:
+            return None
         steps = operation.path.split("/")
         for length in range(len(steps), 2, -1):
             above = "/".join(steps[:length])
             reading = next((one for one in self._operations if one.is_reading and one.path == above), None)
-            if reading is None or not reading.parameters or not await visit.may(reading.id):
+            if reading is None or not await visit.may(reading.id):
+                continue
+            if not reading.parameters and (operation.method not in {"PATCH", "PUT"} or above != operation.path):
                 continue
             return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
         return None
+
+
+def _minted(fields: list[Field]) -> dict[str, str]:
+    # What its caller names is named here, once for each form.
+    return {field.name: str(new_id()) for field in fields if field.name == "id" and field.required}
 
 
 async def _view(shown: Page, visit: Visit, thing_id: str | None) -> View | None:
@@ -188,11 +218,6 @@ def local_address(current: Page | None, visit: Visit) -> str:
     return f"/console/{current.key}" + (f"?{query}" if query else "")
 
 
-def pairs(query: str, *, without: str) -> Sequence[tuple[str, str]]:
-    """Read a query, without one parameter."""
-    return [pair for pair in parse_qsl(query) if pair[0] != without]
-
-
 def not_found() -> Refused:
     """Say that there is no such page."""
     return _refused(404, "not_found", "There is no such page.")
@@ -209,5 +234,4 @@ def lapsed() -> Refused:
 
 
 def _refused(status: int, code: str, detail: str) -> Refused:
-    problem = {"title": detail, "status": status, "code": code, "detail": detail}
-    return Refused(Answer(status=status, headers={}, body=msgspec.json.encode(problem)))
+    return Refused(Answer.problem(status, code, detail))

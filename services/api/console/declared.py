@@ -8,6 +8,9 @@ import msgspec
 
 from services.api.console.visits import Visit
 
+HIDDEN = "hidden"
+"""The group of pages that the menu does not have."""
+
 
 class Kind(StrEnum):
     """How a value is shown."""
@@ -23,6 +26,8 @@ class Kind(StrEnum):
     FLAG = "flag"
     COUNT = "count"
     LIST = "list"
+    AMOUNTS = "amounts"
+    """Several amounts, each with its own currency."""
     JSON = "json"
 
 
@@ -78,6 +83,10 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """A member and the values with which it is offered."""
     is_danger: bool = False
     """Whether it takes something away."""
+    page: str = ""
+    """A page of its own that leads to the operation; empty: the form that is made from the operation's body."""
+    query: Mapping[str, str] = {}
+    """What the form has in it at first: fields, by the member of the thing that has their value."""
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +127,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the operation answers CSV too."""
     live: str = ""
     """The topic whose changes have the page read again; empty: none."""
+    shape: "Shape | None" = None
+    """What is shown of a row beyond its members; None: nothing."""
+    template: str = "list.html"
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +159,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Beyond the page's own."""
 
 
+type Shape = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Returns a row with what is computed from it."""
 type Show = Callable[[Visit], Awaitable[View]]
 """Makes what a page shows."""
+type Send = Callable[[Visit, Mapping[str, str]], Awaitable[View | str]]
+"""Does what a form of the page requests; returns what is shown, or the address to go to."""
 type ShowOne = Callable[[Visit, str], Awaitable[View]]
 """The same for the page of the one thing that the address names."""
 
@@ -161,9 +177,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     needs: str
     """The operation that whoever sees the page may carry out."""
     group: str = ""
-    """Where the menu has it; empty: nowhere."""
+    """Where the menu has it; `HIDDEN`: nowhere."""
     show: Listing | Show | None = None
     one: Detail | ShowOne | None = None
+    send: Send | None = None
+    """Takes the page's own forms, sent to its address; None: it has none."""
     letter: str = ""
     """The key that leads here after `g`."""
 

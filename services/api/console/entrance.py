@@ -78,6 +78,7 @@ class Entrance:
             query={name: values[-1] for name, values in request.query_params.dict().items() if values},
             client=(request.client.host, request.client.port) if request.client else None,
             is_operator=principal.is_global_admin,
+            now=self._clock.now(),
         )
 
     async def show_login(
@@ -183,6 +184,11 @@ class Entrance:
         """Read a form of this session."""
         found = await self.form(request)
         return found if found is not None and is_same(found.get("_csrf", ""), visit.session.csrf) else None
+
+    def is_own(self, request: AnyRequest, visit: Visit) -> bool:
+        """Whether what a script sends, which is no form, is of this session."""
+        given = request.headers.get("x-console-form", "")
+        return sent_from_here(request) and is_same(given, visit.session.csrf)
 
 
 def local(address: str) -> str:

@@ -11,10 +11,13 @@ from litestar.response import Stream
 
 from libs.common.web.errors import Unauthorized
 from services.api.console.assets import assets
+from services.api.console.calling import Refused
 from services.api.console.console import Console, lapsed, not_found
 from services.api.console.entrance import Entrance
 from services.api.console.live import Changes
+from services.api.console.passing import exported, is_exported, is_uploaded, uploaded
 from services.api.console.rendering import page, redirect
+from services.api.console.showing import segment_value
 from services.api.console.visits import Visit
 
 type AnyRequest = Request[Any, Any, Any]
@@ -121,13 +124,41 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
 
         return await sent(request, carry_out)
 
+    @get("/console/export/{operation_id:str}", include_in_schema=False)
+    async def export(request: AnyRequest, operation_id: FromPath[str]) -> Any:
+        async def pass_on(visit: Visit) -> Any:
+            if operation_id not in visit.operations or not is_exported(visit.operations[operation_id]):
+                return await console.refuse(visit, not_found())
+            try:
+                return await exported(visit, visit.operations[operation_id])
+            except Refused as fault:
+                return await console.refuse(visit, fault)
+
+        return await within(request, pass_on)
+
+    @post("/console/upload/{operation_id:str}", include_in_schema=False, status_code=200)
+    async def upload(request: AnyRequest, operation_id: FromPath[str]) -> Any:
+        async def pass_on(visit: Visit) -> Response[bytes]:
+            if not entrance.is_own(request, visit):
+                return Response(lapsed().body, status_code=403, media_type="application/problem+json")
+            if operation_id not in visit.operations or not is_uploaded(visit.operations[operation_id]):
+                return Response(not_found().body, status_code=404, media_type="application/problem+json")
+            key = request.headers.get("idempotency-key", "")
+            return await uploaded(visit, visit.operations[operation_id], await request.body(), key=key)
+
+        return await within(request, pass_on)
+
+    @post("/console/{key:str}", include_in_schema=False, status_code=200)
+    async def send_page(request: AnyRequest, key: FromPath[str]) -> Any:
+        return await sent(request, lambda visit, form: console.send(visit, key, form))
+
     @get("/console/{key:str}", include_in_schema=False)
     async def show_page(request: AnyRequest, key: FromPath[str]) -> Any:
         return await within(request, lambda visit: console.show(visit, key))
 
     @get("/console/{key:str}/{thing_id:str}", include_in_schema=False)
     async def show_thing(request: AnyRequest, key: FromPath[str], thing_id: FromPath[str]) -> Any:
-        return await within(request, lambda visit: console.show(visit, key, thing_id))
+        return await within(request, lambda visit: console.show(visit, key, segment_value(thing_id)))
 
     found: list[Any] = [
         start,
@@ -140,6 +171,9 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
         live,
         show_act,
         act,
+        export,
+        upload,
+        send_page,
         show_page,
         show_thing,
     ]

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -57,22 +57,24 @@ async def show_listing(listing: Listing, visit: Visit) -> View:
         takes = {parameter.name for parameter in visit.operations[listing.operation].declaration.query}
         sent = {name: value for name, value in {**fixed, **chosen, **paging}.items() if name in takes}
         answer = await visit.call(listing.operation, query=list(sent.items()))
-    rows = _rows(answer.json(), listing.member) if answer is not None else ()
+    rows = rows_of(answer.json(), listing.member) if answer is not None else ()
+    if listing.shape is not None:
+        rows = [listing.shape(row) for row in rows]
     table = Table(
         columns=listing.columns,
         rows=rows,
-        buttons=[await _buttons(visit, listing.row_acts, row) for row in rows] if listing.row_acts else (),
-        next=_next(answer, {name: value for name, value in chosen.items() if value}) if answer is not None else "",
+        buttons=[await buttons_of(visit, listing.row_acts, row) for row in rows] if listing.row_acts else (),
+        next=next_query(answer, {name: value for name, value in chosen.items() if value}) if answer is not None else "",
         empty=listing.empty,
     )
     export = f"/console/export/{listing.operation}?{urlencode({**chosen, 'format': 'csv'})}"
     return View(
-        template="list.html",
+        template=listing.template,
         values={
             "listing": listing,
             "chosen": chosen,
             "table": table,
-            "buttons": await _buttons(visit, listing.acts, {}),
+            "buttons": await buttons_of(visit, listing.acts, {}),
             "export": export if listing.is_exported else "",
             "waits": waits,
         },
@@ -95,7 +97,7 @@ async def show_detail(detail: Detail, visit: Visit, thing_id: str) -> View:
             "thing": thing,
             "thing_id": thing_id,
             "panels": [pair for pair in zip(detail.panels, tables, strict=True) if pair[1] is not None],
-            "buttons": await _buttons(visit, detail.acts, thing),
+            "buttons": await buttons_of(visit, detail.acts, thing),
         },
     )
 
@@ -114,26 +116,28 @@ async def show_panel(panel: Panel, visit: Visit, thing: Mapping[str, Any]) -> Ta
     except Refused as refused:
         # The rest of the page is of use without it.
         return Table(columns=panel.columns, rows=(), refused=refused)
-    rows = _rows(found, panel.member)
+    rows = rows_of(found, panel.member)
     return Table(
         columns=panel.columns,
         rows=rows,
-        buttons=[await _buttons(visit, panel.acts, {**thing, **row}) for row in rows] if panel.acts else (),
+        buttons=[await buttons_of(visit, panel.acts, {**thing, **row}) for row in rows] if panel.acts else (),
         empty=panel.empty,
     )
 
 
-async def _buttons(visit: Visit, acts: Sequence[Act], thing: Mapping[str, Any]) -> list[Button]:
+async def buttons_of(visit: Visit, acts: Sequence[Act], thing: Mapping[str, Any]) -> list[Button]:
+    """Return the acts that whoever looks may carry out on a thing as it is."""
     found = []
     for act in acts:
         if act.when is not None and str(member_of(thing, act.when[0])) not in act.when[1]:
             continue
         if not await visit.may(act.operation):
             continue
-        path = {name: str(member_of(thing, member)) for name, member in act.path.items()}
-        found.append(
-            Button(title=act.title, address=f"/console/do/{act.operation}?{urlencode(path)}", is_danger=act.is_danger)
-        )
+        values = {name: str(member_of(thing, member)) for name, member in act.path.items()}
+        values |= {name: str(member_of(thing, member) or "") for name, member in act.query.items()}
+        address = act.page or f"/console/do/{act.operation}"
+        address += ("&" if "?" in address else "?") + urlencode(values)
+        found.append(Button(title=act.title, address=address, is_danger=act.is_danger))
     return found
 
 
@@ -142,10 +146,28 @@ def linked(template: str, row: Mapping[str, Any]) -> str:
     names = _NAMED.findall(template)
     if any(not member_of(row, name) for name in names):
         return ""
-    return _NAMED.sub(lambda found: urlencode({"": member_of(row, found[1])})[1:].replace("+", "%20"), template)
+    return _NAMED.sub(lambda found: segment(member_of(row, found[1])), template)
 
 
-def _rows(found: Any, member: str) -> Sequence[Mapping[str, Any]]:
+def segment(value: Any) -> str:
+    """Write a value as one segment of an address: what would end it is escaped twice, as servers decode a path once."""
+    return quote(str(value).replace("%", "%25").replace("/", "%2F"), safe="")
+
+
+def segment_value(text: str) -> str:
+    """Read what `segment` has written, from a path that was decoded once."""
+    return unquote(text)
+
+
+def with_done(address: str, operation_id: str) -> str:
+    """Return an address of ours whose page says that an operation was carried out."""
+    parts = urlsplit(address)
+    kept = [pair for pair in parse_qsl(parts.query) if pair[0] != "done"]
+    return f"{parts.path}?{urlencode([*kept, ('done', operation_id)])}"
+
+
+def rows_of(found: Any, member: str = "") -> Sequence[Mapping[str, Any]]:
+    """Return the rows of an answer."""
     if member:
         found = member_of(found, member)
     elif isinstance(found, dict):
@@ -153,7 +175,7 @@ def _rows(found: Any, member: str) -> Sequence[Mapping[str, Any]]:
     return found if isinstance(found, list) else []
 
 
-def _next(answer: Answer, chosen: Mapping[str, str]) -> str:
+def next_query(answer: Answer, chosen: Mapping[str, str]) -> str:
     """Return the query of the next rows, by the answer's cursor or its `Link`."""
     found = answer.json()
     if isinstance(found, dict):

@@ -1,12 +1,13 @@
 """One request of a browser: who it is from, in which language and time zone, and what they may do."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.api.console.calling import Answer, Inside
+from services.api.console.calling import Answer, Inside, Streamed
 from services.api.console.operations import Operations
 from services.api.console.sessions import Session
 from services.api.console.texts import Language
@@ -38,16 +39,19 @@ class Visit:
         query: Mapping[str, str],
         client: tuple[str, int] | None,
         is_operator: bool,
+        now: datetime,
     ) -> None:
         self.operations = operations
         self.session = session
         self.preferences = preferences
         self.query = query
         self.is_operator = is_operator
+        self.now = now
         self._inside = inside
         self._permits = permits
         self._client = client
         self._may: dict[str, bool] = {}
+        self._headers = {"authorization": f"Bearer {session.token}", "x-tenant-id": session.tenant_id}
 
     def text(self, english: str, /, **values: Any) -> str:
         """Return a text in the reader's language."""
@@ -70,16 +74,20 @@ class Visit:
         return await self._inside.call(
             self.operations[operation_id],
             client=self._client,
-            headers={
-                "authorization": f"Bearer {self.session.token}",
-                "x-tenant-id": self.session.tenant_id,
-                "accept": "application/json",
-                **(headers or {}),
-            },
+            headers={**self._headers, "accept": "application/json", **(headers or {})},
             path=path,
             query=query,
             body=body,
         )
+
+    async def stream(self, operation_id: str, *, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Streamed:
+        """Carry out an operation that reads, and return its answer part by part.
+
+        Raises:
+            Refused: when the API refuses.
+        """
+        operation = self.operations[operation_id]
+        return await self._inside.stream(operation, client=self._client, headers=self._headers, path=path, query=query)
 
     async def read(self, operation_id: str, *, path: Mapping[str, str] | None = None, **query: str) -> Any:
         """Carry out an operation that reads, and return its JSON.

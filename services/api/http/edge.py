@@ -24,6 +24,8 @@ from services.api.settings import EdgeSettings, RateSettings
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
 IMPORT_PATHS = "/v1/reconciliation/imports/"
+CONSOLE_PART_PATH = "/console/upload/putImportPart"
+"""Where the console's page of imports sends parts of a file."""
 JOURNAL_PATHS = frozenset({"/v1/ledger/entries", "/v1/ledger/proposals"})
 KEYS_TOGETHER = 10
 """How many times the limit of one key all keys of a tenant may use together."""
@@ -151,7 +153,7 @@ class Edge:
 
     def bytes_max(self, path: str) -> int:
         """The largest body that is read."""
-        if path.startswith(IMPORT_PATHS) and "/parts/" in path:
+        if (path.startswith(IMPORT_PATHS) and "/parts/" in path) or path == CONSOLE_PART_PATH:
             return self._settings.import_part_bytes_max
         is_journal = path.rstrip("/") in JOURNAL_PATHS
         return self._settings.journal_body_bytes_max if is_journal else self._settings.body_bytes_max
