@@ -106,6 +106,8 @@ class Store:
             match outages.classify(fault):
                 case FaultClass.OUTAGE:
                     self._away_until, self._is_away = monotonic() + _AWAY_SECONDS, True
+                    # What one connection met the others will meet too, each a second after the one before.
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
                     log.warning("redis.away", reason=outages.cause_of(fault))
                     raise StoreUnavailable("Redis does not answer") from fault
                 case FaultClass.CONTENTION:
