@@ -86,13 +86,13 @@ class Run:
                     for fault in each.faults
                 ]
             ended = time.monotonic()
-            seconds = await self._recovered(ended)
+            ready, seconds = await self._recovered(ended)
             for fault, task in zip(each.faults, tasks, strict=True):
                 began, over = task.result()
                 load = os.getloadavg()[0]
                 line = (
                     f"{began - begun:6.1f} to {over - begun:6.1f} s, recovered {seconds:5.2f} s later: {fault}"
-                    f" (load {load:.0f})"
+                    f" (ready after {ready:.2f} s, load {load:.0f})"
                 )
                 print(f"{number:3} {line}", flush=True)
                 self.lines.append(
@@ -101,6 +101,7 @@ class Run:
                         "fault": str(fault),
                         "began": round(began - begun, 2),
                         "ended": round(over - begun, 2),
+                        "ready_seconds": round(ready, 2),
                         "recovered_seconds": round(seconds, 2),
                         "load": round(load, 1),
                     }
@@ -113,15 +114,16 @@ class Run:
         found: tuple[float, float] = await cause
         return found
 
-    async def _recovered(self, since: float) -> float:
-        """Wait until all services are ready and a payment through each process of the api settles; returns the seconds."""
-        processes = [process for each in PROCESSES.values() for process in each]
+    async def _recovered(self, since: float) -> tuple[float, float]:
+        """Wait until all services are ready and a payment through each process of the api settles; returns the seconds of both."""
         async with asyncio.TaskGroup() as group:
-            for process in processes:
-                group.create_task(self.platform.ready(process, seconds=WATCHED_SECONDS))
             for process in PROCESSES["api"]:
                 group.create_task(self.load.pay(at=self.platform.base(process)))
-        return time.monotonic() - since
+            async with asyncio.TaskGroup() as processes:
+                for process in (process for each in PROCESSES.values() for process in each):
+                    processes.create_task(self.platform.ready(process, seconds=WATCHED_SECONDS))
+            ready = time.monotonic() - since
+        return ready, time.monotonic() - since
 
 
 @asynccontextmanager
