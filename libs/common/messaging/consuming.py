@@ -74,7 +74,9 @@ class Consuming:
         try:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
-                await self._declare(self._connection)
+                # Mostly all of it is there: name by name is some hundred answers, for half a minute of a busy broker.
+                if not (self._declaration.can_be_whole and await self._is_declared(self._connection, is_first=True)):
+                    await self._declare(self._connection)
         except TopologyConflict as conflict:
             self._conflict = conflict.detail
             await self._close()
@@ -200,15 +202,15 @@ class Consuming:
             await self._heal(connection, lost_at=lost_at)
 
     async def _declare_again(self, connection: AbstractConnection, *, at_once: bool) -> None:
-        if at_once and not await self._is_declared_again(connection):
+        if at_once and not await self._is_declared(connection):
             await self._heal(connection)
         for number in count(1):
             await asyncio.sleep(self._declare_every_seconds)
-            if number % _ONE_BY_ONE_EVERY == 0 or not await self._is_declared_again(connection):
+            if number % _ONE_BY_ONE_EVERY == 0 or not await self._is_declared(connection):
                 await self._heal(connection)
 
-    async def _is_declared_again(self, connection: AbstractConnection) -> bool:
-        """Declare what is ours in one write; returns whether the broker took all of it."""
+    async def _is_declared(self, connection: AbstractConnection, *, is_first: bool = False) -> bool:
+        """Declare what is ours in one write, and look for the rest at first; returns whether the broker took all of it."""
         assert self._declaration is not None
         if self._conflict:
             return False
@@ -218,7 +220,7 @@ class Consuming:
                 asyncio.timeout(_REPEAT_SECONDS),
                 connection.channel(publisher_confirms=False) as channel,
             ):
-                await self._declaration.repeat(channel)
+                await (self._declaration.whole(channel) if is_first else self._declaration.repeat(channel))
         except Exception as fault:
             stop_if_cancelled()
             if not (isinstance(fault, AMQPChannelError) or outages.is_outage(fault)):

@@ -1,4 +1,4 @@
-"""A topology that is declared again every few seconds, so that what somebody has deleted comes back.
+"""A topology in one write: at the start of a process, and again every few seconds, so that what somebody has deleted comes back.
 
 Name by name that is a round trip for each of 150 to 220 exchanges, queues and bindings of a service: more than half of what four
 services, and two thirds of what RabbitMQ did in an idle system (docs/performance.md). Here it is one write of what the service
@@ -29,28 +29,65 @@ class Declaration:
         self._written = b""
         """As it is written on the channel of that number; a connection uses its numbers again."""
 
+    @property
+    def can_be_whole(self) -> bool:
+        """Whether `whole` leaves nothing out: it binds no queue to an exchange of another team, which may be missing."""
+        topology = self._topology
+        return not any(
+            queue.setting and not topology.brings_back(exchange)
+            for queue in topology.queues
+            for exchange, _ in queue.bindings
+        )
+
+    async def whole(self, channel: AbstractChannel) -> None:
+        """Declare what is the service's own, and look whether what belongs to others is there.
+
+        Raises:
+            aiormq.exceptions.AMQPChannelError: when the broker refuses any of it, or something is missing; `declare` says what.
+        """
+        underlay = await _underlay(channel)
+        await _write(underlay, _marshalled(underlay, _methods(self._topology, looks_for_others=True)))
+
     async def repeat(self, channel: AbstractChannel) -> None:
         """Declare everything, whether it is there or not.
 
         Raises:
             aiormq.exceptions.AMQPChannelError: when the broker refuses any of it, and so what comes after it; `declare` says what.
         """
-        underlay = await channel.get_underlay_channel()
-        if not isinstance(underlay, aiormq.Channel):
-            raise BrokenInvariant("the driver's channel is not that of aiormq")
+        underlay = await _underlay(channel)
         if self._channel != underlay.number:
-            self._written = ChannelFrame.marshall(underlay.number, _methods(self._topology)).payload
+            self._written = _marshalled(underlay, _methods(self._topology, looks_for_others=False))
             self._channel = underlay.number
-        async with underlay.lock:
-            await underlay.write_queue.put(ChannelFrame(payload=self._written, should_close=False))
-        await underlay.basic_qos()
+        await _write(underlay, self._written)
 
 
-def _methods(topology: Topology) -> Iterator[_Method]:
+async def _underlay(channel: AbstractChannel) -> aiormq.Channel:
+    underlay = await channel.get_underlay_channel()
+    if not isinstance(underlay, aiormq.Channel):
+        raise BrokenInvariant("the driver's channel is not that of aiormq")
+    return underlay
+
+
+def _marshalled(underlay: aiormq.Channel, methods: Iterator[_Method]) -> bytes:
+    return ChannelFrame.marshall(underlay.number, methods).payload
+
+
+async def _write(underlay: aiormq.Channel, written: bytes) -> None:
+    """Write it, and wait until the broker has worked on all of it."""
+    async with underlay.lock:
+        await underlay.write_queue.put(ChannelFrame(payload=written, should_close=False))
+    await underlay.basic_qos()
+
+
+def _methods(topology: Topology, *, looks_for_others: bool) -> Iterator[_Method]:
     for name, kind in topology.exchanges:
         if topology.brings_back(name):
             yield Exchange.Declare(exchange=name, exchange_type=kind.value, durable=True, nowait=True)
+        elif looks_for_others:
+            yield Exchange.Declare(exchange=name, passive=True, nowait=True)
     for queue in topology.queues:
+        if looks_for_others and not topology.owns(queue.name):
+            yield Queue.Declare(queue=queue.name, passive=True, nowait=True)
         if topology.owns(queue.name):
             yield Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=dict(queue.arguments))
             for exchange, key in queue.bindings:

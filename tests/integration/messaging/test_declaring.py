@@ -247,3 +247,35 @@ async def test_queues_are_read_again_before_all_is_declared(
         assert name_by_name <= 2
     finally:
         await service.stop()
+
+
+async def test_process_that_starts_where_nothing_is_missing_writes_once(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_by_name = 0
+
+    async def counted(channel: AbstractChannel, topology: Topology) -> dict[str, int]:
+        nonlocal name_by_name
+        name_by_name += 1
+        return await declare(channel, topology)
+
+    monkeypatch.setattr(consuming, "declare", counted)
+    foreign = msgspec.structs.replace(TOPOLOGY.queues[0], setting="QUEUE", bindings=(("others.events", "key"),))
+
+    async def starts(topology: Topology) -> int:
+        before = name_by_name
+        service = Consuming(vhost_url, name="declared", idle_max_seconds=30, declare_every_seconds=3600)
+        await service.start(topology)
+        await service.stop()
+        return name_by_name - before
+
+    assert await starts(TOPOLOGY) == 1
+    assert await starts(TOPOLOGY) == 0
+    async with channel_of(vhost_url) as channel:
+        for name in (QUEUE, OTHERS):
+            await channel.queue_delete(name)
+            # What belongs to others is made where it is missing, as before they have started for the first time.
+            assert await starts(TOPOLOGY) == (1 if name == OTHERS else 0)
+            await channel.get_queue(name)
+        # Whether another team's exchange is there is found out name by name.
+        assert await starts(msgspec.structs.replace(TOPOLOGY, queues=(foreign,))) == 1
