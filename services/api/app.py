@@ -43,6 +43,7 @@ from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, for
 from services.api.orders import OrderConsumers, Orders, order_workers
 from services.api.payments import (
     Abandoner,
+    Activity,
     Answers,
     FactConsumers,
     Operations,
@@ -254,6 +255,7 @@ def build(
                 "database": database,
                 "currencies": frozenset(settings.payments.supported_currencies),
                 "totals": Totals(database, clock),
+                "activity": Activity(database, clock),
                 "payments_of": lambda tenant_id, ids: references(database, tenant_id, ids),
                 "chaos": chaos,
                 "directory": directory,

@@ -45,6 +45,7 @@ from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
 from services.api.imports.routes import FileImports
 from services.api.matching.routes import MatchingRoutes
+from services.api.payments.routes.activity import PaymentReports
 from services.api.payments.routes.confirming import Confirmations
 from services.api.payments.routes.intents import PaymentIntents
 from services.api.payments.routes.next_action import NextActions
@@ -66,6 +67,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     PaymentOperations,
     NextActions,
     Timelines,
+    PaymentReports,
     CustomerRoutes,
     SavedMethods,
     Entries,

@@ -34,6 +34,11 @@ def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | No
     return Response(raw, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
 
 
+def age_of(read_at: datetime, now: datetime) -> dict[str, str]:
+    """Write of which instant an answer is that was not read just now."""
+    return {"Age": str(max(0, int((now - read_at).total_seconds()))), "X-Report-Refreshed-At": iso(read_at)}
+
+
 def final_before(instant: datetime | None) -> dict[str, str] | None:
     """Write up to when an answer from the books stays as it is; None where it is of now, or of another time."""
     return None if instant is None else {"X-Final-Before": iso(instant)}

@@ -2,13 +2,14 @@
 
 from services.api.payments.commands import Abandoner, Answers, Operations, Outcomes, PaymentCommands, Sweeper
 from services.api.payments.consumers import FactConsumers, PaymentConsumers
-from services.api.payments.queries import Totals, references
+from services.api.payments.queries import Activity, Totals, references
 from services.api.payments.sql.sweeps import stuck
 from services.api.payments.sql.versions import versions
 from services.api.payments.workers import payment_workers
 
 __all__ = [
     "Abandoner",
+    "Activity",
     "Answers",
     "FactConsumers",
     "Operations",

@@ -249,9 +249,9 @@ class PaymentIntentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of payment intents, newest first."""
 
     data: list[PaymentIntentBody]
-    total: Annotated[int, msgspec.Meta(description="How many there are on all pages; absent after a cursor.")] | (
-        msgspec.UnsetType
-    ) = msgspec.UNSET
+    total: Annotated[
+        int, msgspec.Meta(description="How many there are on all pages; absent after a cursor, and with `total=false`.")
+    ] | (msgspec.UnsetType) = msgspec.UNSET
     page: Annotated[int, msgspec.Meta(description="From 1; absent after a cursor.")] | msgspec.UnsetType = msgspec.UNSET
     pageSize: int  # noqa: N815 - the name that clients of this API read
     next_cursor: str | None

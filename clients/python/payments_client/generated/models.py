@@ -112,6 +112,7 @@ __all__ = [
     "HeldBody",
     "HoldBody",
     "HoldState",
+    "InStageBody",
     "InquiryClosed",
     "InquiryClosedWebhook",
     "InquiryOpened",
@@ -150,8 +151,10 @@ __all__ = [
     "PaymentIntentCreatedWebhook",
     "PaymentIntentPage",
     "PaymentMethodType",
+    "PaymentPeriodBody",
     "PaymentRefunded",
     "PaymentRefundedWebhook",
+    "PaymentReportBody",
     "PaymentRequiresAction",
     "PaymentRequiresActionWebhook",
     "PaymentSettled",
@@ -1776,6 +1779,22 @@ class HoldState(OpenEnum):
     VOIDED = "VOIDED"
 
 
+class InStageBody(Struct, frozen=True, kw_only=True):
+    """Payments or refunds of one currency that are in one stage now."""
+
+    amount: str
+    """What they are about."""
+    currency: str
+    number: int
+    """How many."""
+    since: str
+    """Since when the oldest of them is as it is."""
+    stage: str
+    """`processing`: the processor has not answered; `requires_action`: the customer has to act; `authorized`: held,
+    and the merchant has not captured it; `capturing`; `voiding`; `refunding`.
+    """
+
+
 class InquiryClosed(Struct, frozen=True, kw_only=True):
     """The inquiry of the customer's bank ended without a dispute. Handled by the notifier and other teams."""
 
@@ -2401,7 +2420,7 @@ class PaymentIntentPage(Struct, frozen=True, kw_only=True):
     """From 1; absent after a cursor."""
     pageSize: int
     total: int | UnsetType = UNSET
-    """How many there are on all pages; absent after a cursor."""
+    """How many there are on all pages; absent after a cursor, and with `total=false`."""
 
 
 class PaymentMethodType(OpenEnum):
@@ -2410,6 +2429,27 @@ class PaymentMethodType(OpenEnum):
     BOLETO = "boleto"
     CARD = "card"
     PIX = "pix"
+
+
+class PaymentPeriodBody(Struct, frozen=True, kw_only=True):
+    """The payments of one currency that were made in one period, and what became of them until now."""
+
+    amount: str
+    """What they are about."""
+    authorized: int
+    """How many of them an issuer has promised."""
+    captured_amount: str
+    currency: str
+    disputed_amount: str
+    """What banks took back of them and have not returned."""
+    failed: int
+    """How many of them have failed."""
+    payments: int
+    """How many were made."""
+    period: str
+    """When the period begins, in the time zone `tz`."""
+    refunded_amount: str
+    """What was given back of them, whenever that was."""
 
 
 class PaymentRefunded(Struct, frozen=True, kw_only=True):
@@ -2458,6 +2498,17 @@ class PaymentRefundedWebhook(Struct, frozen=True, kw_only=True):
     timestamp: str
     type: str
     version: int
+
+
+class PaymentReportBody(Struct, frozen=True, kw_only=True):
+    """How payments went."""
+
+    in_flight: list[InStageBody]
+    """What is not over, as of now."""
+    periods: list[PaymentPeriodBody]
+    """Oldest first; periods without payments are left out."""
+    tz: str
+    """The time zone whose calendar cuts the periods."""
 
 
 class PaymentRequiresAction(Struct, frozen=True, kw_only=True):

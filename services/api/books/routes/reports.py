@@ -1,12 +1,11 @@
 """Reports: what the books add up to, as JSON or as a table; the ledger answers over the broker, page by page."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
 
 from litestar import Response
 from litestar.response import Stream
 
-from libs.common.clock import Clock, iso
+from libs.common.clock import iso
 from libs.common.contracts import ledger_reports as contract
 from libs.common.contracts.ledger_errors import QueryInvalid
 from services.api.books.routes.parameters import (
@@ -26,7 +25,7 @@ from services.api.http.bodies import NoMembers, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
-from services.api.http.rendering import final_before, json_answer
+from services.api.http.rendering import age_of, final_before, json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import FORMAT, LOCALE, chosen_locale, csv_answer, one_page, sheet_of, wants_csv
 
@@ -78,7 +77,7 @@ class RevenueReports(Resource):
             )
         )
         items = [shapes.revenue_item(row, zone) for row in found.rows]
-        age = _age(found.refreshed_at, self.clock)
+        age = age_of(found.refreshed_at, self.clock.now())
         if as_csv:
             sheet = sheet_of(locale, sums=shapes.REVENUE_SUMS, as_of=found.refreshed_at)
             rows = one_page(shapes.rows_of(items))
@@ -112,7 +111,7 @@ class RevenueReports(Resource):
             cursor=query.cursor(),
         )
         first = await self.ask(requested)
-        headers = _age(first.refreshed_at, self.clock)
+        headers = age_of(first.refreshed_at, self.clock.now())
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
@@ -179,7 +178,7 @@ class BalanceReports(Resource):
             )
         )
         items = [shapes.balance_item(balance) for balance in found.balances]
-        age = _age(found.refreshed_at, self.clock)
+        age = age_of(found.refreshed_at, self.clock.now())
         if as_csv:
             sheet = sheet_of(locale, sums=shapes.BALANCE_SUMS, as_of=found.refreshed_at)
             rows = one_page(shapes.rows_of(items))
@@ -227,8 +226,3 @@ def _granularity(query: Query) -> contract.Granularity:
         return contract.Granularity.MONTH if name is None else contract.Granularity(name)
     except ValueError as fault:
         raise wrong("granularity", "must be day, week or month") from fault
-
-
-def _age(refreshed_at: datetime, clock: Clock) -> dict[str, str]:
-    seconds = max(0, int((clock.now() - refreshed_at).total_seconds()))
-    return {"Age": str(seconds), "X-Report-Refreshed-At": iso(refreshed_at)}

@@ -1,9 +1,10 @@
 """What is always true of payments: the lifecycle as a table, and what each command and happening makes of an intent.
 
 `lifecycle` is the table, `decisions` reads it; `intent`, `refund` and `dispute` are the nouns, `collection` and `returns`
-what becomes of them; `lists` and `waiting` are what is read of many payments. Pure: no framework, no SQL, no wire.
+what becomes of them; `lists`, `activity` and `waiting` are what is read of many payments. Pure: no framework, no SQL, no wire.
 """
 
+from services.api.payments.domain.activity import InStage, PeriodTotals, Span
 from services.api.payments.domain.collection import (
     ATTEMPTS_MAX,
     ChosenMethod,
@@ -39,7 +40,7 @@ from services.api.payments.domain.lifecycle import (
     Stage,
     Status,
 )
-from services.api.payments.domain.lists import IntentFilter, TimelineEvent
+from services.api.payments.domain.lists import Amounts, IntentFilter, TimelineEvent
 from services.api.payments.domain.refund import Refund, RefundStatus
 from services.api.payments.domain.returns import (
     adopt_refund,
@@ -59,6 +60,7 @@ __all__ = [
     "COMMANDS",
     "LIFECYCLE",
     "STATUS_OF",
+    "Amounts",
     "CaptureMethod",
     "Check",
     "ChosenMethod",
@@ -68,13 +70,16 @@ __all__ = [
     "Due",
     "Fact",
     "Happening",
+    "InStage",
     "IntentFilter",
     "Move",
     "Otherwise",
     "PaymentIntent",
+    "PeriodTotals",
     "Recount",
     "Refund",
     "RefundStatus",
+    "Span",
     "Stage",
     "Status",
     "Stuck",

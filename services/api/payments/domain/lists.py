@@ -6,6 +6,15 @@ from uuid import UUID
 import msgspec
 
 
+class Amounts(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount in each currency that can have it."""
+
+    minor: tuple[int, ...]
+    """In minor units, each number once."""
+    texts: tuple[str, ...]
+    """In minor units and with the currency: `15050BRL`."""
+
+
 class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which of a tenant's intents a list shows; None means all."""
 
@@ -19,6 +28,10 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """This currency."""
     order_id: str | None = None
     """The intent of this order."""
+    refund_id: UUID | None = None
+    """The intent of this refund."""
+    amounts: Amounts | None = None
+    """Any of these."""
     created_from: datetime | None = None
     """Created at or after this instant."""
     created_until: datetime | None = None

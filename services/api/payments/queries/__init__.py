@@ -1,5 +1,6 @@
 """Payment intents, read one at a time or as lists."""
 
+from services.api.payments.queries.activity import Activity
 from services.api.payments.queries.facts import payment_facts
 from services.api.payments.queries.intents import (
     STATUS_NAMES,
@@ -17,6 +18,7 @@ from services.api.payments.queries.totals import Totals
 
 __all__ = [
     "STATUS_NAMES",
+    "Activity",
     "IntentPage",
     "Totals",
     "by_order",

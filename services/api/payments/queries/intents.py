@@ -39,7 +39,7 @@ class IntentPage(msgspec.Struct, frozen=True, kw_only=True):
     intents: list[PaymentIntent]
     """The intents of this page."""
     total: int | None
-    """How many there are on all pages; None where a cursor was followed, which never counts."""
+    """How many there are on all pages; None where nothing was counted, as after a cursor."""
     next_cursor: str | None
     """Where the next page begins; None on the last one."""
 
@@ -105,25 +105,35 @@ async def references(
 
 
 async def numbered_page(
-    database: Database, totals: Totals, tenant_id: str, filters: IntentFilter, *, page: int, page_size: int
+    database: Database,
+    totals: Totals | None,
+    tenant_id: str,
+    filters: IntentFilter,
+    *,
+    given: IntentFilter,
+    page: int,
+    page_size: int,
 ) -> IntentPage:
-    """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
+    """Read page `page` (from 1), and count all with `totals`; the cost grows with the number of the page.
+
+    A cursor belongs to the filters as they were given, whatever they were completed with.
+    """
     rows = await intents.page(database, tenant_id, filters, limit=page_size + 1, offset=(page - 1) * page_size)
-    total = await totals.count(tenant_id, filters)
-    return _page(rows, tenant_id, filters, size=page_size, total=total)
+    total = None if totals is None else await totals.count(tenant_id, filters)
+    return _page(rows, tenant_id, given, size=page_size, total=total)
 
 
 async def cursor_page(
-    database: Database, tenant_id: str, filters: IntentFilter, *, cursor: str, page_size: int
+    database: Database, tenant_id: str, filters: IntentFilter, *, given: IntentFilter, cursor: str, page_size: int
 ) -> IntentPage:
     """Read the page after `cursor`, at the same cost however deep it is.
 
     Raises:
         InvalidCursor: when the cursor belongs to another list.
     """
-    after = decode_cursor(cursor, tenant_id=tenant_id, filters=filters)
+    after = decode_cursor(cursor, tenant_id=tenant_id, filters=given)
     rows = await intents.page(database, tenant_id, filters, limit=page_size + 1, after=after)
-    return _page(rows, tenant_id, filters, size=page_size, total=None)
+    return _page(rows, tenant_id, given, size=page_size, total=None)
 
 
 def _page(

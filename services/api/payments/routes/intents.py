@@ -1,13 +1,22 @@
 """Payment intents: create, read and list; and the alias by order."""
 
+from datetime import datetime, timedelta
 from functools import partial
 
 import msgspec
 from litestar import Response
 
 from libs.common.contracts.gateway_methods import PaymentMethodType
+from libs.common.currencies import EXPONENTS
 from libs.common.db import Database
-from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
+from libs.common.errors import Invalid
+from libs.common.money import (
+    AMOUNT_PATTERN,
+    InvalidAmount,
+    UnsupportedCurrency,
+    format_minor,
+    parse_amount,
+)
 from services.api.errors import (
     BillingDetailsRequired,
     CustomerRequired,
@@ -19,14 +28,14 @@ from services.api.errors import (
 from services.api.http.bodies import BodyReader, amount_in, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
+from services.api.http.parameters import FLAG_SHAPE, AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency import Answer, Idempotency
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
 from services.api.payments.commands import NewIntent, PaymentCommands
-from services.api.payments.domain import CaptureMethod, IntentFilter
+from services.api.payments.domain import Amounts, CaptureMethod, IntentFilter
 from services.api.payments.routes.methods import require_customer, saved_method
 from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.payments.schemas import (
@@ -40,6 +49,8 @@ from services.api.payments.schemas import (
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000
+AMOUNT_DAYS, AMOUNT_DAYS_MAX = 30, 92
+"""An amount is in no index: every payment of the time is read."""
 _WRITE, _READ = "payments:write", "payments:read"
 _EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
@@ -64,6 +75,15 @@ _LIST_QUERY = (
     ),
     QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
     QueryParameter(name="order_id", description="The intent of this order.", shape={"type": "string"}),
+    QueryParameter(
+        name="refund_id", description="The intent of this refund.", shape={"type": "string", "format": "uuid"}
+    ),
+    QueryParameter(
+        name="amount",
+        description="Exactly this amount, of `currency` or of any; at most "
+        f"{AMOUNT_DAYS_MAX} days from `from` to `to`, the last {AMOUNT_DAYS} where `from` is missing.",
+        shape={"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["150.50"]},
+    ),
     QueryParameter(name="from", description="Created at or after this date or instant (UTC).", shape=_INSTANT),
     QueryParameter(name="to", description="Created until this instant, or on this date, included.", shape=_INSTANT),
     QueryParameter(
@@ -73,6 +93,9 @@ _LIST_QUERY = (
         name="pageSize",
         description="Intents on a page.",
         shape={"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE},
+    ),
+    QueryParameter(
+        name="total", description="Whether a numbered page counts all; `true` where it is missing.", shape=FLAG_SHAPE
     ),
     QueryParameter(
         name="cursor",
@@ -179,16 +202,20 @@ class PaymentIntents(Resource):
     )
     async def list_payment_intents(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        requested = intent_filter(query)
+        given = intent_filter(query)
+        requested = given if given.amounts is None else _within_days(given, self.clock.now())
         size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
         if cursor is None:
+            counting = None if query.flag("total") is False else self.totals
             found = await queries.numbered_page(
-                self.database, self.totals, caller.tenant_id, requested, page=number, page_size=size
+                *(self.database, counting, caller.tenant_id, requested), given=given, page=number, page_size=size
             )
         else:
-            found = await queries.cursor_page(self.database, caller.tenant_id, requested, cursor=cursor, page_size=size)
+            found = await queries.cursor_page(
+                self.database, caller.tenant_id, requested, given=given, cursor=cursor, page_size=size
+            )
         page = PaymentIntentPage(
             data=[intent_body(intent) for intent in found.intents],
             total=msgspec.UNSET if found.total is None else found.total,
@@ -302,6 +329,39 @@ def intent_filter(query: Query) -> IntentFilter:
         customer_ref_prefix=query.text("customer_ref_prefix") or None,
         currency=query.currency(),
         order_id=query.text("order_id"),
+        refund_id=query.identifier("refund_id"),
+        amounts=_amounts(query),
         created_from=query.begin(),
         created_until=query.end(),
     )
+
+
+def _amounts(query: Query) -> Amounts | None:
+    """Read an amount, of a currency or of each that can have it."""
+    text, currency = query.text("amount"), query.currency()
+    if text is None:
+        return None
+    found: dict[str, int] = {}
+    for code in [currency] if currency else EXPONENTS:
+        try:
+            found[code] = parse_amount(text, code, withdrawn=True)
+        except Invalid:
+            continue
+    if not found:
+        raise wrong("amount", "must be above zero, with no more decimals than the currency has")
+    return Amounts(
+        minor=tuple(sorted({*found.values()})), texts=tuple(f"{minor}{code}" for code, minor in sorted(found.items()))
+    )
+
+
+def _within_days(requested: IntentFilter, now: datetime) -> IntentFilter:
+    """Bound the time in which an amount is looked for.
+
+    Raises:
+        Invalid: when it is too long.
+    """
+    until = min(requested.created_until or now, now)
+    begin = requested.created_from
+    if begin is not None and until - begin > timedelta(days=AMOUNT_DAYS_MAX):
+        raise wrong("from", f"must be at most {AMOUNT_DAYS_MAX} days before to where amount is given")
+    return msgspec.structs.replace(requested, created_from=begin or until - timedelta(days=AMOUNT_DAYS))

@@ -82,11 +82,37 @@ async def test_numbered_pages_reach_everything_once(client: Client) -> None:
         ("from=2026-04-02&to=2026-04-03", 2),
         ("from=2026-04-02T12:00:00+00:00&to=2026-04-02T12:00:00%2B00:00", 1),
         ("order_id=o-1", 0),
+        ("refund_id=0190f3a4-5b6c-7d8e-9f01-23456789abcd", 0),
+        ("amount=150.50&from=2026-04-01&to=2026-04-30", 25),
+        ("amount=150.5&currency=USD&from=2026-04-01&to=2026-04-30", 5),
+        ("amount=150.51&from=2026-04-01&to=2026-04-30", 0),
+        ("amount=15050&from=2026-04-01&to=2026-04-30", 0),
+        ("amount=150.50", 0),
     ],
 )
 async def test_filters(client: Client, query: str, total: int) -> None:
     page = await listed(client, f"?{query}")
     assert (page["total"], len(page["data"])) == (total, total)
+
+
+async def test_a_list_is_not_counted_where_nobody_needs_it(client: Client) -> None:
+    page = await listed(client, "?total=false&pageSize=10")
+    assert ("total" in page, page["page"], len(page["data"])) == (False, 1, 10)
+
+
+async def test_an_amount_is_looked_for_in_a_bounded_time(client: Client) -> None:
+    for query, name in (
+        ("amount=1&from=2026-01-01", "from"),
+        ("amount=1.2345&currency=BRL", "amount"),
+        ("amount=0", "amount"),
+    ):
+        answer = await client.call("GET", f"/v1/payment-intents?{query}")
+        assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, name), answer.raw
+    await client.create()
+    await client.create()
+    # The time without `from` goes on, and a cursor stays that of its list.
+    first = await listed(client, "?amount=150.50&pageSize=1")
+    assert len((await listed(client, f"?amount=150.50&cursor={first['next_cursor']}"))["data"]) == 1
 
 
 async def walk(client: Client, query: str, *, between: Any = None) -> list[str]:
