@@ -8,12 +8,15 @@ from urllib.parse import urlencode
 from litestar import Response
 
 from libs.common.ids import new_id
+from services.api.console.bulk import do_bulk, show_bulk
 from services.api.console.calling import Answer, Refused
 from services.api.console.declared import Detail, Listing, Page, View
 from services.api.console.entrance import START, local
+from services.api.console.exporting import export_rows
 from services.api.console.forms import Field, WrongField, body_of, fields_of, values_of
 from services.api.console.operations import Operation, Operations
 from services.api.console.pages import GROUPS, PAGES
+from services.api.console.pages.payment import left_of
 from services.api.console.rendering import page, redirect, rendered
 from services.api.console.sessions import COOKIE
 from services.api.console.showing import linked, show_detail, show_listing, with_done
@@ -50,12 +53,13 @@ class Console:
         """Show a page, or the page of one of its things."""
         found = self._pages.get(key)
         try:
+            visit.key = key
             view = None if found is None else await _view(found, visit, thing_id)
         except Refused as fault:
             return await self.refuse(visit, fault)
         if view is None:
             return await self.refuse(visit, not_found())
-        return await self._full(visit, view, current=found)
+        return redirect(view.leads_to) if view.leads_to else await self._full(visit, view, current=found)
 
     async def send(self, visit: Visit, key: str, form: Mapping[str, str]) -> Response[bytes]:
         """Do what a page's own form requests."""
@@ -100,6 +104,28 @@ class Console:
         view = View(template="refused.html", values={"fault": fault})
         return await self._full(visit, view, status=fault.status)
 
+    async def act_on_many(self, visit: Visit, operation: Operation, form: Mapping[str, str]) -> Response[bytes]:
+        """Show the rows that are chosen of a list, or carry out an operation for each of them."""
+        found = self._pages.get(form.get("page", ""))
+        offered = found.show.bulk if found is not None and isinstance(found.show, Listing) else ()
+        if found is None or operation.id not in {act.operation for act in offered}:
+            return await self.refuse(visit, not_found())
+        if not await visit.may(operation.id):
+            return await self.refuse(visit, forbidden(operation))
+        do = do_bulk if form.get("go") else show_bulk
+        view = await do(visit, found, operation, form, back=local(form.get("back", "")))
+        return await self._full(visit, view, current=found)
+
+    async def export(self, visit: Visit, key: str) -> Response[Any]:
+        """Answer the rows of a list as a file."""
+        found = self._pages.get(key)
+        if found is None or not isinstance(found.show, Listing) or found.show.file is None:
+            return await self.refuse(visit, not_found())
+        try:
+            return await export_rows(visit, found, found.show)
+        except Refused as fault:
+            return await self.refuse(visit, fault)
+
     async def show_act(
         self,
         visit: Visit,
@@ -127,6 +153,7 @@ class Console:
             "before": now,
             "written": {**_minted(fields), **now, **visit.query, **(written or {})},
             "subject": subject,
+            "left": left_of(subject).get(operation.id) if isinstance(subject, Mapping) else None,
             "fault": fault if isinstance(fault, Refused) else None,
             "wrong": fault if isinstance(fault, WrongField) else None,
             "key": key or str(new_id()),

@@ -130,6 +130,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     shape: "Shape | None" = None
     """What is shown of a row beyond its members; None: nothing."""
     template: str = "list.html"
+    bulk: tuple[Act, ...] = ()
+    """What can be done with several rows at once: operations whose path has the row's `id` and no other parameter."""
+    file: tuple[Column, ...] | None = None
+    """The columns of a file with all rows, that the console makes page by page; None: there is none."""
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +161,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, Any]
     title: str = ""
     """Beyond the page's own."""
+    leads_to: str = ""
+    """Another page, which is shown instead."""
 
 
 type Shape = Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -42,6 +42,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return _NAMED.sub(lambda found: _quoted(values[found[1]]), self.path)
 
 
+_HEALTH = Operation(
+    id="readyz", method="GET", path="/readyz", summary="Can the service do its work?", declaration=Declaration()
+)
+"""What the api answers about itself, which is no resource."""
+
+
 class Operations:
     """Every operation of the API, by its id; the document about their bodies is made when it is needed first."""
 
@@ -55,7 +61,7 @@ class Operations:
                 declaration=handler.opt["declaration"],
             )
             for handler in routes_of(resources)
-        }
+        } | {_HEALTH.id: _HEALTH}
         self._write = document
 
     def __iter__(self) -> Any:
@@ -75,6 +81,11 @@ class Operations:
     def reading(self, operation: Operation) -> Operation | None:
         """Return the operation that reads what `operation` changes: the GET of the same path."""
         return next((other for other in self if other.is_reading and other.path == operation.path), None)
+
+    def above(self, operation: Operation) -> Operation | None:
+        """Return the operation that reads the one thing that `operation` changes: the GET of the path above it."""
+        path = operation.path.rpartition("/")[0] if not operation.path.endswith("}") else operation.path
+        return next((other for other in self if other.is_reading and other.path == path), None)
 
     def body(self, operation: Operation) -> Mapping[str, Any] | None:
         """Return the JSON Schema of the body, references not followed; None where it has none."""

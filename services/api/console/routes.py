@@ -148,6 +148,19 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
 
         return await within(request, pass_on)
 
+    @post("/console/bulk/{operation_id:str}", include_in_schema=False, status_code=200)
+    async def act_on_many(request: AnyRequest, operation_id: FromPath[str]) -> Any:
+        async def carry_out(visit: Visit, form: Mapping[str, str]) -> Response[bytes]:
+            if operation_id not in visit.operations:
+                return await console.refuse(visit, not_found())
+            return await console.act_on_many(visit, visit.operations[operation_id], form)
+
+        return await sent(request, carry_out)
+
+    @get("/console/rows/{key:str}", include_in_schema=False)
+    async def rows(request: AnyRequest, key: FromPath[str]) -> Any:
+        return await within(request, lambda visit: console.export(visit, key))
+
     @post("/console/{key:str}", include_in_schema=False, status_code=200)
     async def send_page(request: AnyRequest, key: FromPath[str]) -> Any:
         return await sent(request, lambda visit, form: console.send(visit, key, form))
@@ -173,6 +186,8 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
         act,
         export,
         upload,
+        act_on_many,
+        rows,
         send_page,
         show_page,
         show_thing,

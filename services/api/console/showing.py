@@ -58,6 +58,7 @@ async def show_listing(listing: Listing, visit: Visit) -> View:
         sent = {name: value for name, value in {**fixed, **chosen, **paging}.items() if name in takes}
         answer = await visit.call(listing.operation, query=list(sent.items()))
     rows = rows_of(answer.json(), listing.member) if answer is not None else ()
+    bulk = [act for act in listing.bulk if await visit.may(act.operation)]
     if listing.shape is not None:
         rows = [listing.shape(row) for row in rows]
     table = Table(
@@ -68,6 +69,7 @@ async def show_listing(listing: Listing, visit: Visit) -> View:
         empty=listing.empty,
     )
     export = f"/console/export/{listing.operation}?{urlencode({**chosen, 'format': 'csv'})}"
+    collected = f"/console/rows/{visit.key}?{urlencode({name: value for name, value in chosen.items() if value})}"
     return View(
         template=listing.template,
         values={
@@ -75,7 +77,8 @@ async def show_listing(listing: Listing, visit: Visit) -> View:
             "chosen": chosen,
             "table": table,
             "buttons": await buttons_of(visit, listing.acts, {}),
-            "export": export if listing.is_exported else "",
+            "export": export if listing.is_exported else collected if listing.file is not None else "",
+            "bulk": bulk,
             "waits": waits,
         },
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_compact_decimal, format_currency, format_decimal
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
 
 from libs.common.money import currency as known_currency
 from services.api.console.visits import Preferences
@@ -126,6 +126,19 @@ class Formats:
     def short(self, value: Any) -> str:
         """Return a number in few characters, for the axis of a chart."""
         return format_compact_decimal(float(value), locale=self._locale, fraction_digits=1)
+
+    def percent(self, part: Decimal | None) -> str:
+        """Return a part of one as a percentage; a dash where there is none."""
+        return "–" if part is None else format_percent(part, "#,##0.#%", locale=self._locale)
+
+    def change(self, value: Decimal, unit: str) -> str:
+        """Return by how much something has changed, with its sign, in `%` or in percentage points (`pp`)."""
+        sign = "+" if value > 0 else "−" if value < 0 else "±"
+        return f"{sign}{format_decimal(abs(value), '#,##0.#', locale=self._locale)} {unit}"
+
+    def period(self, start: datetime, pattern: str) -> str:
+        """Return where a period begins, as a pattern of the CLDR writes it."""
+        return format_datetime(start, pattern, tzinfo=self._zone, locale=self._locale)
 
     def time(self, value: Any) -> str:
         """Return an instant of the API in the reader's time zone, or a day as it is."""

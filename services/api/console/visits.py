@@ -47,6 +47,8 @@ class Visit:
         self.query = query
         self.is_operator = is_operator
         self.now = now
+        self.key = ""
+        """The page that is looked at."""
         self._inside = inside
         self._permits = permits
         self._client = client

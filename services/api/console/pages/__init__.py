@@ -3,21 +3,23 @@
 from services.api.console.declared import Page
 from services.api.console.pages.accounts import ACCOUNTS
 from services.api.console.pages.composing import COMPOSE
+from services.api.console.pages.customers import CUSTOMERS
 from services.api.console.pages.entries import ENTRIES
 from services.api.console.pages.files import IMPORTS, LINES, MATCHES, SOURCES
 from services.api.console.pages.ledger import CONVERSIONS, HOLDS, PERIODS, RATES, ROLES, VERIFICATION
 from services.api.console.pages.overview import OVERVIEW
 from services.api.console.pages.payments import PAYMENTS
+from services.api.console.pages.processors import PROCESSOR_EVENTS, PROCESSORS
 from services.api.console.pages.proposals import POLICY, PROPOSALS
 from services.api.console.pages.reconciliation import DISCREPANCIES, MONTHS, RUNS
 from services.api.console.pages.reports import REPORTS
+from services.api.console.pages.search import SEARCH
 
 GROUPS = ("", "Payments", "Books", "Reports", "Reconciliation", "Webhooks", "Settings")
 """The groups of the menu, in their order; the first has no title."""
 
 PAGES: tuple[Page, ...] = (
-    OVERVIEW,
-    PAYMENTS,
+    *(OVERVIEW, PAYMENTS, CUSTOMERS, PROCESSORS, PROCESSOR_EVENTS, SEARCH),
     *(ACCOUNTS, ENTRIES, COMPOSE, PROPOSALS, POLICY, HOLDS, RATES, CONVERSIONS, ROLES, PERIODS, VERIFICATION),
     *REPORTS,
     *(RUNS, DISCREPANCIES, LINES, MATCHES, IMPORTS, SOURCES, MONTHS),

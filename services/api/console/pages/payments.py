@@ -1,6 +1,9 @@
 """Payments: the list, and everything about one of them."""
 
+from functools import partial
+
 from services.api.console.declared import Act, Column, Detail, Filter, Kind, Listing, Page, Panel
+from services.api.console.pages.payment import show_payment
 
 _STATES = (
     "CREATED",
@@ -23,10 +26,11 @@ LIST = Listing(
         Filter(name="customer_ref_prefix", title="Customer reference begins with"),
         Filter(name="currency", title="Currency"),
         Filter(name="order_id", title="Order"),
+        Filter(name="amount", title="Amount, in 30 days"),
         Filter(name="from", title="From", kind="date"),
         Filter(name="to", title="To", kind="date"),
     ),
-    fixed={"pageSize": "25"},
+    fixed={"pageSize": "25", "total": "false"},
     columns=(
         Column(member="amount", title="Amount", kind=Kind.MONEY, link="/console/payments/{id}"),
         Column(member="status", title="Status", kind=Kind.STATE),
@@ -38,6 +42,20 @@ LIST = Listing(
     acts=(Act(operation="createPaymentIntent", title="New payment"),),
     empty="No payment is like this. Clear the filters, or make a payment.",
     live="payments",
+    bulk=(
+        Act(operation="confirmPaymentIntent", title="Confirm"),
+        Act(operation="capturePaymentIntent", title="Capture"),
+        Act(operation="refundPaymentIntent", title="Refund", is_danger=True),
+        Act(operation="voidPaymentIntent", title="Void", is_danger=True),
+    ),
+    file=tuple(
+        Column(member=member)
+        for member in (
+            *("id", "status", "currency", "amount", "authorized_amount", "captured_amount", "refunded_amount"),
+            *("disputed_amount", "customer_ref", "customer", "order_id", "description", "payment_method_type"),
+            *("gateway_ref", "failure_code", "decline_code", "created_at", "updated_at"),
+        )
+    ),
 )
 
 DETAIL = Detail(
@@ -61,7 +79,7 @@ DETAIL = Detail(
         Column(member="capture_method", title="Capture"),
         Column(member="gateway_ref", title="Reference at the processor", kind=Kind.CODE),
         Column(member="failure_code", title="Failure"),
-        Column(member="failure_message", title="What the processor said"),
+        Column(member="failure_message", title="Message of the processor"),
         Column(member="decline_code", title="Decline code"),
         Column(member="advice_code", title="Advice"),
         Column(member="created_at", title="Created", kind=Kind.TIME),
@@ -152,5 +170,11 @@ DETAIL = Detail(
 )
 
 PAYMENTS = Page(
-    key="payments", title="Payments", needs="listPaymentIntents", group="Payments", show=LIST, one=DETAIL, letter="p"
+    key="payments",
+    title="Payments",
+    needs="listPaymentIntents",
+    group="Payments",
+    show=LIST,
+    one=partial(show_payment, DETAIL),
+    letter="p",
 )

@@ -207,8 +207,7 @@ class Sha256 {
   });
 
   // How many rows are chosen, and what they come to.
-  const choose = document.querySelector("[data-choose]");
-  const showChosen = () => {
+  const showChosen = (choose) => {
     const chosen = [...choose.querySelectorAll("tbody input[type=checkbox]:checked")];
     const sums = new Map();
     for (const { dataset } of chosen) {
@@ -217,13 +216,16 @@ class Sha256 {
     const amounts = [...sums].map(([currency, sum]) => `${written(sum)} ${currency}`);
     choose.querySelector("[data-chosen]").textContent = chosen.length ? [`${chosen.length}`, ...amounts].join(" · ") : "";
   };
-  choose?.addEventListener("change", (event) => {
+  document.addEventListener("change", (event) => {
+    const choose = event.target.closest("[data-choose]");
+    if (!choose) return;
     if (event.target.matches("[data-all]")) {
       choose.querySelectorAll("tbody input[type=checkbox]").forEach((box) => { box.checked = event.target.checked; });
     }
-    showChosen();
+    showChosen(choose);
   });
-  if (choose) showChosen();
+  const chooseNow = () => document.querySelectorAll("[data-choose]").forEach(showChosen);
+  chooseNow();
 
   // A file is read twice, a part at a time: for its checksum, which the import begins with, and to be sent.
   const importForm = document.querySelector("[data-import]");
@@ -276,15 +278,42 @@ class Sha256 {
     }
   });
 
-  // What was opened stays open, and the focus where it was, when a part of the page is shown anew.
-  let opened = [];
+  // Nothing jumps when a part of the page is shown anew: what was opened stays open, what was chosen chosen, the focus where it
+  // was, and the row below the pointer, or the first that can be seen, at its place of the screen.
+  const keyOf = (one, index) => one.dataset.key || one.closest("[data-row]")?.dataset.row || String(index);
+  const anchors = (place) => [...place.querySelectorAll("[data-row], section > h2")];
+  const anchorKey = (one) => one.dataset.row || one.textContent;
+  const sameFocus = (one, other) => one.tagName === other.tagName && one.name === other.name
+    && one.getAttribute("href") === other.getAttribute("href") && one.textContent === other.textContent;
+  let kept = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
-    opened = [...event.detail.target.querySelectorAll("details")].map((one) => one.open);
+    const place = event.detail.target;
+    const all = anchors(place);
+    const anchor = all.find((one) => one.matches(":hover"))
+      || (window.scrollY > 0 ? all.find((one) => one.getBoundingClientRect().top >= 0) : null);
+    kept = {
+      opened: new Set([...place.querySelectorAll("details")].flatMap((one, index) => (one.open ? [keyOf(one, index)] : []))),
+      chosen: new Set([...place.querySelectorAll("input[type=checkbox]:checked")].map((one) => one.name)),
+      aside: [...place.querySelectorAll(".scroll")].map((one) => one.scrollLeft),
+      focus: place.contains(document.activeElement) ? document.activeElement : null,
+      anchor: anchor ? { key: anchorKey(anchor), top: anchor.getBoundingClientRect().top } : null,
+    };
   });
-  document.addEventListener("htmx:afterSettle", (event) => {
+  document.addEventListener("htmx:afterSwap", (event) => {
     const place = event.detail.elt.id ? document.getElementById(event.detail.elt.id) : null;
-    place?.querySelectorAll("details").forEach((one, index) => { if (opened[index]) one.open = true; });
+    if (!place || !kept) return;
+    place.querySelectorAll("details").forEach((one, index) => { if (kept.opened.has(keyOf(one, index))) one.open = true; });
+    place.querySelectorAll("input[type=checkbox]").forEach((one) => { if (kept.chosen.has(one.name)) one.checked = true; });
+    place.querySelectorAll(".scroll").forEach((one, index) => { if (kept.aside[index]) one.scrollLeft = kept.aside[index]; });
+    const before = kept.focus;
+    if (before) [...place.querySelectorAll(before.tagName)].find((one) => sameFocus(one, before))?.focus({ preventScroll: true });
+    if (kept.anchor) {
+      const now = anchors(place).find((one) => anchorKey(one) === kept.anchor.key);
+      if (now) window.scrollBy(0, now.getBoundingClientRect().top - kept.anchor.top);
+    }
     if (row >= 0) rows()[row]?.classList.add("at");
+    chooseNow();
+    kept = null;
   });
 
   // The server says that what is shown has changed; the part of the page that shows it is then read again: at once, and while
