@@ -1,22 +1,30 @@
 """The way in: who is at the browser, how they like to see the console, and whether a form is one of ours."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from litestar import Request, Response
 
 from libs.common.clock import Clock
-from services.api.console.calling import Inside, Refused
+from libs.common.web.problems import problem_of
+from services.api.console.calling import Answer, Inside, Refused
 from services.api.console.operations import Operations
 from services.api.console.rendering import page, redirect, rendered
 from services.api.console.sessions import COOKIE, PREFERENCES_COOKIE, Session, Sessions, is_same, new_csrf
 from services.api.console.texts import language, offered, preferred
 from services.api.console.visits import Permits, Preferences, Visit
-from services.api.http.callers import Principal
+from services.api.http.callers import ANY_TENANT, Principal
+from services.api.http.errors import InvalidTenant
 
 _FIELDS_MAX = 500
+_FORM = "application/x-www-form-urlencoded"
+_TENANT = re.compile(r"[!-~]{1,64}\Z")
+_SHOWN = re.compile(r"[!-\[\]-~]*\Z")
+"""What an address may have in it: no space, nothing that is not ASCII, and no backslash, which browsers take for a slash."""
 START = "/console/overview"
 """Where one is who has named no other page."""
 
@@ -82,19 +90,19 @@ class Entrance:
         )
 
     async def show_login(
-        self, request: AnyRequest, *, fault: Refused | None = None, email: str = ""
+        self, request: AnyRequest, *, fault: Refused | None = None, email: str = "", next_: str = ""
     ) -> Response[bytes]:
         """Show the form of a login."""
         preferences = self.preferences(request)
-        values = {"fault": fault, "email": email, "next": local(request.query_params.get("next", ""))}
+        values = {"fault": fault, "email": email, "next": local(next_ or request.query_params.get("next", ""))}
         return page(rendered("login.html", values, preferences), status=fault.status if fault else 200)
 
     async def log_in(self, request: AnyRequest) -> Response[bytes]:
         """Log in by password, as `POST /v1/auth/token` does."""
         form = await self.form(request)
         if form is None:
-            return await self.show_login(request)
-        email = form.get("email", "")
+            return await self.show_login(request, fault=lapsed())
+        email, next_ = form.get("email", ""), form.get("next", "")
         try:
             answer = await self._inside.call(
                 self._operations["createToken"],
@@ -103,9 +111,9 @@ class Entrance:
                 body={"email": email, "password": form.get("password", "")},
             )
         except Refused as fault:
-            return await self.show_login(request, fault=fault, email=email)
+            return await self.show_login(request, fault=fault, email=email, next_=next_)
         token = answer.json()
-        return await self.begin(token["access_token"], expires_in=token["expires_in"], next_=form.get("next", ""))
+        return await self.begin(token["access_token"], expires_in=token["expires_in"], next_=next_)
 
     async def begin(self, token: str, *, expires_in: int, next_: str) -> Response[bytes]:
         """Begin the session of a token."""
@@ -128,15 +136,22 @@ class Entrance:
         return response
 
     def choose_tenant(self, visit: Visit, tenant_id: str, back: str) -> Response[bytes]:
-        """Act for another tenant from now on; whether one may, the API decides."""
+        """Act for another tenant from now on; whether one may, the API decides.
+
+        Raises:
+            InvalidTenant: for what names no tenant.
+        """
         session = visit.session
+        if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+            raise InvalidTenant("This does not name a tenant.")
         response = redirect(local(back) or START)
         self._keep(
             response,
             Session(
                 token=session.token,
-                csrf=session.csrf,
-                tenant_id=tenant_id.strip(),
+                # What is open in another window is of the tenant of before, and is done for no other.
+                csrf=new_csrf(),
+                tenant_id=tenant_id,
                 name=session.name,
                 ends_at=session.ends_at,
             ),
@@ -174,11 +189,14 @@ class Entrance:
 
     async def form(self, request: AnyRequest) -> dict[str, str] | None:
         """Read a form that was sent from a page of ours; None where it was sent from elsewhere, or is none."""
-        if not sent_from_here(request):
+        if not sent_from_here(request) or request.content_type[0] != _FORM:
             return None
-        data = await request.form()
-        found = {name: value for name, value in data.multi_items() if isinstance(value, str)}
-        return found if len(found) <= _FIELDS_MAX else None
+        # Not by the framework, which remembers the last thousand forms that it has read, with their passwords.
+        text = (await request.body()).decode("utf-8", "replace")
+        try:
+            return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+        except ValueError:
+            return None
 
     async def own_form(self, request: AnyRequest, visit: Visit) -> dict[str, str] | None:
         """Read a form of this session."""
@@ -190,12 +208,38 @@ class Entrance:
         given = request.headers.get("x-console-form", "")
         return sent_from_here(request) and is_same(given, visit.session.csrf)
 
+    def show_trouble(self, request: AnyRequest, fault: Exception) -> Response[bytes]:
+        """Show that something could not be done for reasons that no page knows, as while the database does not answer."""
+        if not isinstance(fault, Refused):
+            problem, headers = problem_of(fault, path=request.url.path)
+            lines = {name.lower(): value for name, value in headers.items()}
+            fault = Refused(Answer(status=problem.status, headers=lines, body=msgspec.json.encode(problem)))
+        values = {"fault": fault, "again": asked_of(request) if request.method == "GET" else ""}
+        kept = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+        content = rendered("trouble.html", values, self.preferences(request))
+        return page(content, status=fault.status, headers=kept)
+
 
 def local(address: str) -> str:
-    """Return an address within the console as it is, and nothing for any other."""
-    parts = urlsplit(address)
-    is_ours = address.startswith("/console/") and not parts.scheme and not parts.netloc
-    return address if is_ours and not any(c in address for c in "\\\r\n\t") and "//" not in parts.path else ""
+    """Return an address within the console, as it may stand in a header, and nothing for any other."""
+    if not address.startswith("/console/") or any(c <= " " or c == "\x7f" for c in address):
+        return ""
+    quoted = quote(address, safe="!#$%&'()*+,/:;=?@[\\]~")
+    path = unquote(re.split(r"[?#]", quoted, maxsplit=1)[0])
+    leads_out = "//" in path or not {".", ".."}.isdisjoint(path.split("/"))
+    return "" if leads_out or not _SHOWN.match(quoted) else quoted
+
+
+def asked_of(request: AnyRequest) -> str:
+    """Return the address of a page that is requested."""
+    return local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+
+
+def lapsed() -> Refused:
+    """Say that a form is not of this session."""
+    detail = "This form is of another session. Open the page again, and send it once more."
+    problem = {"title": detail, "status": 403, "code": "form_expired", "detail": detail}
+    return Refused(Answer(status=403, headers={}, body=msgspec.json.encode(problem)))
 
 
 def sent_from_here(request: AnyRequest) -> bool:
@@ -204,4 +248,7 @@ def sent_from_here(request: AnyRequest) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    except ValueError:
+        return False

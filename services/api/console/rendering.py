@@ -74,7 +74,13 @@ def page(content: str, *, status: int = 200, headers: Mapping[str, str] | None =
         content.encode(),
         status_code=status,
         media_type="text/html",
-        headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store", **(headers or {})},
+        headers={
+            "Content-Security-Policy": POLICY,
+            "Cache-Control": "no-store",
+            # Without any referrer, a browser says of no form from where it was sent.
+            "Referrer-Policy": "same-origin",
+            **(headers or {}),
+        },
     )
 
 

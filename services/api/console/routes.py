@@ -12,8 +12,8 @@ from litestar.response import Stream
 from libs.common.web.errors import Unauthorized
 from services.api.console.assets import assets
 from services.api.console.calling import Refused
-from services.api.console.console import Console, lapsed, not_found
-from services.api.console.entrance import Entrance
+from services.api.console.console import Console, not_found
+from services.api.console.entrance import Entrance, asked_of, lapsed
 from services.api.console.live import Changes
 from services.api.console.passing import exported, is_exported, is_uploaded, uploaded
 from services.api.console.rendering import page, redirect
@@ -31,15 +31,18 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
         """Let `show` answer whoever has logged in; everybody else logs in first, and comes back."""
         try:
             visit = await entrance.visit(request)
+            if visit is not None:
+                return await show(visit)
         except Unauthorized:
-            visit = None
-        if visit is not None:
-            return await show(visit)
+            # No more: the password was changed, or the time is over.
+            pass
+        except Exception as fault:  # noqa: BLE001 - whoever is at a browser is shown a page, whatever it is
+            return entrance.show_trouble(request, fault)
+        asked = {"next": asked_of(request)} if request.method == "GET" else {}
+        login = f"/console/login?{urlencode(asked)}" if asked.get("next") else "/console/login"
         if request.headers.get("hx-request"):
-            return Response(b"", status_code=401, headers={"HX-Redirect": "/console/login"})
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        wanted = {"next": asked} if request.method == "GET" and asked != "/console" else {}
-        return redirect(f"/console/login?{urlencode(wanted)}" if wanted else "/console/login")
+            return Response(b"", status_code=401, headers={"HX-Redirect": login})
+        return redirect(login)
 
     async def sent(request: AnyRequest, act: Callable[[Visit, Mapping[str, str]], Awaitable[Response[bytes]]]) -> Any:
         """Let `act` answer a form of this session."""
@@ -68,7 +71,10 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
 
     @post("/console/login", include_in_schema=False, status_code=200)
     async def log_in(request: AnyRequest) -> Response[bytes]:
-        return await entrance.log_in(request)
+        try:
+            return await entrance.log_in(request)
+        except Exception as fault:  # noqa: BLE001 - as above
+            return entrance.show_trouble(request, fault)
 
     @post("/console/logout", include_in_schema=False, status_code=200)
     async def log_out(request: AnyRequest) -> Any:
@@ -85,7 +91,9 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
     @post("/console/tenant", include_in_schema=False, status_code=200)
     async def tenant(request: AnyRequest) -> Any:
         async def choose(visit: Visit, form: Mapping[str, str]) -> Response[bytes]:
-            return entrance.choose_tenant(visit, form.get("tenant_id", ""), form.get("back", ""))
+            if not visit.is_operator:
+                return await console.refuse(visit, not_found())
+            return entrance.choose_tenant(visit, form.get("tenant_id", "").strip(), form.get("back", ""))
 
         return await sent(request, choose)
 

@@ -1,0 +1,107 @@
+"""The console's routes with the API at its port: what is requested of it is kept, and its answers are chosen by the test."""
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+from litestar import Litestar
+
+from services.api.console import Changes, Console, Entrance, Inside, Operations, Sessions, console_routes
+from services.api.console.sessions import COOKIE, Session
+from services.api.http.callers import Principal
+from services.api.routing import RESOURCES, document
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+SESSIONS = Sessions(base64.b64encode(bytes(32)).decode())
+OPERATIONS = Operations(RESOURCES, lambda: document(RESOURCES))
+
+
+class Sent(msgspec.Struct, kw_only=True):
+    """A request that has reached the API."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Any
+
+
+class Seat:
+    """Somebody at a browser, who has logged in."""
+
+    def __init__(self, *, is_operator: bool = True) -> None:
+        self.sent: list[Sent] = []
+        self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        """Status and JSON by method and path; anything else is not found."""
+        self.identify: Callable[[str], Principal] = lambda _: Principal(
+            sub="ops", tid="*" if is_operator else "a", roles=("admin",), perms=frozenset(), plan="", region="", jti="j"
+        )
+        inside = Inside()
+        inside.enclose(self._api)
+        entrance = Entrance(
+            inside=inside,
+            operations=OPERATIONS,
+            sessions=SESSIONS,
+            permits=self._permits,
+            identify=self._identify,
+            clock=self,
+            is_local=False,
+        )
+        self._app = Litestar(
+            console_routes(entrance, Console(OPERATIONS), Changes(self._look, streams_max=1)), openapi_config=None
+        )
+        self.session = Session(token="t.o.k", csrf="csrf", tenant_id="a", name="ops", ends_at=int(NOW.timestamp()) + 60)
+        self.cookies = {COOKIE: SESSIONS.seal(self.session)}
+
+    def now(self) -> datetime:
+        """Be the clock."""
+        return NOW
+
+    async def get(self, address: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """Open an address."""
+        return await self._request("GET", address, headers=headers)
+
+    async def post(
+        self, address: str, form: Mapping[str, str] | bytes, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a form, with the secret of the session."""
+        body = form if isinstance(form, bytes) else urlencode({"_csrf": self.session.csrf, **form}).encode()
+        lines = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        return await self._request("POST", address, headers=lines, content=body)
+
+    async def _request(self, method: str, address: str, **more: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._app)  # type: ignore[arg-type]  # Litestar's own types for the same
+        async with httpx.AsyncClient(transport=transport, base_url="https://console.example") as client:
+            client.cookies.update(self.cookies)
+            return await client.request(method, address, **more)
+
+    async def _identify(self, token: str) -> Principal:
+        return self.identify(token)
+
+    async def _permits(self, token: str, tenant_id: str, permission: str) -> bool:
+        return True
+
+    async def _look(self, topics: Any) -> Mapping[Any, str]:
+        return {}
+
+    async def _api(self, scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.sent.append(
+            Sent(
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode(),
+                headers=headers,
+                body=msgspec.json.decode(body) if body else None,
+            )
+        )
+        missing = (404, {"title": "Not Found", "status": 404, "code": "not_found"})
+        status, answer = self.answers.get((scope["method"], scope["path"]), missing)
+        lines = [(b"retry-after", b"7")] if status in {429, 503} else []
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
