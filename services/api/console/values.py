@@ -1,7 +1,7 @@
 """Amounts, instants and words as people read them, in their language and time zone."""
 
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import msgspec
@@ -98,6 +98,10 @@ WAITING = frozenset(
 """Words of states that change by themselves."""
 
 
+_DIGITS_MAX = 100
+"""Digits of a number with which it is written as people write it; a longer one is shown as it is."""
+
+
 class Formats:
     """How one reader sees values."""
 
@@ -112,7 +116,13 @@ class Formats:
             return "" if amount is None else str(amount)
         if not code:
             return self.number(number)
-        return format_currency(number, str(code), locale=self._locale, currency_digits=True, decimal_quantization=False)
+        try:
+            with localcontext(prec=_DIGITS_MAX):
+                return format_currency(
+                    number, str(code), locale=self._locale, currency_digits=True, decimal_quantization=False
+                )
+        except InvalidOperation:
+            return f"{amount} {code}"
 
     def minor(self, amount: int, code: str) -> str:
         """Return an amount in minor units with its currency."""
@@ -121,7 +131,9 @@ class Formats:
     def number(self, value: Any) -> str:
         """Return a number with the reader's separators."""
         number = _decimal(value)
-        return str(value) if number is None else format_decimal(number, locale=self._locale, decimal_quantization=False)
+        if number is None or abs(number.adjusted()) > _DIGITS_MAX:
+            return str(value)
+        return format_decimal(number, locale=self._locale, decimal_quantization=False)
 
     def short(self, value: Any) -> str:
         """Return a number in few characters, for the axis of a chart."""
@@ -173,6 +185,9 @@ def as_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
 def _decimal(value: Any) -> Decimal | None:
     if isinstance(value, bool) or value is None or value == "":
         return None
@@ -192,4 +207,6 @@ def _instant(value: Any) -> datetime | date | None:
         instant = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    # The first and the last day there are have no place in every time zone.
+    return instant if _FIRST <= instant <= _LAST else None
