@@ -3,6 +3,7 @@
 A member of a nested object is a field of its own, named with a dot; what a form cannot show as fields is written as JSON.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 from services.api.console.operations import Operation, Operations
 
 _DEPTH_MAX = 2
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _LONG_TEXT = 500
 """Characters from which a text gets several lines."""
 
@@ -147,13 +149,13 @@ def body_of(
     """
     body: dict[str, Any] = {}
     for field in fields:
-        text = written.get(field.name, "").replace("\r\n", "\n").strip()
-        if before is not None and text == before.get(field.name, "").strip():
+        text = _text(field, written)
+        if before is not None and text == _text(field, before):
             continue
         if text == "":
             if before is None:
                 continue
-            value: Any = None if field.nullable else [] if field.shape is Shape.LINES else ""
+            value: Any = _nothing(field)
         else:
             value = _read(field, text)
         *parents, last = field.name.split(".")
@@ -164,20 +166,41 @@ def body_of(
     return body
 
 
+def _text(field: Field, written: Mapping[str, str]) -> str:
+    text = written.get(field.name, "")
+    # Every character of a password counts.
+    return text if field.shape is Shape.SECRET else text.replace("\r\n", "\n").strip()
+
+
+def _nothing(field: Field) -> Any:
+    if field.nullable:
+        return None
+    match field.shape:
+        case Shape.LINES:
+            return []
+        case Shape.TEXT | Shape.LONG:
+            return ""
+    raise WrongField(field.name, field.shape)
+
+
 def _read(field: Field, text: str) -> Any:
     try:
         match field.shape:
             case Shape.INTEGER:
+                if not _INTEGER.match(text):
+                    raise WrongField(field.name, field.shape)
                 return int(text)
             case Shape.NUMBER:
                 return msgspec.json.decode(text.encode(), type=int | float)
             case Shape.FLAG:
-                return text == "true"
+                return {"true": True, "false": False}[text]
             case Shape.LINES:
                 return [line.strip() for line in text.split("\n") if line.strip()]
             case Shape.JSON:
-                return msgspec.json.decode(text.encode())
-    except (ValueError, msgspec.DecodeError) as fault:
+                msgspec.json.decode(text.encode())
+                # As it was written: a number that is read and written again may be another one.
+                return msgspec.Raw(text.encode())
+    except (ValueError, KeyError, RecursionError) as fault:
         raise WrongField(field.name, field.shape) from fault
     return text
 

@@ -1,5 +1,6 @@
 """Forms of the console: made from the API's document, and read back into bodies of the right types."""
 
+import msgspec
 import pytest
 
 from services.api.console.forms import Shape, WrongField, body_of, fields_of, values_of
@@ -74,3 +75,39 @@ def test_what_cannot_be_read_names_its_field() -> None:
         body_of(fields, {"rate_limit_per_second": "many"})
 
     assert wrong.value.name == "rate_limit_per_second"
+
+
+def test_every_character_of_a_secret_counts() -> None:
+    fields = fields_of(OPERATIONS, OPERATIONS["changeUser"])
+
+    assert body_of(fields, {"password": " a b \r\n"}, {}) == {"password": " a b \r\n"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "text"),
+    [
+        ("createWebhook", "rate_limit_per_second", "1_000"),
+        ("createWebhook", "rate_limit_per_second", "9" * 5_000),
+        ("createWebhook", "is_ordered", "yes"),
+        ("createPaymentIntent", "metadata", "[" * 100_000),
+        ("createPaymentIntent", "metadata", "{a: 1}"),
+    ],
+)
+def test_what_is_nearly_right_is_not_guessed(operation: str, name: str, text: str) -> None:
+    with pytest.raises(WrongField):
+        body_of(fields_of(OPERATIONS, OPERATIONS[operation]), {name: text})
+
+
+def test_json_is_sent_as_it_was_written() -> None:
+    fields = fields_of(OPERATIONS, OPERATIONS["createPaymentIntent"])
+    text = '{"a": 1.10, "b": 12345678901234567890.123456789012345678}'
+
+    assert msgspec.json.encode(body_of(fields, {"metadata": text})) == f'{{"metadata":{text}}}'.encode()
+
+
+def test_what_has_no_empty_value_cannot_be_emptied() -> None:
+    fields = fields_of(OPERATIONS, OPERATIONS["changeCustomer"])
+
+    with pytest.raises(WrongField):
+        body_of(fields, {"metadata": ""}, {"metadata": '{"a": "1"}'})
+    assert body_of(fields, {"metadata": "{}"}, {"metadata": '{"a": "1"}'})
