@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from litestar import Response
 
+from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import new_id
 from services.api.console.bulk import do_bulk, show_bulk
 from services.api.console.calling import Answer, Refused
@@ -19,7 +20,7 @@ from services.api.console.pages import GROUPS, PAGES
 from services.api.console.pages.payment import left_of
 from services.api.console.rendering import page, redirect, rendered
 from services.api.console.sessions import COOKIE
-from services.api.console.showing import linked, show_detail, show_listing, with_done
+from services.api.console.showing import linked, segment, show_detail, show_listing, with_done
 from services.api.console.visits import Visit
 
 _SHOWN_ONCE = frozenset({"createApiKey", "rotateApiKey", "createWebhook", "rotateWebhookSecret"})
@@ -39,7 +40,11 @@ _LEADS_TO = {
 """Where one is after an operation that makes something: its page."""
 _WITHOUT_SUBJECT = frozenset({"closeReconciliationPeriod"})
 """Operations that make what their address names."""
-_UNAUTHORIZED, _UNPROCESSABLE = 401, 422
+_UNAUTHORIZED, _UNPROCESSABLE, _FAILED_FROM = 401, 422, 500
+_UNDECIDED = frozenset({408, 409, 429, 499})
+_SENT_BEFORE = (
+    "This form was sent before with other values, and that was done. Send it once more only if this is to be done too."
+)
 
 
 class Console:
@@ -59,7 +64,9 @@ class Console:
             return await self.refuse(visit, fault)
         if view is None:
             return await self.refuse(visit, not_found())
-        return redirect(view.leads_to) if view.leads_to else await self._full(visit, view, current=found)
+        if view.leads_to:
+            return redirect(view.leads_to)
+        return await self._full(visit, view, current=found, thing_id=thing_id)
 
     async def send(self, visit: Visit, key: str, form: Mapping[str, str]) -> Response[bytes]:
         """Do what a page's own form requests."""
@@ -73,7 +80,14 @@ class Console:
         return redirect(shown) if isinstance(shown, str) else await self._full(visit, shown, current=found)
 
     async def _full(
-        self, visit: Visit, view: View, *, current: Page | None = None, status: int = 200
+        self,
+        visit: Visit,
+        view: View,
+        *,
+        current: Page | None = None,
+        thing_id: str | None = None,
+        status: int = 200,
+        retry_after: str = "",
     ) -> Response[bytes]:
         done = visit.query.get("done", "")
         values = {
@@ -82,10 +96,13 @@ class Console:
             "page": current,
             "menu": await self._menu(visit),
             "visit": visit,
-            "address": local_address(current, visit),
+            "address": local_address(current, visit, thing_id),
             "done": self._operations[done].summary if done in self._operations else "",
         }
-        return page(rendered(view.template, values, visit.preferences), status=status)
+        headers = {"Retry-After": retry_after} if retry_after else {}
+        # In a thread: a long table takes tens of milliseconds, in which nobody else would be served.
+        content = await asyncio.to_thread(rendered, view.template, values, visit.preferences)
+        return page(content, status=status, headers=headers)
 
     async def _menu(self, visit: Visit) -> list[tuple[str, list[Page]]]:
         found = []
@@ -97,12 +114,14 @@ class Console:
 
     async def refuse(self, visit: Visit, fault: Refused) -> Response[bytes]:
         """Show why something is not shown or done."""
-        if fault.status == 401:
+        if fault.status == _UNAUTHORIZED:
             response = redirect("/console/login")
             response.delete_cookie(COOKIE, path="/console")
             return response
+        if fault.problem.get("code") == "missing_tenant":
+            fault = _refused(400, "missing_tenant", "Choose at the top right for which tenant you act.")
         view = View(template="refused.html", values={"fault": fault})
-        return await self._full(visit, view, status=fault.status)
+        return await self._full(visit, view, status=fault.status, retry_after=fault.retry_after)
 
     async def act_on_many(self, visit: Visit, operation: Operation, form: Mapping[str, str]) -> Response[bytes]:
         """Show the rows that are chosen of a list, or carry out an operation for each of them."""
@@ -133,24 +152,32 @@ class Console:
         *,
         path: Mapping[str, str],
         written: Mapping[str, str] | None = None,
+        before: Mapping[str, str] | None = None,
         fault: Refused | WrongField | None = None,
         key: str = "",
         back: str = "",
     ) -> Response[bytes]:
-        """Show the form by which an operation is carried out, with what it is about."""
+        """Show the form by which an operation is carried out, with what it is about.
+
+        One that was refused is shown with what was `written`, and what was there `before`: what somebody else has
+        changed meanwhile would else be taken for a change of this form.
+        """
         if not await visit.may(operation.id):
             return await self.refuse(visit, forbidden(operation))
         fields = await self._fields(operation)
         try:
             subject = await self._subject(visit, operation, path)
         except Refused as refused:
-            return await self.refuse(visit, refused)
+            if fault is None or refused.status == _UNAUTHORIZED:
+                return await self.refuse(visit, refused)
+            # What was written is not lost for want of what it is about.
+            subject = None
         now = values_of(fields, subject) if operation.method in {"PATCH", "PUT"} and subject else {}
         values = {
             "operation": operation,
             "fields": fields,
             "path": path,
-            "before": now,
+            "before": before or now,
             "written": {**_minted(fields), **now, **visit.query, **(written or {})},
             "subject": subject,
             "left": left_of(subject).get(operation.id) if isinstance(subject, Mapping) else None,
@@ -160,7 +187,9 @@ class Console:
             "back": local(back) or local(visit.query.get("back", "")),
         }
         status = fault.status if isinstance(fault, Refused) else _UNPROCESSABLE if fault else 200
-        return await self._full(visit, View(template="act.html", values=values, title=operation.summary), status=status)
+        view = View(template="act.html", values=values, title=operation.summary)
+        retry_after = fault.retry_after if isinstance(fault, Refused) else ""
+        return await self._full(visit, view, status=status, retry_after=retry_after)
 
     async def act(self, visit: Visit, operation: Operation, form: Mapping[str, str]) -> Response[bytes]:
         """Carry out an operation with what its form has."""
@@ -180,9 +209,16 @@ class Console:
                 headers={"idempotency-key": key} if keyed and key else None,
             )
         except (Refused, WrongField) as fault:
-            if isinstance(fault, Refused) and fault.status == 401:
-                return await self.refuse(visit, fault)
-            return await self.show_act(visit, operation, path=path, written=written, fault=fault, key=key, back=back)
+            if isinstance(fault, Refused):
+                if fault.status == _UNAUTHORIZED:
+                    return await self.refuse(visit, fault)
+                if not _may_be_done(fault):
+                    # What is sent next is another request, which its old key would refuse.
+                    key = ""
+                fault = _explained(fault)
+            return await self.show_act(
+                visit, operation, path=path, written=written, before=before, fault=fault, key=key, back=back
+            )
         if operation.id in _SHOWN_ONCE | _SHOWN_AFTERWARDS:
             values = {
                 "operation": operation,
@@ -192,7 +228,8 @@ class Console:
             }
             return await self._full(visit, View(template="answered.html", values=values, title=operation.summary))
         made = _LEADS_TO.get(operation.id)
-        return redirect(with_done(linked(made, answer.json()) if made else back or START, operation.id))
+        place = linked(made, answer.json() or {}) if made else ""
+        return redirect(with_done(place or back or START, operation.id))
 
     async def _fields(self, operation: Operation) -> list[Field]:
         # In a thread: the first time, the document of the whole API is made.
@@ -210,6 +247,9 @@ class Console:
                 continue
             if not reading.parameters and (operation.method not in {"PATCH", "PUT"} or above != operation.path):
                 continue
+            if not all(path.get(name) for name in reading.parameters):
+                # It is made by this, and the form has a field for its name.
+                return None
             return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
         return None
 
@@ -237,12 +277,24 @@ async def _view(shown: Page, visit: Visit, thing_id: str | None) -> View | None:
             return await show_one(visit, thing_id)
 
 
-def local_address(current: Page | None, visit: Visit) -> str:
+def local_address(current: Page | None, visit: Visit, thing_id: str | None = None) -> str:
     """Return where the browser is, for the forms that come back to it."""
     if current is None:
         return START
     query = urlencode([pair for pair in visit.query.items() if pair[0] != "done"])
-    return f"/console/{current.key}" + (f"?{query}" if query else "")
+    thing = "" if thing_id is None else f"/{segment(thing_id)}"
+    return f"/console/{current.key}{thing}" + (f"?{query}" if query else "")
+
+
+def _may_be_done(fault: Refused) -> bool:
+    """Whether a request that was refused may have been carried out, or may be yet: its key then stays its own."""
+    return fault.status >= _FAILED_FROM or fault.status in _UNDECIDED
+
+
+def _explained(fault: Refused) -> Refused:
+    if fault.problem.get("code") != IdempotencyKeyReused.code:
+        return fault
+    return _refused(fault.status, IdempotencyKeyReused.code, _SENT_BEFORE)
 
 
 def not_found() -> Refused:
@@ -253,11 +305,6 @@ def not_found() -> Refused:
 def forbidden(operation: Operation) -> Refused:
     """Say that whoever has logged in may not do something."""
     return _refused(403, "access_denied", f"You may not do this: {operation.summary}.")
-
-
-def lapsed() -> Refused:
-    """Say that a form is not of this session."""
-    return _refused(403, "form_expired", "This form is of another session. Open the page again, and send it once more.")
 
 
 def _refused(status: int, code: str, detail: str) -> Refused:

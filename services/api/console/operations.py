@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from libs.common.web.errors import RouteNotFound
 from services.api.http.controllers import Declaration, Resource, routes_of
 
 _NAMED = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -38,8 +40,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             KeyError: for a parameter that is not given.
+            RouteNotFound: for one that is no segment of a path, by which another operation would be carried out.
         """
-        return _NAMED.sub(lambda found: _quoted(values[found[1]]), self.path)
+        return _NAMED.sub(lambda found: _segment(values[found[1]]), self.path)
 
 
 _HEALTH = Operation(
@@ -104,6 +107,8 @@ class Operations:
         return schema
 
 
-def _quoted(value: str) -> str:
-    # A parameter is one segment: what would be two is refused by the route that does not know it.
-    return "".join(c if c.isalnum() or c in "-_.~:@" else "".join(f"%{byte:02X}" for byte in c.encode()) for c in value)
+def _segment(value: str) -> str:
+    # The router reads the path with its escapes resolved, and what is empty as the path above.
+    if value in {"", ".", ".."} or "/" in value:
+        raise RouteNotFound
+    return quote(value, safe="-_.~:@")

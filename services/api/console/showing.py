@@ -112,8 +112,10 @@ async def show_panel(panel: Panel, visit: Visit, thing: Mapping[str, Any]) -> Ta
         return Table(columns=panel.columns, rows=found if isinstance(found, list) else (), empty=panel.empty)
     if not await visit.may(panel.operation):
         return None
-    path = {name: str(member_of(thing, member)) for name, member in panel.path.items()}
-    query = {name: str(member_of(thing, member) or "") for name, member in panel.query.items()}
+    path, query = _members(thing, panel.path), _members(thing, panel.query)
+    if path is None or query is None:
+        # Without the member that it goes by, everything would be listed.
+        return Table(columns=panel.columns, rows=(), empty=panel.empty)
     try:
         found = await visit.read(panel.operation, path=path, **query)
     except Refused as refused:
@@ -134,14 +136,22 @@ async def buttons_of(visit: Visit, acts: Sequence[Act], thing: Mapping[str, Any]
     for act in acts:
         if act.when is not None and str(member_of(thing, act.when[0])) not in act.when[1]:
             continue
-        if not await visit.may(act.operation):
+        path = _members(thing, act.path)
+        if path is None or not await visit.may(act.operation):
             continue
-        values = {name: str(member_of(thing, member)) for name, member in act.path.items()}
-        values |= {name: str(member_of(thing, member) or "") for name, member in act.query.items()}
+        values = path | {name: str(member_of(thing, member) or "") for name, member in act.query.items()}
         address = act.page or f"/console/do/{act.operation}"
         address += ("&" if "?" in address else "?") + urlencode(values)
         found.append(Button(title=act.title, address=address, is_danger=act.is_danger))
     return found
+
+
+def _members(thing: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str] | None:
+    """Return members of a thing by the parameters that they are; None where one is missing."""
+    found = {parameter: member_of(thing, member) for parameter, member in names.items()}
+    if any(value is None or value == "" for value in found.values()):
+        return None
+    return {parameter: str(value) for parameter, value in found.items()}
 
 
 def linked(template: str, row: Mapping[str, Any]) -> str:
