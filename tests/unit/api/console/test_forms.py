@@ -10,6 +10,7 @@ from services.api.routing import RESOURCES, document
 EMPTY = {
     "cancelWebhookReplay",
     "completeImport",
+    "redriveDeadLetter",
     "refreshReports",
     "reverseLedgerEntry",
     "testWebhook",
