@@ -21,6 +21,7 @@ from deploy.local.cli import main
 from deploy.local.native import postgres, rabbitmq
 from deploy.local.records import Servers
 from tests.support import forks
+from tests.support.brokers import fresh_vhost
 from tests.support.platform import ROOT, Client, Platform
 
 PAGES = [*sorted((ROOT / "docs" / "runbooks").rglob("*.md")), ROOT / "docs" / "production.md"]
@@ -209,14 +210,15 @@ async def test_month_is_archived_as_printed(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("line", ON_THE_BROKER)
-def test_commands_on_the_brokers_machine_are_taken(vhost_url: str, servers: Servers, line: str) -> None:
+def test_commands_on_the_brokers_machine_are_taken(servers: Servers, line: str) -> None:
     if servers.rabbitmq.kind != "native":
         pytest.skip("the broker is on another machine")
     # One without queues: to set a policy of hundreds takes a while.
-    vhost = unquote(urlsplit(vhost_url).path.removeprefix("/"))
-    # RabbitMQ 3 knows no number for "without a limit", which the page needs for RabbitMQ 4 alone.
-    line = line.replace("-p payments", f"-p {vhost}").replace('"delivery-limit": -1', '"delivery-limit": 1000000')
-    done = rabbitmq.control(servers.rabbitmq, *shlex.split(line))
+    with fresh_vhost(servers) as url:
+        vhost = unquote(urlsplit(url).path.removeprefix("/"))
+        # RabbitMQ 3 knows no number for "without a limit", which the page needs for RabbitMQ 4 alone.
+        line = line.replace("-p payments", f"-p {vhost}").replace('"delivery-limit": -1', '"delivery-limit": 1000000')
+        done = rabbitmq.control(servers.rabbitmq, *shlex.split(line))
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("Alarms" if "status" in line else "Setting policy") in done.stdout
 
