@@ -112,6 +112,7 @@ async def handled_in(
     return await state_of(telling)
 
 
+@pytest.mark.sampled(by=lambda given: given["story"].service, each=2)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.service}: {story.name}")
 @settings(
     max_examples=ORDERS,

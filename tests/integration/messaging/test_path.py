@@ -227,6 +227,7 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
     assert DELAYS_SECONDS[0] == 1
 
 
+@pytest.mark.sampled(each=2)
 @pytest.mark.parametrize(
     "garbage", [b"", b"not json", b"[]", b'{"type":"x"}', b'{"type":"x","events":[{"id":1}]}', b"\xff\xfe"]
 )

@@ -58,6 +58,7 @@ async def resent(database: Database) -> list[Received[Message]]:
     ]
 
 
+@pytest.mark.sampled(each=2)
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
 async def test_won_after_lost_and_published_again_is_booked_once(servers: Servers, first: int) -> None:
     """The ledger has handled the first so many events, then all of them come again, twice."""

@@ -292,6 +292,7 @@ async def test_dispute_of_an_unknown_status_is_kept_and_its_money_booked(merchan
     assert processor_accounts(standing) == merchant.at_stripe()
 
 
+@pytest.mark.sampled(by="ends")
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("ends", "bank"),

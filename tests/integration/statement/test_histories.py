@@ -89,6 +89,7 @@ class History:
         self.merchant.advance(days=self.chance.choice([0.1, 1, 3]))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(3))
 async def test_processor_accounts_equal_stripes_balance_after_any_history(merchant: Merchant, seed: int) -> None:
     """Webhooks come in any order, twice or never; two readers take turns with them; the ledger handles all of it shuffled."""

@@ -115,6 +115,7 @@ class Perilous(Slow):
         return await super().request(message)
 
 
+@pytest.mark.sampled(each=2)
 @pytest.mark.parametrize("seed", range(5))
 async def test_two_gateways_that_are_killed_compare_each_payment_once(office: Office, sides: Slow, seed: int) -> None:
     chance = random.Random(seed)

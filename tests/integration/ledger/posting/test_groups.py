@@ -114,6 +114,7 @@ async def balances(database: Database, tenant_id: str) -> dict[tuple[str, UUID, 
     }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_groups_from_several_connections_agree_with_a_plain_model(
     database: Database, tenant_id: str, seed: int

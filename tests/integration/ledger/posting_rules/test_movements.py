@@ -129,6 +129,7 @@ def orders(steps: Sequence[Step]) -> dict[str, list[Step]]:
     return {"late": [*steps], "early": [*reversed(steps)], "any": shuffled, "twice": [*shuffled, *steps]}
 
 
+@pytest.mark.sampled(each=8)
 @pytest.mark.parametrize("story", MOVEMENT_STORIES, ids=lambda story: story.title)
 async def test_story_closes_alike_in_whatever_order_it_is_received(
     ledger: Ledger, clock: ManualClock, tenant_id: str, story: MovementStory
