@@ -53,6 +53,14 @@ def pytest_sessionfinish() -> None:
     keep_compared()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that share the platform of the run: the test command runs the others where it is not."""
+    for item in items:
+        if "platform" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_platform")
+
+
 def pytest_collection_finish() -> None:
     """Leave everything that was imported out of each later garbage collection: that is an eighth of the tests' work."""
     leave_out_of_collections()
@@ -69,7 +77,8 @@ def _asyncio_loop_factory() -> Callable[[], AbstractEventLoop]:
 def servers() -> Servers:
     """The private PostgreSQL, Redis and RabbitMQ of the tests; each process of a run in parallel has a Redis database."""
     found = local.ensure(os.environ.get("TEST_PROFILE", "test"), ROOT)
-    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    process = os.environ.get(local.REDIS_DATABASE, worker)
     if found.redis.kind == "given":
         return found
     own = msgspec.structs.replace(found.redis, url=with_path(found.redis.url, process))

@@ -33,15 +33,19 @@ APART = ("tests/integration", *(f"--ignore={path}" for path in (*days.SHORT, *ME
 """What else shares nothing but the servers, and does not run on another day."""
 
 BOOKS = ("tests/integration/ledger", "tests/integration/notifier")
-"""What of that which runs on another day is a part of its own."""
+GATEWAY = ("tests/integration/gateway",)
+"""What of that which runs on another day are parts of their own."""
 
 TOGETHER = ("tests/e2e", "tests/contract")
 """What needs the four services as processes, and what we promise to others, in part by asking them."""
 
+SHARED = "shared_platform"
+"""The mark of those that share one platform, which `tests/conftest.py` gives."""
+
 OUTAGES = "outages"
 """The mark of the tests that stop, kill or choke the servers of all, and the profile of the servers that they have."""
 
-LANES = 3
+LANES = 4
 """How many parts go on at a time."""
 CHECK_SECONDS = 1500.0
 TESTS_SECONDS = 2400.0
@@ -127,9 +131,9 @@ def test(report: Report, arguments: Sequence[str]) -> int:
 
 
 def _whole(report: Report) -> int:
-    """Run everything, in parts of which three go on at a time; the longest begin first, so that none is left alone.
+    """Run everything, in parts of which four go on at a time; the longest begin first, so that none is left alone.
 
-    Three for two cores: each test waits for a good part of its time, for a timeout, a retry, a process that starts. Servers
+    Four for two cores: each test waits for a good part of its time, for a timeout, a retry, a process that starts. Servers
     that were given are one set for all: then the tests whose servers go down come last, with nobody beside them.
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
@@ -143,11 +147,12 @@ def _whole(report: Report) -> int:
     if hindrance:
         report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
     day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
-    others = [path for path in days.SHORT if path not in BOOKS]
+    others = [path for path in days.SHORT if path not in (*BOOKS, *GATEWAY)]
     parts: list[_Part] = [
-        *([] if is_one_set else [lambda: _over_four(report)]),
-        lambda: ([], [_part(report, days.SHORT_DAY, others, day)]),
         lambda: ([], [_part(report, "apart", APART, is_shown=True)]),
+        *([] if is_one_set else [lambda: _over_four(report), lambda: _over_their_own(report)]),
+        lambda: ([], [_part(report, days.SHORT_DAY, others, day)]),
+        lambda: ([], [_part(report, f"{days.SHORT_DAY}-gateway", GATEWAY, day)]),
         lambda: ([], [_part(report, "messages", MESSAGES)]),
         lambda: ([], [_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)]),
         lambda: (_run_checks(report, "types"), []),
@@ -204,12 +209,20 @@ def _verdict(report: Report, suites: Sequence[results.Ended], failed: Sequence[s
 
 
 def _over_four(report: Report) -> tuple[list[str], list[results.Ended]]:
-    """Run the tests over the four services, on servers of their own: those whose servers go down, then the others.
+    """Run the tests over the four services, on servers of their own: those whose servers go down, then those that share a platform.
 
     What they cover is not measured: the other tests cover nearly all, and each service would start and run more slowly.
     """
     run = partial(_part, report, environ=os.environ | {"TEST_PROFILE": OUTAGES}, is_measured=False)
-    return [], [run(OUTAGES, ["-m", OUTAGES, *TOGETHER]), run("together", ["-m", f"not {OUTAGES}", *TOGETHER])]
+    shared = f"{SHARED} and not {OUTAGES}"
+    return [], [run(OUTAGES, ["-m", OUTAGES, *TOGETHER]), run("together", ["-m", shared, *TOGETHER])]
+
+
+def _over_their_own(report: Report) -> tuple[list[str], list[results.Ended]]:
+    """Run those of them that start a platform of their own, or none: the shared one would cost a tenth of a core beside them."""
+    environ = os.environ | {servers.REDIS_DATABASE: "1"}
+    others = f"not {SHARED} and not {OUTAGES}"
+    return [], [_part(report, "own", ["-m", others, *TOGETHER], environ, is_measured=False)]
 
 
 @contextmanager

@@ -47,6 +47,9 @@ GIVEN = {"postgres": "POSTGRES_ADMIN_URL", "redis": "REDIS_URL", "rabbitmq": "RA
 PASSWORDS = {"postgres": "POSTGRES_PASSWORD", "redis": "REDIS_PASSWORD", "rabbitmq": "RABBITMQ_PASSWORD"}
 """The settings that hold their passwords, of any characters; compose's own PostgreSQL has one of the same name."""
 
+REDIS_DATABASE = "TEST_REDIS_DATABASE"
+"""The setting that says which database of Redis tests have, where others beside them count requests in the first."""
+
 GIVEN_SECONDS = 15.0
 """How long a given server may take to answer (it may just be starting in a CI job)."""
 
