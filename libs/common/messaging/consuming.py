@@ -75,7 +75,7 @@ class Consuming:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
                 # Mostly all of it is there: name by name is some hundred answers, for half a minute of a busy broker.
-                if not (self._declaration.can_be_whole and await self._is_declared(self._connection, is_first=True)):
+                if not await self._is_declared(self._connection, is_first=True):
                     await self._declare(self._connection)
         except TopologyConflict as conflict:
             self._conflict = conflict.detail

@@ -29,16 +29,6 @@ class Declaration:
         self._written = b""
         """As it is written on the channel of that number; a connection uses its numbers again."""
 
-    @property
-    def can_be_whole(self) -> bool:
-        """Whether `whole` leaves nothing out: it binds no queue to an exchange of another team, which may be missing."""
-        topology = self._topology
-        return not any(
-            queue.setting and not topology.brings_back(exchange)
-            for queue in topology.queues
-            for exchange, _ in queue.bindings
-        )
-
     async def whole(self, channel: AbstractChannel) -> None:
         """Declare what is the service's own, and look whether what belongs to others is there.
 
@@ -46,7 +36,7 @@ class Declaration:
             aiormq.exceptions.AMQPChannelError: when the broker refuses any of it, or something is missing; `declare` says what.
         """
         underlay = await _underlay(channel)
-        await _write(underlay, _marshalled(underlay, _methods(self._topology, looks_for_others=True)))
+        await _write(underlay, _marshalled(underlay, _methods(self._topology, is_whole=True)))
 
     async def repeat(self, channel: AbstractChannel) -> None:
         """Declare everything, whether it is there or not.
@@ -56,7 +46,7 @@ class Declaration:
         """
         underlay = await _underlay(channel)
         if self._channel != underlay.number:
-            self._written = _marshalled(underlay, _methods(self._topology, looks_for_others=False))
+            self._written = _marshalled(underlay, _methods(self._topology, is_whole=False))
             self._channel = underlay.number
         await _write(underlay, self._written)
 
@@ -79,18 +69,18 @@ async def _write(underlay: aiormq.Channel, written: bytes) -> None:
     await underlay.basic_qos()
 
 
-def _methods(topology: Topology, *, looks_for_others: bool) -> Iterator[_Method]:
+def _methods(topology: Topology, *, is_whole: bool) -> Iterator[_Method]:
     for name, kind in topology.exchanges:
         if topology.brings_back(name):
             yield Exchange.Declare(exchange=name, exchange_type=kind.value, durable=True, nowait=True)
-        elif looks_for_others:
+        elif is_whole:
             yield Exchange.Declare(exchange=name, passive=True, nowait=True)
     for queue in topology.queues:
-        if looks_for_others and not topology.owns(queue.name):
+        if is_whole and not topology.owns(queue.name):
             yield Queue.Declare(queue=queue.name, passive=True, nowait=True)
         if topology.owns(queue.name):
             yield Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=dict(queue.arguments))
             for exchange, key in queue.bindings:
                 # Another team's exchange may be missing, and the broker then refuses all that follows: `declare` binds to those.
-                if not queue.setting or topology.brings_back(exchange):
+                if is_whole or not queue.setting or topology.brings_back(exchange):
                     yield Queue.Bind(queue=queue.name, exchange=exchange, routing_key=key, nowait=True)

@@ -277,5 +277,8 @@ async def test_process_that_starts_where_nothing_is_missing_writes_once(
             # What belongs to others is made where it is missing, as before they have started for the first time.
             assert await starts(TOPOLOGY) == (1 if name == OTHERS else 0)
             await channel.get_queue(name)
-        # Whether another team's exchange is there is found out name by name.
-        assert await starts(msgspec.structs.replace(TOPOLOGY, queues=(foreign,))) == 1
+        # Another team's exchange may be missing.
+        bound = msgspec.structs.replace(TOPOLOGY, exchanges=TOPOLOGY.exchanges[:1], queues=(foreign,))
+        assert await starts(bound) == 0
+        await channel.exchange_delete("others.events")
+        assert await starts(bound) == 1
