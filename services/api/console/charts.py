@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
-WIDTH, HEIGHT = 480, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 6, 10, 22
-_LABELS_MAX = 7
+WIDTH, HEIGHT = 340, 150
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 4, 10, 22
+_LABELS_MAX = 5
 _STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 
@@ -112,7 +112,7 @@ def chart(
         )
     lines = [
         Line(y=round(_height(part * most, most), 1), text=scale(part * most))
-        for part in (Decimal(0), Decimal("0.5"), Decimal(1))
+        for part in ((Decimal(0), Decimal("0.5"), Decimal(1)) if any(values) else (Decimal(0),))
     ]
     return Chart(title=title, total=total, change=change, columns=columns, lines=lines)
 

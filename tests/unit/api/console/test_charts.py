@@ -27,6 +27,7 @@ def test_bars_are_as_high_as_their_values() -> None:
     assert first.now.y + first.now.height == pytest.approx(HEIGHT - 22, abs=0.2)
     assert (second.now, third.now) == (None, None)
     assert [line.text for line in drawn.lines] == ["0", "100.0", "200"]
+    assert [line.text for line in chart("Nothing", points[1:], total="0", change="", scale=str).lines] == ["0"]
 
 
 def test_a_change_has_something_to_be_compared_with() -> None:
