@@ -6,9 +6,11 @@ itself, which the policies do not limit: consumers and workers, which handle man
 which has to find out whose a request is.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+
+from libs.common.db.connections import Connection, PooledConnection
 
 _tenant: ContextVar[str | None] = ContextVar("tenant of the database", default=None)
 
@@ -41,6 +43,19 @@ def across_tenants() -> Iterator[None]:
         yield
     finally:
         _tenant.reset(token)
+
+
+@asynccontextmanager
+async def lifted(tx: Connection) -> AsyncIterator[None]:
+    """Let one tenant's transaction read and write the rows of all tenants inside the block; where it fails the transaction is over."""
+    driver = getattr(tx, "_con", tx)
+    assert isinstance(driver, PooledConnection)
+    if not driver.opening:
+        yield
+        return
+    await tx.execute("SET LOCAL ROLE NONE")
+    yield
+    await tx.execute(driver.opening)
 
 
 def limit_of_task() -> str | None:

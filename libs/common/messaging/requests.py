@@ -57,8 +57,6 @@ _PLACES = 50
 _WINDOW = 4
 """For each place, the requests that an answering process has at hand, to give the places out by tenant."""
 _TENANT_CHARACTERS_MAX = 200
-_LIMITED = frozenset({"api", "notifier"})
-"""The services whose tables have row-level security."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -320,7 +318,7 @@ class Answerer:
             except Undecodable as fault:
                 # The same every time, so not an outage: the requester must not repeat it.
                 raise Invalid(fault.detail) from fault
-            tenant_id = getattr(request, "tenant_id", None) if self._service in _LIMITED else None
+            tenant_id = getattr(request, "tenant_id", None)
             with nullcontext() if tenant_id is None else tenancy.limited_to(tenant_id):
                 answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))

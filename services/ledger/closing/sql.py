@@ -34,7 +34,8 @@ SELECT (part.starts_at AT TIME ZONE :zone::text)::date AS day, b.currency,
               CASE p.side WHEN 'CREDIT' THEN p.amount_minor ELSE 0 END
          FROM postings AS p
         WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency
-          AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
+          AND p.version > CASE WHEN f.version IS NULL THEN 0 ELSE f.version END
+          AND p.posted_at >= CASE WHEN f.posted_at IS NULL THEN '-infinity' ELSE f.posted_at END
           AND p.effective_at < :ends_before) AS part
  WHERE b.tenant_id = :tenant_id AND b.currency <> :currency::bpchar AND a.account_type IN ('ASSET', 'LIABILITY')
    AND a.id <> ALL(:but::uuid[])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from libs.common.clock import Clock
 from libs.common.db import Database, DatabaseReadOnly
+from libs.common.db.tenancy import across_tenants
 from services.ledger.posting import earlier_groups_ended
 from services.ledger.watermark import sql
 
@@ -47,7 +48,9 @@ class Watermark:
             async with self._moving:
                 if self._moves == moves:
                     self._moves += 1
-                    self._reached = await self._move(self._clock.now() - LAG)
+                    # It is of all tenants, whoever reads.
+                    with across_tenants():
+                        self._reached = await self._move(self._clock.now() - LAG)
                 # Else one that began meanwhile went as far as it could, and to wait for the same group again is in vain.
                 return max(final_before, self._reached)
         except DatabaseReadOnly:

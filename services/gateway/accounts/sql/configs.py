@@ -8,14 +8,19 @@ import asyncpg
 from libs.common.contracts.gateway_errors import GatewayConfigConflict
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
+from libs.common.db.tenancy import lifted
 from services.gateway.accounts.domain import Config, Ownership, config_of, of_another_account
 
 _COLUMNS = columns_of(Config)
 _config = reader_of(Config)
 
-# A request that comes again gets no row: the caller compares the content, and answers success or a conflict.
+# A request that comes again gets no row: the caller compares the content, and answers success or a conflict. Attempts name
+# a configuration by its id alone, so no other tenant has it either.
 _ADD = Statement(
-    "INSERT INTO gateway_configs ({columns}) VALUES ({values}) ON CONFLICT (id, tenant_id) DO NOTHING RETURNING id",
+    """
+INSERT INTO gateway_configs ({columns}) SELECT {values}
+ WHERE NOT EXISTS (SELECT FROM gateway_configs WHERE id = :config.id) ON CONFLICT (id, tenant_id) DO NOTHING RETURNING id
+""",
     columns=_COLUMNS,
     values=values_of("config", Config),
 )
@@ -148,7 +153,7 @@ class ConfigStore:
         Raises:
             GatewayConfigConflict: when another configuration charges through the account.
         """
-        async with self._database.transaction() as tx:
+        async with self._database.transaction() as tx, lifted(tx):
             row = await _ADD.fetchrow(tx, config=config)
             if row is not None and owned is not None:
                 await _own(tx, owned, at=config.updated_at)
@@ -178,7 +183,8 @@ class ConfigStore:
         async with self._database.transaction() as tx:
             row = await _ROTATE.fetchrow(tx, config=config, was=was)
             if row is not None and owned is not None:
-                await _own(tx, owned, at=config.updated_at)
+                async with lifted(tx):
+                    await _own(tx, owned, at=config.updated_at)
         return None if row is None else _config(row)
 
     async def account_of(self, config: Config) -> tuple[str, bool] | None:

@@ -7,6 +7,7 @@ from libs.common.clock import Clock, iso
 from libs.common.contracts.gateway_errors import ReconciliationPeriodOpen
 from libs.common.contracts.gateway_periods import ClosedMonth, CloseReconciliationPeriod
 from libs.common.db import Connection, Database
+from libs.common.db.tenancy import lifted
 from libs.common.ids import first_id
 from libs.common.observability.logging import get_logger
 from services.gateway.reconciliation.periods import sql
@@ -86,9 +87,11 @@ class PeriodClosing:
                 at=now,
                 known_until=known_until,
             )
-            unread = await sql.unread(
-                tx, tenant_id, ends_before=ends_before, accounts=[each.account_id for each in report.statements]
-            )
+            async with lifted(tx):
+                # An account on which something of the tenant moved may be another's, as the platform's own is.
+                unread = await sql.unread(
+                    tx, tenant_id, ends_before=ends_before, accounts=[each.account_id for each in report.statements]
+                )
             if unread and not override:
                 raise ReconciliationPeriodOpen(
                     f"the statement is not known until {iso(ends_before)} of {', '.join(unread[:_NAMED_MAX])}"

@@ -17,6 +17,7 @@ from libs.common.contracts.gateway_reconciliation import (
 )
 from libs.common.contracts.ledger_journal import Proposal, ProposalStatus
 from libs.common.db import Database
+from libs.common.db.tenancy import across_tenants, lifted
 from libs.common.errors import Invalid, NotFound, Unavailable
 from libs.common.ids import new_id, time_of_id
 from libs.common.messaging import Publication
@@ -108,9 +109,10 @@ class Repairing:
                         f"each entry of the proposal {proposal_id} stands for another one already"
                     )
             await sql.add(tx, repair)
-            await rebuilt(tx, publications)
-            if event is not None:
-                await keep_in(tx, event)
+            async with lifted(tx):
+                await rebuilt(tx, publications)
+                if event is not None:
+                    await keep_in(tx, event)
             note = _NOTES[means].format(proposal=proposal_id)
             after = await note_repair(tx, current, DiscrepancyState.PENDING, actor=request.actor, note=note, at=now)
         log.info("reconciliation.repair", tenant_id=tenant_id, discrepancy=str(current.id), means=means)
@@ -215,7 +217,9 @@ class Repairing:
         return publications, await self._reading(repair, known, intent, at=repair.made_at)
 
     async def _reading(self, repair: Repair, known: Discrepancy, intent: UUID, *, at: datetime) -> RawEvent | None:
-        way = await sql.way_of(self._database, repair.tenant_id, intent)
+        with across_tenants():
+            # Events of the platform's own account are received by the platform.
+            way = await sql.way_of(self._database, repair.tenant_id, intent)
         if way is None or not has_statement(way.processor):
             return None
         event = reading_event(repair, known, payment_ref=way.gateway_ref)

@@ -54,8 +54,12 @@ SELECT a.code, a.account_type, b.currency,
    AND (:account::text IS NULL OR a.code = :account) AND closing.version > coalesce(opening.version, 0)
  ORDER BY a.code, b.currency
 """,
-    closing=_LAST_BEFORE.replace("{instant}", "coalesce(:posted_until::timestamptz, 'infinity')"),
-    opening=_LAST_BEFORE.replace("{instant}", "coalesce(:posted_from::timestamptz, '-infinity')"),
+    closing=_LAST_BEFORE.replace(
+        "{instant}", "CASE WHEN :posted_until::timestamptz IS NULL THEN 'infinity' ELSE :posted_until::timestamptz END"
+    ),
+    opening=_LAST_BEFORE.replace(
+        "{instant}", "CASE WHEN :posted_from::timestamptz IS NULL THEN '-infinity' ELSE :posted_from::timestamptz END"
+    ),
 )
 
 

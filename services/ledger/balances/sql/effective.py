@@ -195,7 +195,8 @@ SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_min
            AND p.effective_at >= date_trunc('minute', :before::timestamptz, 'UTC')
              AND p.effective_at < :before::timestamptz
         UNION ALL
-        {postings} AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
+        {postings} AND p.version > CASE WHEN f.version IS NULL THEN 0 ELSE f.version END
+           AND p.posted_at >= CASE WHEN f.posted_at IS NULL THEN '-infinity' ELSE f.posted_at END
            AND p.effective_at < :before::timestamptz
       ) AS part) AS total
  WHERE b.tenant_id = :tenant_id AND (:currency::text IS NULL OR b.currency = :currency::bpchar)

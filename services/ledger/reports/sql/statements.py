@@ -26,7 +26,7 @@ SELECT a.code, a.label, a.account_type, b.currency, l.debits_after_minor, l.cred
 FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
 CROSS JOIN LATERAL (SELECT debits_after_minor, credits_after_minor FROM postings AS p
 WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency
-AND p.posted_at < coalesce(:before::timestamptz, 'infinity') ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS l
+AND p.posted_at < CASE WHEN :before::timestamptz IS NULL THEN 'infinity' ELSE :before::timestamptz END ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS l
 WHERE b.tenant_id = :tenant_id ORDER BY a.code, b.currency
 """)
 
@@ -63,7 +63,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 _STANDING_BEFORE = Statement("""
 SELECT debits_after_minor, credits_after_minor, posted_at FROM postings
 WHERE tenant_id = :account.tenant_id AND account_id = :account.id AND currency = :currency::bpchar
-AND posted_at < coalesce(:instant::timestamptz, 'infinity') ORDER BY posted_at DESC, version DESC LIMIT 1
+AND posted_at < CASE WHEN :instant::timestamptz IS NULL THEN 'infinity' ELSE :instant::timestamptz END ORDER BY posted_at DESC, version DESC LIMIT 1
 """)
 
 
@@ -86,8 +86,8 @@ SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description,
 e.payment_intent_id, e.chain, e.sequence, e.position, p.side, p.amount_minor, p.debits_after_minor, p.credits_after_minor
 FROM (SELECT * FROM postings WHERE tenant_id = :account.tenant_id AND account_id = :account.id
   AND currency = :currency::bpchar
-AND posted_at >= coalesce(:from_at::timestamptz, '-infinity') AND posted_at <= :until
-AND (posted_at, version) > (coalesce(:after_at::timestamptz, '-infinity'), :after_version::int8)
+AND posted_at >= CASE WHEN :from_at::timestamptz IS NULL THEN '-infinity' ELSE :from_at::timestamptz END AND posted_at <= :until
+AND (posted_at, version) > (CASE WHEN :after_at::timestamptz IS NULL THEN '-infinity' ELSE :after_at::timestamptz END, :after_version::int8)
 ORDER BY posted_at, version LIMIT :limit) AS p
 JOIN journal_entries AS e ON e.tenant_id = :account.tenant_id AND e.id = p.entry_id
 LEFT JOIN manual_entries AS m ON m.tenant_id = :account.tenant_id AND m.entry_id = p.entry_id
@@ -144,9 +144,9 @@ def _statement_line(row: asyncpg.Record, conversions: Mapping[UUID, UUID]) -> St
 _JOURNAL = Statement("""
 WITH page AS (SELECT id, posted_at, occurred_at, effective_at, kind, payment_intent_id, reverses,
 chain, sequence, position FROM journal_entries
-WHERE tenant_id = :tenant_id AND posted_at >= coalesce(:from_at::timestamptz, '-infinity')
-AND posted_at < coalesce(:period.ends_at::timestamptz, 'infinity')
-AND (posted_at, id) > (coalesce(:after_at::timestamptz, '-infinity'), :after_id::uuid)
+WHERE tenant_id = :tenant_id AND posted_at >= CASE WHEN :from_at::timestamptz IS NULL THEN '-infinity' ELSE :from_at::timestamptz END
+AND posted_at < CASE WHEN :period.ends_at::timestamptz IS NULL THEN 'infinity' ELSE :period.ends_at::timestamptz END
+AND (posted_at, id) > (CASE WHEN :after_at::timestamptz IS NULL THEN '-infinity' ELSE :after_at::timestamptz END, :after_id::uuid)
 ORDER BY posted_at, id LIMIT :limit)
 SELECT page.*, m.description, m.made_by, m.approved_by, l.side, a.code, a.label, a.account_type, l.amount_minor, l.currency
 FROM page JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = page.id

@@ -210,8 +210,14 @@ SELECT a.code, a.account_type, b.currency,
    AND closing.version > coalesce(opening.version, 0)
  ORDER BY a.code, b.currency
 """,
-    closing=_LAST.replace("{instant}", "coalesce(:period.ends_at::timestamptz, 'infinity')"),
-    opening=_LAST.replace("{instant}", "coalesce(:period.begins_at::timestamptz, '-infinity')"),
+    closing=_LAST.replace(
+        "{instant}",
+        "CASE WHEN :period.ends_at::timestamptz IS NULL THEN 'infinity' ELSE :period.ends_at::timestamptz END",
+    ),
+    opening=_LAST.replace(
+        "{instant}",
+        "CASE WHEN :period.begins_at::timestamptz IS NULL THEN '-infinity' ELSE :period.begins_at::timestamptz END",
+    ),
 )
 
 
