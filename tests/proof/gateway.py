@@ -15,7 +15,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import uvloop
@@ -30,7 +30,7 @@ from tests.proof.killing import kill_in_turn
 from tests.proof.results import report
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
-from tests.support.platform import with_own_rights
+from tests.support.kept_vhosts import declared_vhost
 
 ROOT = Path(__file__).parents[2]
 API_KEY = "sk_test_proof"
@@ -91,24 +91,21 @@ async def prove(
     Raises:
         AssertionError: when a payment was charged twice, lost or left open.
     """
-    if servers.rabbitmq.kind == "given":
-        return await _prove(servers, servers.rabbitmq_url, logs, payments, kill_every_seconds, outage_seconds)
-    vhost = f"proof-{uuid4().hex[:12]}"
-    local.create_vhosts(servers, [vhost])
-    try:
-        url = servers.rabbitmq_vhost_url(vhost)
-        return await _prove(servers, url, logs, payments, kill_every_seconds, outage_seconds)
-    finally:
-        local.delete_vhost(servers, vhost)
+    with declared_vhost(servers, services=("gateway",)) as (url, own):
+        return await _prove(servers, url, own["gateway"], logs, payments, kill_every_seconds, outage_seconds)
 
 
 async def _prove(
-    servers: Servers, vhost_url: str, logs: Path, payments: int, kill_every_seconds: float, outage_seconds: float
+    servers: Servers,
+    vhost_url: str,
+    own_url: str,
+    logs: Path,
+    payments: int,
+    kill_every_seconds: float,
+    outage_seconds: float,
 ) -> dict[str, Any]:
     async with fresh_database(servers, ("gateway",)) as database, running_fake_stripe(seed=7) as fake:
-        environ = with_own_rights(
-            servers, gateway_environment(database, vhost_url, STRIPE_API_BASE=fake.url, **SETTINGS)
-        )
+        environ = gateway_environment(database, own_url, STRIPE_API_BASE=fake.url, **SETTINGS)
         gateways = [GatewayProcess(environ, logs / f"{n}.log") for n in range(2)]
         books = fake.account(API_KEY)
         secrets = [

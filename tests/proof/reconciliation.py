@@ -49,8 +49,8 @@ from services.gateway.settings import ReconciliationSettings
 from tests.bench.facts import BIG, gateway, load
 from tests.bench.payments import ROOT
 from tests.proof.reconciliation_damages import faults, load_and_damage, report_all_but
-from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
+from tests.support.kept_vhosts import declared_vhost
 
 _STEP = 50
 """Payments of one step of the run that is killed."""
@@ -142,7 +142,7 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int, is_he
     chance = random.Random(seed)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
-        urls = own_rights(servers, stack.enter_context(fresh_vhost(servers)))
+        _, urls = stack.enter_context(declared_vhost(servers))
         rows = await load(database, payments, 5, has_refunds=False, moved_but=_EACH)
         admin = await asyncpg.connect(database.admin_url, command_timeout=60)
         stack.push_async_callback(admin.close)

@@ -10,15 +10,15 @@ from libs.common.settings import BrokerSettings
 from services.api.app import seed
 from services.api.settings import Settings
 from tests.integration.api.conftest import Api, serving, settings_for
-from tests.support.brokers import fresh_vhost
 from tests.support.databases import TestDatabase
+from tests.support.kept_vhosts import declared_vhost
 from tests.support.partners import Partners, partners_at
 
 
 @pytest.fixture(scope="module")
 def settings(servers: Servers, api_database: TestDatabase) -> Iterator[Settings]:
     """Settings of an api with a broker of its own."""
-    with fresh_vhost(servers) as url:
+    with declared_vhost(servers, services=("api",)) as (url, _):
         yield settings_for(api_database, broker=BrokerSettings(rabbitmq_url=url))
 
 
