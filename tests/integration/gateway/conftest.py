@@ -102,7 +102,7 @@ def stripe_settings(gateway_database: TestDatabase, own_urls: dict[str, str]) ->
             stripe_secret_key=API_KEY,
             stripe_payment_method="pm_card_visa",
             stripe_return_url="https://shop.example/back",
-            stripe_events_every_seconds=0.05,
+            stripe_events_every_seconds=0.25,
             # Tests with hundreds of calls do not wait for turns; those of the pace set their own.
             stripe_calls_per_second_test=10_000,
             stripe_calls_per_second_endpoint=10_000,
