@@ -6,13 +6,17 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from libs.common.contracts import REGISTRY
 from services.api.console.calling import Refused
 from services.api.console.declared import Column, Detail, Kind, View
 from services.api.console.showing import Button, Table, show_detail
 from services.api.console.visits import Visit
 
-_EVENTS_MAX = 12
-"""Events of a payment whose webhooks are shown, the newest ones: each is a request to the notifier."""
+_EVENTS_MAX = 5
+"""Events of a payment whose webhooks are shown, the newest ones: each is a request to the notifier, and one of those that whoever
+looks may make in a minute. The list of deliveries has all."""
+_PUBLIC = frozenset(name for name, message in REGISTRY.items() if message.contract.public)
+"""The events that endpoints receive; a timeline has commands to other services too."""
 _DELIVERIES = (
     Column(member="event_type", title="Event"),
     Column(member="status", title="Status", kind=Kind.STATE),
@@ -61,7 +65,7 @@ async def _deliveries(visit: Visit, events: Sequence[Mapping[str, Any]]) -> Tabl
     """Read what was sent of a payment's events; None where whoever looks may not."""
     if not await visit.may("listAllWebhookDeliveries"):
         return None
-    newest = [str(event["id"]) for event in events][-_EVENTS_MAX:]
+    newest = [str(event["id"]) for event in events if event["type"] in _PUBLIC][-_EVENTS_MAX:]
     try:
         pages = await asyncio.gather(*(visit.read("listAllWebhookDeliveries", event_id=event) for event in newest))
     except Refused as refused:
