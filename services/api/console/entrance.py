@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 
 from libs.common.clock import Clock
 from libs.common.web.problems import problem_of
@@ -19,6 +18,7 @@ from services.api.console.texts import language, offered, preferred
 from services.api.console.visits import Permits, Preferences, Visit
 from services.api.http.callers import ANY_TENANT, Principal
 from services.api.http.errors import InvalidTenant
+from services.api.http.parameters import AnyRequest
 
 _FIELDS_MAX = 500
 _FORM = "application/x-www-form-urlencoded"
@@ -28,7 +28,6 @@ _SHOWN = re.compile(r"[!-\[\]-~]*\Z")
 START = "/console/overview"
 """Where one is who has named no other page."""
 
-type AnyRequest = Request[Any, Any, Any]
 type Identify = Callable[[str], Awaitable[Principal]]
 """Whom a bearer token identifies; raises a problem for one that is valid no more."""
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -19,8 +19,8 @@ from services.api.console.passing import exported, is_exported, is_uploaded, upl
 from services.api.console.rendering import page, redirect
 from services.api.console.showing import segment_value
 from services.api.console.visits import Visit
+from services.api.http.parameters import AnyRequest
 
-type AnyRequest = Request[Any, Any, Any]
 type Shown = Callable[[Visit], Awaitable[Response[bytes]]]
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from libs.common.contracts import REGISTRY
+from libs.common.contracts.base import REGISTRY
 from services.api.console.calling import Refused
 from services.api.console.declared import Column, Detail, Kind, View
 from services.api.console.showing import Button, Table, show_detail
@@ -15,7 +15,7 @@ from services.api.console.visits import Visit
 _EVENTS_MAX = 5
 """Events of a payment whose webhooks are shown, the newest ones: each is a request to the notifier, and one of those that whoever
 looks may make in a minute. The list of deliveries has all."""
-_PUBLIC = frozenset(name for name, message in REGISTRY.items() if message.contract.public)
+_PUBLIC = frozenset(message.contract.name for message in REGISTRY.values() if message.contract.public)
 """The events that endpoints receive; a timeline has commands to other services too."""
 _DELIVERIES = (
     Column(member="event_type", title="Event"),
