@@ -4,8 +4,10 @@ import csv
 import io
 from uuid import uuid4
 
+from tests.e2e.console.conftest import Seats
 from tests.support.browser import Seat
-from tests.support.platform import OPERATOR, Platform
+from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform
+from tests.support.receiver import Receiver
 
 
 async def test_a_payment_is_found_by_anything(seat: Seat, platform: Platform) -> None:
@@ -76,3 +78,50 @@ async def test_several_payments_are_confirmed_at_once_and_kept_as_a_file(seat: S
     rows = list(csv.DictReader(io.StringIO(file.read_text())))
     assert {row["id"] for row in rows} == {payment["id"] for payment in payments}
     assert {row["amount"] for row in rows} == {"1.00", "2.00", "3.00"}
+
+
+async def test_a_payment_has_its_attempts_webhooks_and_what_is_left(
+    seats: Seats, platform: Platform, admin: Client, receiver: Receiver
+) -> None:
+    registered = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["payment.*"]})
+    assert registered.status == 201, registered.raw
+    client = await platform.login(OPERATOR)
+    held = await client.call(
+        "POST",
+        "/v1/payment-intents",
+        {"amount": "70.00", "currency": "BRL", "customer_ref": "c-left", "capture_method": "manual"},
+        key=str(uuid4()),
+    )
+    await client.confirm(held.json["id"])
+
+    seat = await seats()
+    await seat.log_in(*ADMIN)
+    await seat.act_for(DEMO_TENANT)
+    await seat.open(f"payments/{held.json['id']}")
+    attempts = seat.page.locator("section", has=seat.page.locator("h2", has_text="Attempts at the processor"))
+    await attempts.locator("tbody tr").first.wait_for()
+
+    # What is opened stays open while the page follows what happens.
+    await seat.page.locator(".timeline summary").first.click()
+    await seat.page.click("a.button:has-text('Capture')")
+    await seat.shown("Left")
+    assert await seat.page.get_attribute("[name='f.amount']", "placeholder") == "70.00"
+    await seat.page.go_back()
+    await seat.page.locator(".timeline summary").first.click()
+    captured = await client.call(
+        "POST", f"/v1/payment-intents/{held.json['id']}/capture", {"amount": "50.00"}, key=str(uuid4())
+    )
+    assert captured.status in {200, 202}, captured.raw
+    await seat.page.locator("h1", has_text="SETTLED").wait_for()
+    assert await seat.page.locator(".timeline details").first.get_attribute("open") is not None
+
+    webhooks = seat.page.locator("section", has=seat.page.locator("h2", has_text="Webhooks sent"))
+    await webhooks.locator("tr", has_text="payment.authorized").wait_for()
+    await seat.open(f"payments/{held.json['id']}")
+    await webhooks.locator("tr", has_text="payment.settled").locator("a", has_text="Send again").click()
+    assert "delivered" in await seat.page.input_value("[name='f.outcomes']")
+
+    # Accounts at processors, and what they have reported, are for whoever may change them.
+    for page in ("processors", "processor-events", "customers"):
+        answer = await seat.open(page)
+        assert answer.status == 200
