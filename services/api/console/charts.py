@@ -107,7 +107,7 @@ def chart(
                 now=_bar(point.value, most, x=x + share * 0.3, width=share * 0.6),
                 # From the right, so that the newest period has one.
                 label=point.label if (len(points) - 1 - number) % every == 0 else "",
-                middle=round(min(x + share / 2, WIDTH - _RIGHT - 14), 1),
+                middle=round(min(x + share / 2, WIDTH - _RIGHT - 18), 1),
             )
         )
     lines = [
