@@ -199,6 +199,7 @@ class Consuming:
             lost_at = asyncio.get_running_loop().time()
             log.warning("consumer.lost", queue=reader.queue, reason=reason, seconds=_READ_AGAIN_SECONDS)
             await asyncio.sleep(_READ_AGAIN_SECONDS)
+            # Its queue may be the thing that has gone.
             await self._heal(connection, lost_at=lost_at)
 
     async def _declare_again(self, connection: AbstractConnection, *, at_once: bool) -> None:
