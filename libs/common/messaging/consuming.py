@@ -75,7 +75,7 @@ class Consuming:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
                 # Mostly all of it is there: name by name is some hundred answers, for half a minute of a busy broker.
-                if not await self._is_declared(self._connection, is_first=True):
+                if not await self._is_declared(self._connection, is_whole=True):
                     await self._declare(self._connection)
         except TopologyConflict as conflict:
             self._conflict = conflict.detail
@@ -200,7 +200,8 @@ class Consuming:
             log.warning("consumer.lost", queue=reader.queue, reason=reason, seconds=_READ_AGAIN_SECONDS)
             await asyncio.sleep(_READ_AGAIN_SECONDS)
             # Its queue may be the thing that has gone.
-            await self._heal(connection, lost_at=lost_at)
+            if not await self._is_declared(connection, is_whole=True, lost_at=lost_at):
+                await self._heal(connection, lost_at=lost_at)
 
     async def _declare_again(self, connection: AbstractConnection, *, at_once: bool) -> None:
         if at_once and not await self._is_declared(connection):
@@ -210,8 +211,13 @@ class Consuming:
             if number % _ONE_BY_ONE_EVERY == 0 or not await self._is_declared(connection):
                 await self._heal(connection)
 
-    async def _is_declared(self, connection: AbstractConnection, *, is_first: bool = False) -> bool:
-        """Declare what is ours in one write, and look for the rest at first; returns whether the broker took all of it."""
+    async def _is_declared(
+        self, connection: AbstractConnection, *, is_whole: bool = False, lost_at: float | None = None
+    ) -> bool:
+        """Declare what is ours in one write, and look for the rest where `is_whole`; returns whether the broker took all of it.
+
+        Nothing is written where somebody has declared since something was lost, at an instant of the loop's clock.
+        """
         assert self._declaration is not None
         if self._conflict:
             return False
@@ -221,7 +227,9 @@ class Consuming:
                 asyncio.timeout(_REPEAT_SECONDS),
                 connection.channel(publisher_confirms=False) as channel,
             ):
-                await (self._declaration.whole(channel) if is_first else self._declaration.repeat(channel))
+                if lost_at is not None and self._declared_at > lost_at:
+                    return True
+                await (self._declaration.whole(channel) if is_whole else self._declaration.repeat(channel))
         except Exception as fault:
             stop_if_cancelled()
             if not (isinstance(fault, AMQPChannelError) or outages.is_outage(fault)):

@@ -27,7 +27,7 @@ from tests.support.waiting import until
 
 SHORT = 1
 """The shortest heartbeat, so that a test waits for as little as possible."""
-SECONDS = 12.0
+SECONDS = 15.0
 """How long two connections may take that are lost one after the other: three seconds each, and a busy machine."""
 
 
