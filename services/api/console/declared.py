@@ -45,11 +45,17 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """Where it leads, with members in braces: `/console/payments/{id}`."""
     is_minor: bool = False
     """Whether a narrow screen leaves it out."""
+    tones: Mapping[str, str] = {}
+    """Of a state, the colours of words that mean something else here than elsewhere."""
 
     @property
     def name(self) -> str:
         """Its title, as it is looked up in the reader's language."""
         return self.title or titled(self.member)
+
+
+YES_OR_NO = {"true": "yes", "false": "no"}
+"""What the choices of a flag are called."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     choices: tuple[str, ...] = ()
     """Empty: any text."""
+    names: Mapping[str, str] = {}
+    """What choices are called, where that is something else."""
     kind: str = "text"
     """Of the input: text, date or month."""
     default: str = ""

@@ -19,6 +19,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """No script and no style but our own files; neither a page nor a value in it can bring one."""
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 @cache
@@ -50,7 +51,8 @@ def rendered(template: str, values: Mapping[str, Any], preferences: Preferences)
         return {
             "value": value,
             "kind": column.kind.value,
-            "link": linked(column.link, row) if column.link else "",
+            "link": linked(column.link, row) if column.link and value not in _EMPTY else "",
+            "tone": column.tones.get(str(value)) or tone(value),
             "currency": member_of(row, column.currency) if column.kind == "money" else None,
         }
 

@@ -27,6 +27,7 @@ GOOD = frozenset(
         "resolved",
         "RESOLVED",
         "COMPLETED",
+        "complete",
         "completed",
         "done",
         "WON",

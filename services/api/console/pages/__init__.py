@@ -1,7 +1,7 @@
 """Every page of the console, in the order of its menu."""
 
 from services.api.console.declared import Page
-from services.api.console.pages.accounts import ACCOUNTS
+from services.api.console.pages.accounts import ACCOUNTS, CONSOLIDATED
 from services.api.console.pages.composing import COMPOSE
 from services.api.console.pages.customers import CUSTOMERS
 from services.api.console.pages.entries import ENTRIES
@@ -20,7 +20,8 @@ GROUPS = ("", "Payments", "Books", "Reports", "Reconciliation", "Webhooks", "Set
 
 PAGES: tuple[Page, ...] = (
     *(OVERVIEW, PAYMENTS, CUSTOMERS, PROCESSORS, PROCESSOR_EVENTS, SEARCH),
-    *(ACCOUNTS, ENTRIES, COMPOSE, PROPOSALS, POLICY, HOLDS, RATES, CONVERSIONS, ROLES, PERIODS, VERIFICATION),
+    *(ACCOUNTS, CONSOLIDATED, ENTRIES, COMPOSE, PROPOSALS, POLICY),
+    *(HOLDS, RATES, CONVERSIONS, ROLES, PERIODS, VERIFICATION),
     *REPORTS,
     *(RUNS, DISCREPANCIES, LINES, MATCHES, IMPORTS, SOURCES, MONTHS),
 )

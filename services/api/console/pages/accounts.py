@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from services.api.console.declared import Act, Page, View
+from services.api.console.declared import HIDDEN, Act, Page, View
 from services.api.console.pages.months import month_around, named_month
 from services.api.console.showing import buttons_of, next_query
 from services.api.console.visits import Visit
@@ -18,6 +19,7 @@ _ACTS = (
     Act(operation="createAccount", title="New account"),
     Act(operation="placeHold", title="Place a hold"),
     Act(operation="createConversion", title="Exchange money"),
+    Act(operation="getConsolidatedBalances", title="In one currency", page="/console/consolidated"),
 )
 
 
@@ -95,6 +97,28 @@ def _period(query: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     return "", {name: query[name] for name in ("from", "to") if query.get(name)}
 
 
+async def show_consolidated(visit: Visit) -> View:
+    """Show what all accounts hold, in one currency."""
+    currency, at = visit.query.get("currency", "").strip().upper(), visit.query.get("at", "")
+    found = await visit.read("getConsolidatedBalances", currency=currency, at=at) if currency else None
+    for account in found["accounts"] if found else ():
+        for held in account["held"]:
+            held["balance"] = _normal(held["balance"], account["normal_side"])
+    return View(template="consolidated.html", values={"found": found, "chosen": {"currency": currency, "at": at}})
+
+
+def _normal(balance: str, side: str) -> str:
+    """Turn credits less debits into what is positive in the account's normal direction."""
+    return balance if side == "CREDIT" else f"{-Decimal(balance):f}"
+
+
+CONSOLIDATED = Page(
+    key="consolidated",
+    title="Balances in one currency",
+    needs="getConsolidatedBalances",
+    group=HIDDEN,
+    show=show_consolidated,
+)
 ACCOUNTS = Page(
     key="accounts",
     title="Accounts",

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from libs.common.ids import new_id
 from libs.common.money import currency as known_currency
 from libs.common.money import is_known_currency
 from services.api.console.calling import Answer, Refused
-from services.api.console.declared import Act, Column, Detail, Filter, Kind, Listing, Page, Panel, View
+from services.api.console.declared import YES_OR_NO, Act, Column, Detail, Filter, Kind, Listing, Page, Panel, View
 from services.api.console.showing import buttons_of, show_listing, with_done
 from services.api.console.visits import Visit
 
@@ -126,13 +128,17 @@ IMPORTS = Page(
     one=show_import,
 )
 
+
+def _line_row(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**line, "match": "match" if line["match_id"] else None}
+
+
 _LINES = Listing(
     operation="listStatementLines",
     filters=(
-        Filter(name="matched", title="Matched", choices=("false", "true"), default="false"),
+        Filter(name="matched", title="Matched", choices=("false", "true"), names=YES_OR_NO, default="false"),
         Filter(name="from", title="From", kind="date"),
         Filter(name="until", title="Until", kind="date"),
-        Filter(name="source_id", title="Source"),
     ),
     columns=(
         Column(member="booked_on", title="Booked", kind=Kind.TIME),
@@ -141,8 +147,9 @@ _LINES = Listing(
         Column(member="description", title="Description"),
         Column(member="references", title="References", kind=Kind.JSON, is_minor=True),
         Column(member="bank_id", title="ID at the bank", is_minor=True),
-        Column(member="match_id", title="Match", link="/console/matches?part_id={id}", is_minor=True),
+        Column(member="match", title="Match", link="/console/matches?part_id={id}", is_minor=True),
     ),
+    shape=_line_row,
     template="lines.html",
     empty="No line is like this. Lines come from files: import one.",
 )
@@ -154,7 +161,9 @@ async def show_lines(visit: Visit) -> View:
 
 
 async def _listed(visit: Visit, *, form: Mapping[str, str] | None = None, fault: Refused | None = None) -> View:
-    view = await show_listing(_LINES, visit)
+    sources = {source["id"]: source["name"] for source in await visit.read("listImportSources")}
+    filters = (*_LINES.filters, Filter(name="source_id", title="Source", choices=tuple(sources), names=sources))
+    view = await show_listing(structs.replace(_LINES, filters=filters), visit)
     form = form or {}
     names = ("references", "difference", "currency", "other_currency", "other_amount", "reason")
     return View(
@@ -232,7 +241,7 @@ MATCHES = Page(
     show=Listing(
         operation="listLineMatches",
         filters=(
-            Filter(name="in_force", title="In force", choices=("true", "false"), default="true"),
+            Filter(name="in_force", title="In force", choices=("true", "false"), names=YES_OR_NO, default="true"),
             Filter(name="rule", title="Rule", choices=_RULES),
             Filter(name="part_id", title="Line, payout or movement"),
         ),

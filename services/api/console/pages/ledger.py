@@ -4,13 +4,26 @@ import asyncio
 from zoneinfo import ZoneInfo
 
 from services.api.console.calling import Refused
-from services.api.console.declared import HIDDEN, Act, Column, Detail, Filter, Kind, Listing, Page, Panel, View
+from services.api.console.declared import (
+    HIDDEN,
+    YES_OR_NO,
+    Act,
+    Column,
+    Detail,
+    Filter,
+    Kind,
+    Listing,
+    Page,
+    Panel,
+    View,
+)
 from services.api.console.pages.months import month_of
 from services.api.console.showing import buttons_of, rows_of
 from services.api.console.visits import Visit
 
 _HOLD = {"hold_id": "id"}
 _OPEN = ("state", ("OPEN",))
+_TONES = {"OPEN": "waiting"}
 _HOLD_ACTS = (
     Act(operation="captureHold", title="Capture", path=_HOLD, when=_OPEN, query={"amount": "amount"}),
     Act(operation="voidHold", title="Void", path=_HOLD, when=_OPEN, is_danger=True),
@@ -34,7 +47,7 @@ HOLDS = Page(
         filters=(Filter(name="state", title="State", choices=("OPEN", "CAPTURED", "VOIDED", "EXPIRED")),),
         columns=(
             Column(member="amount", title="Amount", kind=Kind.MONEY, link="/console/holds/{id}"),
-            Column(member="state", title="State", kind=Kind.STATE),
+            Column(member="state", title="State", kind=Kind.STATE, tones=_TONES),
             Column(member="debit_account", title="To debit"),
             Column(member="credit_account", title="To credit"),
             Column(member="captured", title="Captured", kind=Kind.MONEY, is_minor=True),
@@ -50,7 +63,7 @@ HOLDS = Page(
         parameter="hold_id",
         title="id",
         fields=(
-            Column(member="state", title="State", kind=Kind.STATE),
+            Column(member="state", title="State", kind=Kind.STATE, tones=_TONES),
             Column(member="amount", title="Amount", kind=Kind.MONEY),
             Column(member="captured", title="Captured", kind=Kind.MONEY),
             Column(member="debit_account", title="To debit", link="/console/accounts/{debit_account}"),
@@ -121,7 +134,7 @@ RATES = Page(
             Filter(name="from_currency", title="From currency"),
             Filter(name="to_currency", title="To currency"),
             Filter(name="at", title="In force on", kind="date"),
-            Filter(name="history", title="With earlier ones", choices=("true", "false")),
+            Filter(name="history", title="With earlier ones", choices=("true", "false"), names=YES_OR_NO),
         ),
         columns=(
             Column(member="from_currency", title="From"),

@@ -24,7 +24,7 @@ LIST = Listing(
     filters=(Filter(name="status", title="Status", choices=("open", "approved", "rejected", "expired")),),
     columns=(
         Column(member="reason", title="Reason", link="/console/proposals/{id}"),
-        Column(member="status", title="Status", kind=Kind.STATE),
+        Column(member="status", title="Status", kind=Kind.STATE, tones={"open": "waiting"}),
         Column(member="amounts", title="Amount", kind=Kind.AMOUNTS),
         Column(member="number", title="Entries", kind=Kind.COUNT, is_minor=True),
         Column(member="made_by", title="Proposed by"),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from libs.common.ids import new_id
 from services.api.console.calling import Refused
-from services.api.console.declared import Act, Column, Filter, Kind, Listing, Page, View
+from services.api.console.declared import YES_OR_NO, Act, Column, Filter, Kind, Listing, Page, View
 from services.api.console.pages.months import month_around
 from services.api.console.showing import buttons_of, show_listing, with_done
 from services.api.console.visits import Visit
@@ -82,7 +82,7 @@ RUNS = Page(
 _DISCREPANCIES = Listing(
     operation="listDiscrepancies",
     filters=(
-        Filter(name="resolved", title="Settled", choices=("false", "true"), default="false"),
+        Filter(name="resolved", title="Settled", choices=("false", "true"), names=YES_OR_NO, default="false"),
         Filter(name="state", title="State", choices=_STATES),
         Filter(name="type", title="Type", choices=_TYPES),
         Filter(name="assignee", title="Assignee"),
