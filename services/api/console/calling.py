@@ -11,7 +11,8 @@ from litestar.types import ASGIApp, Message, Scope
 from libs.common.errors import PlatformError
 from services.api.console.operations import Operation
 
-_REFUSED_FROM = 400
+_REFUSED_FROM, _FAILED_FROM = 400, 500
+_UNDECIDED = frozenset({408, 409, 429, 499})
 _PARTS_WAITING = 4
 """Parts of a streamed answer that wait for their reader."""
 
@@ -58,6 +59,11 @@ class Refused(Exception):
         self.problem: dict[str, Any] = problem if isinstance(problem, dict) else {}
         self.correlation_id = answer.headers.get("x-correlation-id", "")
         self.retry_after = answer.headers.get("retry-after", "")
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether what was refused may have been carried out, or may be yet: its key then stays its own."""
+        return self.status >= _FAILED_FROM or self.status in _UNDECIDED
 
 
 class Inside:

@@ -40,8 +40,7 @@ _LEADS_TO = {
 """Where one is after an operation that makes something: its page."""
 _WITHOUT_SUBJECT = frozenset({"closeReconciliationPeriod"})
 """Operations that make what their address names."""
-_UNAUTHORIZED, _UNPROCESSABLE, _FAILED_FROM = 401, 422, 500
-_UNDECIDED = frozenset({408, 409, 429, 499})
+_UNAUTHORIZED, _UNPROCESSABLE = 401, 422
 _SENT_BEFORE = (
     "This form was sent before with other values, and that was done. Send it once more only if this is to be done too."
 )
@@ -212,7 +211,7 @@ class Console:
             if isinstance(fault, Refused):
                 if fault.status == _UNAUTHORIZED:
                     return await self.refuse(visit, fault)
-                if not _may_be_done(fault):
+                if not fault.may_be_done:
                     # What is sent next is another request, which its old key would refuse.
                     key = ""
                 fault = _explained(fault)
@@ -284,11 +283,6 @@ def local_address(current: Page | None, visit: Visit, thing_id: str | None = Non
     query = urlencode([pair for pair in visit.query.items() if pair[0] != "done"])
     thing = "" if thing_id is None else f"/{segment(thing_id)}"
     return f"/console/{current.key}{thing}" + (f"?{query}" if query else "")
-
-
-def _may_be_done(fault: Refused) -> bool:
-    """Whether a request that was refused may have been carried out, or may be yet: its key then stays its own."""
-    return fault.status >= _FAILED_FROM or fault.status in _UNDECIDED
 
 
 def _explained(fault: Refused) -> Refused:

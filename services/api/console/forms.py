@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from libs.common.ids import new_id
+from services.api.console.calling import Refused
 from services.api.console.operations import Operation, Operations
 
 _DEPTH_MAX = 2
@@ -54,6 +56,12 @@ class WrongField(Exception):
         super().__init__(name)
         self.name = name
         self.shape = shape
+
+
+def key_of(form: Mapping[str, str], fault: Refused | None) -> str:
+    """Return the key of a form that is shown: its own while what it requested may be done, else another one."""
+    given = form.get("_key", "")
+    return given if given and (fault is None or fault.may_be_done) else str(new_id())
 
 
 def fields_of(operations: Operations, operation: Operation) -> list[Field]:

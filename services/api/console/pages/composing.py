@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from libs.common.ids import new_id
 from services.api.console.calling import Refused
 from services.api.console.declared import HIDDEN, Page, View
+from services.api.console.forms import key_of
 from services.api.console.showing import with_done
 from services.api.console.visits import Visit
 
@@ -77,11 +77,12 @@ async def show(visit: Visit) -> View:
 
 async def send(visit: Visit, form: Mapping[str, str]) -> View | str:
     """Check, post or propose what was written, or give it more lines."""
-    lines, what, key = lines_of(form), form.get("do", ""), form.get("_key", "")
+    lines, what = lines_of(form), form.get("do", "")
     entry = {"description": form.get("description", ""), "lines": lines}
     if form.get("occurred_at"):
         entry["occurred_at"] = form["occurred_at"]
-    keyed = {"idempotency-key": key}
+    # What one person may not post is proposed with the same form, which is another request.
+    keyed = {"idempotency-key": f"{form.get('_key', '')}-{what}"}
     try:
         match what:
             case "check":
@@ -127,7 +128,7 @@ async def _form(
             "sides": _SIDES,
             "sums": sums_of(lines),
             "written": {name: form.get(name, "") for name in ("description", "occurred_at", "reason")},
-            "key": form.get("_key") or str(new_id()),
+            "key": key_of(form, fault),
             "accounts": accounts[:_SUGGESTED_MAX],
             "demands": bool(policy["rules"]),
             "may_post": await visit.may("postLedgerEntries"),

@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec import structs
 
-from libs.common.ids import new_id
 from libs.common.money import currency as known_currency
 from libs.common.money import is_known_currency
 from services.api.console.calling import Answer, Refused
 from services.api.console.declared import YES_OR_NO, Act, Column, Detail, Filter, Kind, Listing, Page, Panel, View
+from services.api.console.forms import key_of
 from services.api.console.showing import buttons_of, show_listing, with_done
 from services.api.console.visits import Visit
 
@@ -173,7 +173,7 @@ async def _listed(visit: Visit, *, form: Mapping[str, str] | None = None, fault:
             "may": await visit.may("matchLines"),
             "written": {name: form.get(name, "") for name in names},
             "ticked": [name.removeprefix("id.") for name in form if name.startswith("id.")],
-            "key": form.get("_key") or str(new_id()),
+            "key": key_of(form, fault),
             "fault": fault,
         },
     )

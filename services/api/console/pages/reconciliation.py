@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from libs.common.ids import new_id
 from services.api.console.calling import Refused
 from services.api.console.declared import YES_OR_NO, Act, Column, Filter, Kind, Listing, Page, View
+from services.api.console.forms import key_of
 from services.api.console.pages.months import month_around
 from services.api.console.showing import buttons_of, show_listing, with_done
 from services.api.console.visits import Visit
@@ -117,7 +117,7 @@ async def _listed(visit: Visit, *, form: Mapping[str, str] | None = None, fault:
             "decisions": _DECISIONS if await visit.may("decideDiscrepancies") else (),
             "written": {name: form.get(name, "") for name in ("decision", "assignee", "note", "reason")},
             "ticked": _chosen(form),
-            "key": form.get("_key") or str(new_id()),
+            "key": key_of(form, fault),
             "fault": fault,
         },
     )
