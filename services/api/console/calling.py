@@ -125,14 +125,15 @@ class Inside:
             Refused: when the answer is no success.
         """
         scope = _scope(operation, client=client, headers=headers, path=path, query=query)
-        waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(maxsize=_PARTS_WAITING)
+        waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=_PARTS_WAITING)
         task = asyncio.create_task(_sent_on(self._app, scope, waiting), name=f"console {operation.id}")
         parts = _parts(task, waiting)
         try:
-            start = await waiting.get()
-            if start is None:
+            try:
+                start = await waiting.get()
+            except asyncio.QueueShutDown:
                 await task
-                raise PlatformError("the api ended without an answer")
+                raise PlatformError("the api ended without an answer") from None
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
             if start["status"] >= _REFUSED_FROM:
                 body = b"".join([part async for part in parts])
@@ -169,20 +170,23 @@ def _scope(
     }
 
 
-async def _parts(task: asyncio.Task[None], waiting: asyncio.Queue[dict[str, Any] | None]) -> AsyncGenerator[bytes]:
+async def _parts(task: asyncio.Task[None], waiting: asyncio.Queue[dict[str, Any]]) -> AsyncGenerator[bytes]:
     try:
-        while (message := await waiting.get()) is not None:
+        while True:
+            try:
+                message = await waiting.get()
+            except asyncio.QueueShutDown:
+                break
             if message.get("body"):
                 yield message["body"]
-            if not message.get("more_body", False):
-                break
+        # Raises what it was broken off by.
         await task
     finally:
         task.cancel()
 
 
-async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.Queue[dict[str, Any] | None]) -> None:
-    """Put what the application sends into a queue, and None where it has ended without that."""
+async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.Queue[dict[str, Any]]) -> None:
+    """Put what the application sends into a queue, and close it when that has ended, however it has."""
     if app is None:
         raise PlatformError("the console is not part of an application")
     is_read = False
@@ -202,8 +206,7 @@ async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.
     try:
         await app(typed, receive, put)
     finally:
-        if not waiting.full():
-            waiting.put_nowait(None)
+        waiting.shutdown()
 
 
 async def _sent(app: ASGIApp | None, scope: dict[str, Any], body: bytes) -> Answer:

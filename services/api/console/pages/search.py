@@ -39,6 +39,8 @@ _NAMED = (
     ("getWebhook", "endpoint_id", "webhooks"),
     ("getProposal", "proposal_id", "proposals"),
     ("getHold", "hold_id", "holds"),
+    ("getLedgerEntry", "entry_id", "entries"),
+    ("getImport", "import_id", "imports"),
 )
 """Operations that read what an id names, the parameter of their path, and the page that shows it."""
 _CUSTOMERS = (
