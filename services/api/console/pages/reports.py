@@ -38,6 +38,7 @@ def _statement(operation: str, *, is_of_period: bool) -> Show:
                 "compared": _COMPARED,
                 "bases": _BASES,
                 "csv": f"/console/export/{operation}?{urlencode({**sent, 'format': 'csv'})}",
+                "journals": _journals(chosen, found["tz"]) if is_of_period and await visit.may("reportJournal") else [],
                 "print": f"/console/export/{operation}?{urlencode({**sent, 'format': 'html'})}",
             },
         )
@@ -74,6 +75,15 @@ def _months(visit: Visit, zone: ZoneInfo) -> list[tuple[str, str]]:
     ]
     kept = {name: value for name, value in visit.query.items() if name not in {"from", "to", "done"}}
     return [(title, urlencode({**kept, "from": span[0], "to": span[1]})) for title, span in spans if span is not None]
+
+
+def _journals(chosen: Mapping[str, str], zone: str) -> list[tuple[str, str]]:
+    """Return the addresses of the journal of the same period, in each form that it has."""
+    period = {"from": chosen["from"], "to": chosen["to"], "tz": zone}
+    return [
+        (title, f"/console/export/reportJournal?{urlencode({**period, 'format': name})}")
+        for title, name in (("CSV", "csv"), ("beancount", "beancount"), ("hledger", "hledger"))
+    ]
 
 
 def _span(column: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:

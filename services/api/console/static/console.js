@@ -240,16 +240,21 @@ class Sha256 {
     const button = importForm.querySelector("button.primary");
     const show = (text, done) => { said.textContent = text; bar.value = done; };
     const call = async (address, body, key) => {
-      for (;;) {
+      for (let tries = 1; ; tries += 1) {
         const headers = { "x-console-form": csrf, "content-type": "application/octet-stream", "idempotency-key": key };
-        const answer = await fetch(`/console/upload/${address}`, { method: "POST", headers, body, redirect: "error" });
+        const answer = await fetch(`/console/upload/${address}`, { method: "POST", headers, body, redirect: "manual" });
+        if (answer.type === "opaqueredirect") {
+          location.assign("/console/login?next=/console/imports");
+          await new Promise(() => {});
+        }
         const answered = await answer.json();
         if (answer.ok) return answered;
-        if (answer.status !== 429 && answer.status !== 503) throw new Error(`${answered.detail || answered.title} (${answered.code})`);
+        if ((answer.status !== 429 && answer.status !== 503) || tries >= TRIES_MAX) throw new Error(`${answered.detail || answered.title} (${answered.code})`);
         said.textContent = waiting;
         await new Promise((go) => { setTimeout(go, 1000 * Math.min(60, Number(answer.headers.get("retry-after")) || 5)); });
       }
     };
+    const TRIES_MAX = 60;
     refused.hidden = true;
     place.hidden = false;
     button.disabled = true;
