@@ -92,5 +92,4 @@ def test_a_page_names_operations_and_parameters_that_there_are(page: Page) -> No
                 assert {*panel.path} == {*OPERATIONS[panel.operation].parameters}
                 assert {*panel.query} <= {parameter.name for parameter in OPERATIONS[panel.operation].declaration.query}
             acts += panel.acts
-    for act in acts:
-        assert {*act.path} <= {*OPERATIONS[act.operation].parameters}
+    assert {act.operation for act in acts} <= {operation.id for operation in OPERATIONS}
