@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.api.console.calling import Refused
+from services.api.console.calling import Answer, Refused
 from services.api.console.declared import HIDDEN, Page, View
 from services.api.console.forms import key_of
 from services.api.console.showing import with_done
@@ -18,6 +18,7 @@ _SIDES = ("DEBIT", "CREDIT")
 LINES, LINES_MORE, LINES_MAX = 4, 4, 80
 """Lines that the form has at first, that are added at a time, and at most."""
 _SUGGESTED_MAX = 500
+_UNPROCESSABLE = 422
 _AMOUNT = re.compile(r"\d{1,18}(\.\d{1,8})?", re.ASCII)
 _MEMBERS = ("account", "side", "amount", "currency")
 
@@ -86,7 +87,8 @@ async def send(visit: Visit, form: Mapping[str, str]) -> View | str:
     try:
         match what:
             case "check":
-                await visit.call("postLedgerEntries", body={"entries": [entry], "dry_run": True})
+                checked = await visit.call("postLedgerEntries", body={"entries": [entry], "dry_run": True})
+                _require_posted(checked.json())
                 return await _form(visit, form, lines=lines, is_checked=True)
             case "post":
                 posted = await visit.call("postLedgerEntries", body={"entries": [entry]}, headers=keyed)
@@ -102,6 +104,17 @@ async def send(visit: Visit, form: Mapping[str, str]) -> View | str:
         if fault.status in {401, 403}:
             raise
         return await _form(visit, form, lines=lines, fault=fault)
+
+
+def _require_posted(answer: Mapping[str, Any]) -> None:
+    """Refuse what a dry run says would be refused.
+
+    Raises:
+        Refused: with the code and the sentence of the first refusal.
+    """
+    for result in answer["results"]:
+        if result["code"]:
+            raise Refused(Answer.problem(_UNPROCESSABLE, result["code"], result["detail"] or result["code"]))
 
 
 async def _form(
