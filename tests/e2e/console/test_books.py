@@ -33,7 +33,7 @@ async def _propose(seat: Seat, description: str) -> str:
 async def test_what_one_proposes_another_posts_and_may_take_back(seat: Seat, seats: Seats) -> None:
     description = f"Goodwill {uuid4()}"
     address = await _propose(seat, description)
-    await seat.shown("You have proposed this: somebody else decides about it.")
+    await seat.shown("Somebody else, who may approve, decides about this.")
 
     admin = await seats()
     await admin.log_in(*ADMIN)

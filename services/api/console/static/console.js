@@ -255,6 +255,8 @@ class Sha256 {
       }
     };
     const TRIES_MAX = 60;
+    // Of letters: digits could be taken for those of a card.
+    const newKey = () => [...crypto.getRandomValues(new Uint8Array(24))].map((one) => String.fromCharCode(97 + (one & 15))).join("");
     refused.hidden = true;
     place.hidden = false;
     button.disabled = true;
@@ -266,13 +268,13 @@ class Sha256 {
         digest.add(new Uint8Array(await file.slice(at, at + PART).arrayBuffer()));
       }
       const body = { source_id: importForm.elements.source_id.value, file_name: file.name, size_bytes: file.size, sha256: digest.end() };
-      const begun = await call("startImport", JSON.stringify(body), crypto.getRandomValues(new Uint32Array(4)).join("-"));
+      const begun = await call("startImport", JSON.stringify(body), newKey());
       if (begun.status === "UPLOADING") {
         for (let at = 0, number = 1; at < file.size; at += PART, number += 1) {
           show(sending, (100 * at) / file.size);
           await call(`putImportPart?import_id=${begun.id}&number=${number}`, file.slice(at, at + PART), "");
         }
-        await call(`completeImport?import_id=${begun.id}`, "{}", crypto.getRandomValues(new Uint32Array(4)).join("-"));
+        await call(`completeImport?import_id=${begun.id}`, "{}", newKey());
       }
       location.assign(`/console/imports/${begun.id}`);
     } catch (fault) {
