@@ -125,15 +125,14 @@ class Inside:
             Refused: when the answer is no success.
         """
         scope = _scope(operation, client=client, headers=headers, path=path, query=query)
-        waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=_PARTS_WAITING)
+        waiting = _Waiting()
         task = asyncio.create_task(_sent_on(self._app, scope, waiting), name=f"console {operation.id}")
         parts = _parts(task, waiting)
         try:
-            try:
-                start = await waiting.get()
-            except asyncio.QueueShutDown:
+            start = await waiting.get()
+            if start is None:
                 await task
-                raise PlatformError("the api ended without an answer") from None
+                raise PlatformError("the api ended without an answer")
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
             if start["status"] >= _REFUSED_FROM:
                 body = b"".join([part async for part in parts])
@@ -142,6 +141,28 @@ class Inside:
             task.cancel()
             raise
         return Streamed(headers=found, parts=parts)
+
+
+class _Waiting:
+    """Parts of an answer that wait for their reader: a few at most, and then its end."""
+
+    def __init__(self) -> None:
+        self._parts: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_PARTS_WAITING)
+
+    async def put(self, message: Message) -> None:
+        await self._room.acquire()
+        self._parts.put_nowait(dict(message))
+
+    def end(self) -> None:
+        self._parts.put_nowait(None)
+
+    async def get(self) -> dict[str, Any] | None:
+        """Return the next part; None after the last one."""
+        message = await self._parts.get()
+        if message is not None:
+            self._room.release()
+        return message
 
 
 def _scope(
@@ -170,13 +191,9 @@ def _scope(
     }
 
 
-async def _parts(task: asyncio.Task[None], waiting: asyncio.Queue[dict[str, Any]]) -> AsyncGenerator[bytes]:
+async def _parts(task: asyncio.Task[None], waiting: _Waiting) -> AsyncGenerator[bytes]:
     try:
-        while True:
-            try:
-                message = await waiting.get()
-            except asyncio.QueueShutDown:
-                break
+        while (message := await waiting.get()) is not None:
             if message.get("body"):
                 yield message["body"]
         # Raises what it was broken off by.
@@ -185,7 +202,7 @@ async def _parts(task: asyncio.Task[None], waiting: asyncio.Queue[dict[str, Any]
         task.cancel()
 
 
-async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.Queue[dict[str, Any]]) -> None:
+async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: _Waiting) -> None:
     """Put what the application sends into a queue, and close it when that has ended, however it has."""
     if app is None:
         raise PlatformError("the console is not part of an application")
@@ -199,14 +216,11 @@ async def _sent_on(app: ASGIApp | None, scope: dict[str, Any], waiting: asyncio.
         is_read = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def put(message: Message) -> None:
-        await waiting.put(dict(message))
-
     typed: Scope = scope  # type: ignore[assignment]
     try:
-        await app(typed, receive, put)
+        await app(typed, receive, waiting.put)
     finally:
-        waiting.shutdown()
+        waiting.end()
 
 
 async def _sent(app: ASGIApp | None, scope: dict[str, Any], body: bytes) -> Answer:

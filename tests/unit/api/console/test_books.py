@@ -18,7 +18,7 @@ OPERATIONS = Operations(RESOURCES, lambda: document(RESOURCES))
 
 
 def test_sums_are_exact_by_currency_and_side() -> None:
-    form = {}
+    form: dict[str, str] = {}
     for number, account, side, amount, currency in (
         (0, "A", "DEBIT", "0.10", "brl"),
         (1, "B", "CREDIT", "0.3", "BRL"),
