@@ -42,6 +42,7 @@ REFUSED = {
     "reconciliation_periods.get": "reconciliation_period_not_found",
     "replays.cancel": "webhook_replay_not_found",
     "replays.get": "webhook_replay_not_found",
+    "reports.entry": "entry_not_found",
 }
 """What the running services refuse to a tenant with one payment, and by which code (`test_replies.py`)."""
 ALWAYS: tuple[type[PlatformError], ...] = (Invalid, Unavailable)

@@ -213,7 +213,7 @@ class Entrance:
             problem, headers = problem_of(fault, path=request.url.path)
             lines = {name.lower(): value for name, value in headers.items()}
             fault = Refused(Answer(status=problem.status, headers=lines, body=msgspec.json.encode(problem)))
-        values = {"fault": fault, "again": asked_of(request) if request.method == "GET" else ""}
+        values = {"fault": fault, "again": address_of(request) if request.method == "GET" else ""}
         kept = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         content = rendered("trouble.html", values, self.preferences(request))
         return page(content, status=fault.status, headers=kept)
@@ -229,7 +229,7 @@ def local(address: str) -> str:
     return "" if leads_out or not _SHOWN.match(quoted) else quoted
 
 
-def asked_of(request: AnyRequest) -> str:
+def address_of(request: AnyRequest) -> str:
     """Return the address of a page that is requested."""
     return local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 

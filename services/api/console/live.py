@@ -1,4 +1,4 @@
-"""Changes as they happen: a browser is told that what it shows has changed, and reads it again by the page's own address.
+"""Changes as they happen: a browser learns that what it shows has changed, and reads it again by the page's own address.
 
 However many look, each process asks the database once per turn, and only while somebody looks. A stream ends by itself after
 a while, so that a process can stop; the browser comes back with the version that it knows, so that nothing is missed between.

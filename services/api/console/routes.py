@@ -13,7 +13,7 @@ from libs.common.web.errors import Unauthorized
 from services.api.console.assets import assets
 from services.api.console.calling import Refused
 from services.api.console.console import Console, not_found
-from services.api.console.entrance import Entrance, asked_of, lapsed
+from services.api.console.entrance import Entrance, address_of, lapsed
 from services.api.console.live import Changes
 from services.api.console.passing import exported, is_exported, is_uploaded, uploaded
 from services.api.console.rendering import page, redirect
@@ -38,8 +38,8 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
             pass
         except Exception as fault:  # noqa: BLE001 - whoever is at a browser is shown a page, whatever it is
             return entrance.show_trouble(request, fault)
-        asked = {"next": asked_of(request)} if request.method == "GET" else {}
-        login = f"/console/login?{urlencode(asked)}" if asked.get("next") else "/console/login"
+        back = {"next": address_of(request)} if request.method == "GET" else {}
+        login = f"/console/login?{urlencode(back)}" if back.get("next") else "/console/login"
         if request.headers.get("hx-request"):
             return Response(b"", status_code=401, headers={"HX-Redirect": login})
         return redirect(login)

@@ -62,13 +62,13 @@ async def show_account(visit: Visit, code: str) -> View:
     month, query = _period(visit.query)
     statement, following, export = None, "", ""
     if currency:
-        asked = {"account": code, "currency": currency, "tz": calendar["zone"], **query}
-        sent = {**asked, "limit": _LINES, "cursor": visit.query.get("cursor", "")}
+        chosen = {"account": code, "currency": currency, "tz": calendar["zone"], **query}
+        sent = {**chosen, "limit": _LINES, "cursor": visit.query.get("cursor", "")}
         answer = await visit.call("reportStatement", query=list(sent.items()))
         statement = answer.json()
         kept = {name: value for name, value in visit.query.items() if name not in {"cursor", "done"}}
         following = next_query(answer, kept)
-        export = f"/console/export/reportStatement?{urlencode({**asked, 'format': 'csv'})}"
+        export = f"/console/export/reportStatement?{urlencode({**chosen, 'format': 'csv'})}"
     return View(
         template="account.html",
         title=code,

@@ -40,10 +40,10 @@ def test_addresses_that_leave_the_console_are_not_returned_to() -> None:
 async def test_whoever_logs_in_comes_back_to_what_they_requested() -> None:
     seat = Seat()
     seat.cookies = {}
-    asked = await seat.get("/console/accounts/caf%C3%A9?status=a")
-    login = await seat.get(asked.headers["location"])
+    refused = await seat.get("/console/accounts/caf%C3%A9?status=a")
+    login = await seat.get(refused.headers["location"])
     found = re.search('name="next" value="([^"]*)"', login.text)
-    assert asked.status_code == 303 and found is not None
+    assert refused.status_code == 303 and found is not None
     form = {"next": html.unescape(found[1]), "email": "ops", "password": "wrong"}
     seat.answers[LOGIN] = 401, {"title": "Unauthorized", "status": 401, "code": "invalid_credentials"}
 
