@@ -158,6 +158,22 @@ class Sha256 {
     });
   });
 
+  // A form keeps its key and what was written when one comes back to it, also where the browser reads the page again: what was
+  // sent is done once. Secrets are not kept.
+  const form = document.querySelector("form.act");
+  const formKey = form?.querySelector("input[name='_key']");
+  if (formKey) {
+    const fields = () => [...form.elements].filter((one) => one.name.startsWith("f.") && !["hidden", "password"].includes(one.type));
+    if (history.state?.key) formKey.value = history.state.key;
+    for (const one of fields()) if (history.state?.written?.[one.name] !== undefined) one.value = history.state.written[one.name];
+    const keep = () => {
+      const written = Object.fromEntries(fields().map((one) => [one.name, one.value]));
+      history.replaceState({ ...history.state, key: formKey.value, written }, "");
+    };
+    keep();
+    form.addEventListener("submit", keep);
+  }
+
   // A form that was sent is not sent again by a second click; its key would make nothing twice, but why ask.
   document.addEventListener("submit", (event) => {
     if (event.target.method !== "post" || event.defaultPrevented) return;
