@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Response
 
@@ -20,7 +20,7 @@ from services.api.console.pages import GROUPS, PAGES
 from services.api.console.pages.payment import left_of
 from services.api.console.rendering import page, redirect, rendered
 from services.api.console.sessions import COOKIE
-from services.api.console.showing import linked, segment, show_detail, show_listing, with_done
+from services.api.console.showing import linked, rows_of, segment, show_detail, show_listing, with_done
 from services.api.console.visits import Visit
 
 _SHOWN_ONCE = frozenset({"createApiKey", "rotateApiKey", "createWebhook", "rotateWebhookSecret"})
@@ -36,6 +36,7 @@ _LEADS_TO = {
     "placeHold": "/console/holds/{id}",
     "reverseLedgerEntry": "/console/entries/{id}",
     "closeReconciliationPeriod": "/console/months/{month}",
+    "replayWebhook": "/console/replays/{id}",
 }
 """Where one is after an operation that makes something: its page."""
 _WITHOUT_SUBJECT = frozenset({"closeReconciliationPeriod"})
@@ -218,7 +219,8 @@ class Console:
             return await self.show_act(
                 visit, operation, path=path, written=written, before=before, fault=fault, key=key, back=back
             )
-        if operation.id in _SHOWN_ONCE | _SHOWN_AFTERWARDS:
+        made = linked(_LEADS_TO.get(operation.id, ""), answer.json() or {}) if operation.id in _LEADS_TO else ""
+        if not made and operation.id in _SHOWN_ONCE | _SHOWN_AFTERWARDS:
             values = {
                 "operation": operation,
                 "answer": answer.json(),
@@ -226,9 +228,11 @@ class Console:
                 "once": operation.id in _SHOWN_ONCE,
             }
             return await self._full(visit, View(template="answered.html", values=values, title=operation.summary))
-        made = _LEADS_TO.get(operation.id)
-        place = linked(made, answer.json() or {}) if made else ""
-        return redirect(with_done(place or back or START, operation.id))
+        address = back or START
+        if operation.method == "DELETE" and urlsplit(back).path.rsplit("/", 1)[-1] in path.values():
+            # Its own page is no more.
+            address = urlsplit(back).path.rsplit("/", 1)[0]
+        return redirect(with_done(made or address, operation.id))
 
     async def _fields(self, operation: Operation) -> list[Field]:
         # In a thread: the first time, the document of the whole API is made.
@@ -250,7 +254,19 @@ class Console:
                 # It is made by this, and the form has a field for its name.
                 return None
             return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
-        return None
+        return await self._listed(visit, operation, path)
+
+    async def _listed(self, visit: Visit, operation: Operation, path: Mapping[str, str]) -> Any:
+        """Find what an operation is about in the list of such things, where none is read alone."""
+        if len(operation.parameters) != 1 or not path.get(operation.parameters[0]):
+            return None
+        (name,) = operation.parameters
+        above = operation.path.partition(f"/{{{name}}}")[0]
+        listing = next((one for one in self._operations if one.is_reading and one.path == above), None)
+        if listing is None or not await visit.may(listing.id):
+            return None
+        rows = rows_of(await visit.read(listing.id))
+        return next((row for row in rows if path[name] in {row.get("id"), row.get(name)}), None)
 
 
 def _minted(fields: list[Field]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Pages as they are declared: which operations of the API they show, in which columns, and what can be done from them."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,8 @@ class Kind(StrEnum):
     LIST = "list"
     AMOUNTS = "amounts"
     """Several amounts, each with its own currency."""
+    ROWS = "rows"
+    """Rows of their own, which open below their number."""
     JSON = "json"
 
 
@@ -47,11 +50,13 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a narrow screen leaves it out."""
     tones: Mapping[str, str] = {}
     """Of a state, the colours of words that mean something else here than elsewhere."""
+    columns: tuple["Column", ...] = ()
+    """Of rows, what they show."""
 
     @property
     def name(self) -> str:
         """Its title, as it is looked up in the reader's language."""
-        return self.title or titled(self.member)
+        return self.title or titled(self.member.rsplit(".", 1)[-1])
 
 
 YES_OR_NO = {"true": "yes", "false": "no"}
@@ -86,7 +91,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     title: str
     path: Mapping[str, str] = {}
-    """The parameters of the path, by the member of the thing that has them."""
+    """The parameters of the path, and what its form has already, by the member of the thing that has them."""
+    fill: Mapping[str, str] = {}
+    """What its form has already, as it is."""
     when: tuple[str, tuple[str, ...]] | None = None
     """A member and the values with which it is offered."""
     is_danger: bool = False
@@ -179,8 +186,8 @@ type Show = Callable[[Visit], Awaitable[View]]
 """Makes what a page shows."""
 type Send = Callable[[Visit, Mapping[str, str]], Awaitable[View | str]]
 """Does what a form of the page requests; returns what is shown, or the address to go to."""
-type ShowOne = Callable[[Visit, str], Awaitable[View]]
-"""The same for the page of the one thing that the address names."""
+type ShowOne = Callable[[Visit, str], Awaitable[View | None]]
+"""The same for the page of the one thing that the address names; None where there is no such thing."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,7 +214,24 @@ def member_of(thing: Any, name: str) -> Any:
     return thing
 
 
+_ACRONYMS = {
+    "id": "ID",
+    "ids": "IDs",
+    "url": "URL",
+    "ip": "IP",
+    "pix": "Pix",
+    "csv": "CSV",
+    "cnpj": "CNPJ",
+    "cpf": "CPF",
+}
+
+
 def titled(member: str) -> str:
-    """Make a title from the name of a member: `customer_ref` is `Customer reference`."""
-    words = member.rsplit(".", 1)[-1].removesuffix("_at").replace("_ref", "_reference").split("_")
-    return " ".join(words).strip().capitalize().replace(" id", " ID").replace("Id", "ID")
+    """Make a title from the name of a member: `customer_ref` is `Customer reference`, `shipping.city` is `Shipping: city`."""
+    *parents, last = member.split(".")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", last).removesuffix("_at").replace("_ref", "_reference").split("_")
+    title = " ".join(_ACRONYMS.get(word.lower(), word.lower()) for word in words if word)
+    title = title[:1].upper() + title[1:]
+    if not parents:
+        return title
+    return f"{titled(parents[-1])}: {title if title[1:2].isupper() else title[:1].lower() + title[1:]}"

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 
 from services.api.console.assets import assets
-from services.api.console.declared import Column, member_of
+from services.api.console.declared import Column, Kind, member_of, titled
 from services.api.console.showing import linked
 from services.api.console.values import Formats, as_json, tone
 from services.api.console.visits import Preferences
@@ -48,12 +48,16 @@ def rendered(template: str, values: Mapping[str, Any], preferences: Preferences)
 
     def cell(column: Column, row: Mapping[str, Any]) -> dict[str, Any]:
         value = member_of(row, column.member)
+        if column.kind is Kind.ROWS:
+            # Made here: the macro that shows a value knows no row.
+            value = [[cell(inner, one) for inner in column.columns] for one in value or ()]
         return {
             "value": value,
             "kind": column.kind.value,
             "link": linked(column.link, row) if column.link and value not in _EMPTY else "",
             "tone": column.tones.get(str(value)) or tone(value),
-            "currency": member_of(row, column.currency) if column.kind == "money" else None,
+            "currency": member_of(row, column.currency) if column.kind is Kind.MONEY else None,
+            "columns": column.columns,
         }
 
     return (
@@ -62,6 +66,7 @@ def rendered(template: str, values: Mapping[str, Any], preferences: Preferences)
         .render(
             **values,
             t=preferences.language.text,
+            label=lambda name: preferences.language.text(titled(name)),
             language=preferences.language.code,
             theme=preferences.theme,
             formats=formats,

@@ -141,7 +141,7 @@ async def buttons_of(visit: Visit, acts: Sequence[Act], thing: Mapping[str, Any]
             continue
         values = path | {name: str(member_of(thing, member) or "") for name, member in act.query.items()}
         address = act.page or f"/console/do/{act.operation}"
-        address += ("&" if "?" in address else "?") + urlencode(values)
+        address += ("&" if "?" in address else "?") + urlencode({**values, **act.fill})
         found.append(Button(title=act.title, address=address, is_danger=act.is_danger))
     return found
 
@@ -180,7 +180,7 @@ def with_done(address: str, operation_id: str) -> str:
 
 
 def rows_of(found: Any, member: str = "") -> Sequence[Mapping[str, Any]]:
-    """Return the rows of an answer."""
+    """Return the rows of an answer: a member of it, its `data`, or itself."""
     if member:
         found = member_of(found, member)
     elif isinstance(found, dict):

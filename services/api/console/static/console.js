@@ -91,7 +91,7 @@ class Sha256 {
   let afterG = 0;
   let row = -1;
 
-  const rows = () => [...document.querySelectorAll("main table:not(.taccount) tbody tr")];
+  const rows = () => [...document.querySelectorAll("main table:not(.taccount, .inner) > tbody > tr")];
 
   const moveTo = (next) => {
     const all = rows();
