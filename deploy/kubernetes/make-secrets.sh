@@ -28,6 +28,7 @@ for service in api ledger gateway notifier; do
         api)
             key redis-password "$redis"
             key jwt-private-key "$(openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>/dev/null)"
+            key console-key "$(openssl rand -base64 32)"
             ;;
         gateway)
             key encryption-key "$(openssl rand -base64 32)"
