@@ -24,6 +24,7 @@ SERVICES = ("api", "ledger", "gateway", "notifier")
 _DERIVING = {"derived_id", "uuid5", "uuid3"}
 
 DERIVED_WITHOUT_TENANT = {
+    "libs/common/messaging/letter_box.py:letter_id_of": "of a message in a queue of all tenants, which only operators see",
     "libs/common/messaging/foreign.py:_pack": "of a whole message; the inbox adds the tenant",
     "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
     "services/gateway/movements/domain/statement.py:openings": "of an account of Stripe and a currency, whoever owns it",

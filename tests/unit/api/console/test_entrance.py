@@ -101,7 +101,7 @@ async def test_what_is_typed_into_a_form_is_remembered_nowhere() -> None:
     seat = Seat()
     before = parse_url_encoded_form_data.cache_info().currsize
 
-    await seat.post("/console/login", {"email": "somebody-else", "password": "hunter2"})
+    await seat.post("/console/login", {"email": "somebody-else", "password": "sales123"})
 
     assert parse_url_encoded_form_data.cache_info().currsize == before
 
