@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.response import Stream
 
 from libs.common.web.errors import Unauthorized
 from services.api.console.assets import assets
@@ -20,6 +19,7 @@ from services.api.console.rendering import page, redirect
 from services.api.console.showing import segment_value
 from services.api.console.visits import Visit
 from services.api.http.parameters import AnyRequest
+from services.api.http.tables import streamed
 
 type Shown = Callable[[Visit], Awaitable[Response[bytes]]]
 
@@ -106,7 +106,7 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
             lines: AsyncIterator[bytes] = await changes.follow(
                 (visit.session.tenant_id, "" if topic == "payments" else topic), known
             )
-            return Stream(
+            return streamed(
                 lines, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
 

@@ -145,11 +145,11 @@ class _Parts(ASGIStreamingResponse):
                 await parts.aclose()
 
 
-class _Table(Stream):
-    """A table that is sent row by row."""
+class _Streamed(Stream):
+    """What is sent part by part, as the rows of a table."""
 
     def to_asgi_response(self, app: Litestar | None, request: AnyRequest, **options: Any) -> ASGIResponse:  # noqa: ARG002
-        """Answer with this table."""
+        """Answer with these parts."""
         assert isinstance(self.iterator, AsyncIterator)
         return _Parts(
             iterator=self.iterator,
@@ -164,6 +164,11 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+def streamed(parts: AsyncIterator[bytes], *, media_type: str, headers: dict[str, str] | None = None) -> Stream:
+    """Answer part by part, until the reader has left."""
+    return _Streamed(parts, media_type=media_type, headers=headers or {})
+
+
 def file_answer(
     filename: str, parts: AsyncIterator[bytes], *, media_type: str, headers: dict[str, str] | None = None
 ) -> Stream:
@@ -172,7 +177,7 @@ def file_answer(
     When a part cannot be had, the answer breaks off without its end, so that nobody takes a part for the whole.
     """
     disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return _Table(parts, media_type=media_type, headers={**disposition, **(headers or {})})
+    return streamed(parts, media_type=media_type, headers={**disposition, **(headers or {})})
 
 
 def csv_answer(
