@@ -58,9 +58,9 @@ _SESSION = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
-    "idle_in_transaction_session_timeout": "60000",
 }
-"""How the server treats a session: one whose client is gone without a word, or stands still in a transaction, loses its locks."""
+"""How the server treats a session whose client is gone without a word: it loses its locks. For how long one may stand still in a
+transaction is the operator's, by the role."""
 _LEAVE_SECONDS = 1.0
 """How often all connections are replaced because their server takes no writes."""
 
