@@ -59,6 +59,9 @@ class Console:
         found = self._pages.get(key)
         try:
             visit.key = key
+            if found is not None and visit.session.tenant_id and not await visit.may(found.needs):
+                # Without a tenant the API says what is missing.
+                return await self.refuse(visit, forbidden(self._operations[found.needs]))
             view = None if found is None else await _view(found, visit, thing_id)
         except Refused as fault:
             return await self.refuse(visit, fault)

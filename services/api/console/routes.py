@@ -42,6 +42,9 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
         login = f"/console/login?{urlencode(back)}" if back.get("next") else "/console/login"
         if request.headers.get("hx-request"):
             return Response(b"", status_code=401, headers={"HX-Redirect": login})
+        if request.headers.get("accept") == "text/event-stream":
+            # A stream is not followed to a page: the browser ends it.
+            return Response(b"", status_code=401)
         return redirect(login)
 
     async def sent(request: AnyRequest, act: Callable[[Visit, Mapping[str, str]], Awaitable[Response[bytes]]]) -> Any:
