@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 
 from deploy.local.waiting import locked
 from tests.support.browser import Seat, chromium, running_browser
-from tests.support.platform import OPERATOR, ROOT, Platform
+from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, ROOT, Platform
 
 type Seats = Callable[[], Awaitable[Seat]]
 """Gives somebody a browser of their own, without cookies."""
@@ -47,4 +47,13 @@ async def seat(seats: Seats) -> Seat:
     """An operator of the demo tenant, who has logged in."""
     found = await seats()
     await found.log_in(*OPERATOR)
+    return found
+
+
+@pytest.fixture
+async def admin_seat(seats: Seats) -> Seat:
+    """The operator of the platform, who acts for the demo tenant."""
+    found = await seats()
+    await found.log_in(*ADMIN)
+    await found.act_for(DEMO_TENANT)
     return found
