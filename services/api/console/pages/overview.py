@@ -178,7 +178,7 @@ def _charts(
     labels = [formats.period(start, chosen.pattern) for start in starts]
 
     def of(
-        title: str, read: Any, write: Any, scale: Any, top: Decimal | None = None, *, is_rate: bool = False
+        read: Any, write: Any, scale: Any, top: Decimal | None = None, *, title: str, is_rate: bool = False
     ) -> Chart:
         points = [
             Point(
@@ -202,11 +202,11 @@ def _charts(
         return formats.money(value, currency)
 
     return [
-        of("Captured", lambda sums: sums.captured, money, formats.short),
-        of("Payments", lambda sums: Decimal(sums.payments), formats.number, formats.short),
-        of("Success rate", lambda sums: sums.rate, formats.percent, formats.percent, Decimal(1), is_rate=True),
-        of("Refunded", lambda sums: sums.refunded, money, formats.short),
-        of("Disputed", lambda sums: sums.disputed, money, formats.short),
+        of(lambda sums: sums.captured, money, formats.short, title="Captured"),
+        of(lambda sums: Decimal(sums.payments), formats.number, formats.short, title="Payments"),
+        of(lambda sums: sums.rate, formats.percent, formats.percent, Decimal(1), is_rate=True, title="Success rate"),
+        of(lambda sums: sums.refunded, money, formats.short, title="Refunded"),
+        of(lambda sums: sums.disputed, money, formats.short, title="Disputed"),
     ]
 
 
