@@ -248,7 +248,7 @@ class Console:
         steps = operation.path.split("/")
         for length in range(len(steps), 2, -1):
             above = "/".join(steps[:length])
-            reading = next((one for one in self._operations if one.is_reading and one.path == above), None)
+            reading = self._operations.reading(above)
             if reading is None or not await visit.may(reading.id):
                 continue
             if not reading.parameters and (operation.method not in {"PATCH", "PUT"} or above != operation.path):
@@ -265,7 +265,7 @@ class Console:
             return None
         (name,) = operation.parameters
         above = operation.path.partition(f"/{{{name}}}")[0]
-        listing = next((one for one in self._operations if one.is_reading and one.path == above), None)
+        listing = self._operations.reading(above)
         if listing is None or not await visit.may(listing.id):
             return None
         rows = rows_of(await visit.read(listing.id))

@@ -81,14 +81,14 @@ class Operations:
         """The OpenAPI document; the first time takes a tenth of a second and more, so read it in a thread."""
         return self._write()
 
-    def reading(self, operation: Operation) -> Operation | None:
-        """Return the operation that reads what `operation` changes: the GET of the same path."""
-        return next((other for other in self if other.is_reading and other.path == operation.path), None)
+    def reading(self, path: str) -> Operation | None:
+        """Return the operation that a GET of a path is, parameters in braces."""
+        return next((one for one in self if one.is_reading and one.path == path), None)
 
     def above(self, operation: Operation) -> Operation | None:
         """Return the operation that reads the one thing that `operation` changes: the GET of the path above it."""
         path = operation.path.rpartition("/")[0] if not operation.path.endswith("}") else operation.path
-        return next((other for other in self if other.is_reading and other.path == path), None)
+        return self.reading(path)
 
     def body(self, operation: Operation) -> Mapping[str, Any] | None:
         """Return the JSON Schema of the body, references not followed; None where it has none."""

@@ -15,7 +15,7 @@ from services.api.console.console import Console, not_found
 from services.api.console.entrance import Entrance, address_of, lapsed
 from services.api.console.live import Changes
 from services.api.console.passing import exported, is_exported, is_uploaded, uploaded
-from services.api.console.rendering import page, redirect
+from services.api.console.rendering import redirect
 from services.api.console.showing import segment_value
 from services.api.console.visits import Visit
 from services.api.http.parameters import AnyRequest
@@ -206,4 +206,4 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
     return found
 
 
-__all__ = ["console_routes", "page"]
+__all__ = ["console_routes"]

@@ -17,7 +17,6 @@ _NEXT = re.compile(r'<([^>]*)>;\s*rel="?next"?')
 _CURSORS = ("next_cursor", "next_after")
 ROWS = 25
 """Rows of a list that its page shows at a time."""
-_ROW_ACTS_MAX = 3
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):

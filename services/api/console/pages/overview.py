@@ -1,7 +1,7 @@
 """The first page: how payments go, what is not over, and what needs somebody."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -246,36 +246,40 @@ async def _health(visit: Visit) -> Mapping[str, Any]:
 
 
 async def _open(visit: Visit, title: str, operation: str, link: str, **query: str) -> Need | None:
-    """Count what is open, a hundred at most; None where there is nothing, or whoever looks may not."""
-    if not await visit.may(operation):
-        return None
-    try:
-        async with asyncio.timeout(_WAIT_SECONDS):
-            answer = await visit.call(operation, query=[*query.items(), ("limit", str(_COUNTED_MAX))])
-    except TimeoutError:
-        return Need(title=title, count="?", link=link)
-    except Refused as refused:
-        return Need(title=title, count=refused.problem.get("code") or str(refused.status), link=link)
-    found = answer.json()
-    number = len(found["data"] if isinstance(found, dict) else found)
-    more = "+" if number >= _COUNTED_MAX else ""
-    return Need(title=title, count=f"{number}{more}", link=f"{link}?{urlencode(query)}") if number else None
+    """Count what is open, a hundred at most."""
+
+    def count(found: Any) -> str:
+        number = len(found["data"] if isinstance(found, dict) else found)
+        return f"{number}{'+' if number >= _COUNTED_MAX else ''}" if number else ""
+
+    at = f"{link}?{urlencode(query)}" if query else link
+    return await _counted(visit, title, operation, at, count, **query, limit=str(_COUNTED_MAX))
 
 
 async def _endpoints(visit: Visit) -> Need | None:
     """Count the webhook endpoints that fail."""
-    title, link = "Webhook endpoints that fail", "/console/webhooks"
-    if not await visit.may("listWebhooks"):
+
+    def count(found: Any) -> str:
+        failing = [one for one in found if (one.get("health") or {}).get("status") in {"failing", "paused", "disabled"}]
+        return str(len(failing) or "")
+
+    return await _counted(visit, "Webhook endpoints that fail", "listWebhooks", "/console/webhooks", count)
+
+
+async def _counted(
+    visit: Visit, title: str, operation: str, link: str, count: Callable[[Any], str], **query: str
+) -> Need | None:
+    """Say how many there are, or why that is not known; None where there are none, or whoever looks may not."""
+    if not await visit.may(operation):
         return None
     try:
         async with asyncio.timeout(_WAIT_SECONDS):
-            found = await visit.read("listWebhooks")
+            number = count(await visit.read(operation, **query))
     except TimeoutError:
-        return Need(title=title, count="?", link=link)
+        number = "?"
     except Refused as refused:
-        return Need(title=title, count=refused.problem.get("code") or str(refused.status), link=link)
-    failing = [one for one in found if (one.get("health") or {}).get("status") in {"failing", "paused", "disabled"}]
-    return Need(title=title, count=str(len(failing)), link=link) if failing else None
+        number = refused.problem.get("code") or str(refused.status)
+    return Need(title=title, count=number, link=link) if number else None
 
 
 def _late(rows: Sequence[Mapping[str, Any]], now: datetime) -> Need | None:
