@@ -32,7 +32,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NAMED = (
-    ("getPaymentIntent", "intent_id", "payments"),
     ("getCustomer", "customer_id", "customers"),
     ("getDiscrepancy", "discrepancy_id", "discrepancies"),
     ("getReconciliationRun", "run_id", "runs"),
@@ -42,7 +41,7 @@ _NAMED = (
     ("getLedgerEntry", "entry_id", "entries"),
     ("getImport", "import_id", "imports"),
 )
-"""Operations that read what an id names, the parameter of their path, and the page that shows it."""
+"""Operations that read what an id names that is no payment, the parameter of their path, and the page that shows it."""
 _CUSTOMERS = (
     Column(member="reference", title="Reference", link="/console/customers/{id}"),
     Column(member="name", title="Name"),
@@ -93,6 +92,9 @@ def amount_of(text: str, locale: Any) -> tuple[str, str] | None:
 
 async def _named(visit: Visit, thing_id: str) -> str:
     """Return the page of what an id names; empty where it names nothing that whoever looks may see."""
+    if await _is_there(visit, "getPaymentIntent", "intent_id", thing_id):
+        # Mostly it is one; the others are at other services, which may be slow or away.
+        return f"/console/payments/{thing_id}"
     found = await asyncio.gather(
         *(_is_there(visit, operation, parameter, thing_id) for operation, parameter, _ in _NAMED),
         _payments(visit, "Refund", refund_id=thing_id),
