@@ -68,10 +68,12 @@ class LostStatements:
                     async with asyncio.timeout(_QUERY_SECONDS):
                         await self._end_lost(waiting)
                 except Exception as fault:
-                    if not outages.is_outage(fault):
-                        raise
-                    # The server is away: whoever waits learns that without us.
-                    log.info("database.sessions_unknown", cause=outages.cause_of(fault))
+                    if outages.is_outage(fault):
+                        # The server is away: whoever waits learns that without us.
+                        log.info("database.sessions_unknown", cause=outages.cause_of(fault))
+                    else:
+                        # A fault of ours must not end the watch.
+                        log.exception("database.sessions_unknown")
 
     async def _end_lost(self, waiting: dict[int, tuple[PooledConnection, float]]) -> None:
         separate = await self._connect()
