@@ -218,6 +218,10 @@ async def test_an_entry_names_its_author_order_and_customer(platform: Platform, 
     assert (captured["payment_intent_id"], captured["customer_ref"], captured["order_id"]) == (intent, "ana", None)
     assert (captured["made_by"], by_hand["made_by"]) == (None, "seller@example.com")
     assert captured["number"] != by_hand["number"]
+    alone = (await seller.call("GET", f"/v1/ledger/entries/{captured['id']}")).json
+    assert {name: alone[name] for name in ("id", "number", "customer_ref", "lines")} == {
+        name: captured[name] for name in ("id", "number", "customer_ref", "lines")
+    }
     line = (await seller.call("GET", "/v1/reports/statement?account=CASH&currency=BRL&limit=1")).json["lines"][0]
     assert {name: line[name] for name in ("number", "customer_ref")} == {
         name: captured[name] for name in ("number", "customer_ref")

@@ -3,9 +3,10 @@
 import re
 from uuid import uuid4
 
+from tests.e2e.bookkeeping import enter, moved
 from tests.e2e.console.conftest import Seats
 from tests.support.browser import Seat
-from tests.support.platform import ADMIN, DEMO_TENANT
+from tests.support.platform import ADMIN, DEMO_TENANT, Client
 
 
 async def _propose(seat: Seat, description: str) -> str:
@@ -57,7 +58,9 @@ async def test_what_one_proposes_another_posts_and_may_take_back(seat: Seat, sea
     await seat.page.locator("h1", has_text="reversed").wait_for()
 
 
-async def test_a_report_leads_to_the_statement_and_leaves_as_a_file(seat: Seat) -> None:
+async def test_a_report_leads_to_the_statement_and_leaves_as_a_file(seat: Seat, operator: Client) -> None:
+    posted = await enter(operator, moved("REFUND_EXPENSE", "CASH"))
+    assert posted.status < 300, posted.raw
     await seat.open("trial-balance")
     await seat.shown("balanced")
     async with seat.page.expect_download() as waiting:
