@@ -35,7 +35,7 @@ async def test_the_watch_goes_on_after_a_fault_of_any_kind(monkeypatch: pytest.M
         looked.set()
         raise OSError("away")
 
-    watch = lost.LostStatements(lambda: [connection], connect, on_lost=lambda: None)  # type: ignore[list-item, arg-type, return-value]
+    watch = lost.LostStatements(lambda: [connection], connect, on_lost=lambda: None)  # type: ignore[list-item]
     running = asyncio.create_task(watch.run())
     async with asyncio.timeout(10):
         await looked.wait()

@@ -274,7 +274,7 @@ async def _counted(
         return None
     try:
         async with asyncio.timeout(_WAIT_SECONDS):
-            number = count(await visit.read(operation, **query))
+            number = count(await visit.read(operation, path=None, **query))
     except TimeoutError:
         number = "?"
     except Refused as refused:
