@@ -118,6 +118,7 @@ QUEUES = Dashboard(
         ),
         _panel("Messages by what became of them", "reqps", ("job_outcome:messages:rate5m", "{{job}} {{outcome}}")),
         _panel("Dead letters", "reqps", (_rate('messages_total{outcome="dead"}', "job", "queue"), "{{job}} {{queue}}")),
+        _panel("Dead letters that wait", "short", (_most("dead_letters_waiting", "job", "queue"), "{{job}} {{queue}}")),
         _panel("Messages in one transaction (95 %)", "short", (_quantile("message_batch_size", "queue"), "{{queue}}")),
         _panel("Unacknowledged", "short", ("sum by (job, queue) (messages_unacknowledged)", "{{job}} {{queue}}")),
         _panel(
