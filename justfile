@@ -148,13 +148,13 @@ restore *args: setup
 admin *args: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.api admin "$@"
 
-# Run every check and test, with coverage; arguments go to pytest
+# Run every check and a sample of the tests; arguments go to pytest
 [no-exit-message]
 [group('check')]
 test *args: setup
     @{{ python }} -m deploy.local test "$@"
 
-# The same with every case of each family of tests, of which the test command draws a sample
+# The same with every file and case of which the test command draws a sample, and with coverage
 [no-exit-message]
 [group('check')]
 test-all: setup

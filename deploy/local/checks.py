@@ -1,6 +1,11 @@
-"""Every check and test in one go: format, lint, types, import contracts, secrets, vulnerabilities, then the whole suite with coverage."""
+"""Every check and test in one go: format, lint, types, import contracts, secrets, vulnerabilities, then the suite.
+
+Of families of like cases, and of the files of tests that need servers, the test command draws a sample by the seed that it
+prints; with TEST_CASES=all (`just test-all`) everything is run, and coverage is measured.
+"""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -52,8 +57,10 @@ TESTS_SECONDS = 2400.0
 """The suite is meant to end within 10 minutes on two quick cores; after 40 it hangs."""
 
 CASES = "TEST_CASES"
-"""Of families of many like cases a sample is run (`sample`), which is chosen by the seed that a run prints, or `all`; see
-`tests/support/samples.py`."""
+"""Of families of many like cases, and of files of tests, a sample is run (`sample`), which is chosen by the seed that a run
+prints, or `all`; see `tests/support/samples.py` and `turns.py`."""
+SEED, SEED_MAX = "PYTEST_SEED", 2**31
+"""What the samples and the order of the tests are chosen by: one for all parts."""
 
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 for the suite, so that the services it starts as processes are measured too; their data is combined with
@@ -138,6 +145,8 @@ def _whole(report: Report) -> int:
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
     os.environ.setdefault(CASES, "sample")
+    os.environ.setdefault(SEED, str(secrets.randbelow(SEED_MAX - 1) + 1))
+    report(f"== {SEED}={os.environ[SEED]} {CASES}={os.environ[CASES]}")
     compared = RESULTS / "compared"
     compared.mkdir(parents=True, exist_ok=True)
     os.environ[examples.SETTING] = str(compared)
@@ -169,14 +178,18 @@ def _whole(report: Report) -> int:
         failed, suites = _in_lanes(report, parts)
     if is_one_set:
         suites.append(_part(report, "together", TOGETHER, is_measured=False, is_shown=True))
-    if not _report_coverage(report):
-        failed.append("coverage")
-    if missing := examples.uncompared(compared):
-        report(f"== no live answer was compared with the examples of {', '.join(missing)}\n")
-        if os.environ[CASES] == "all":
-            # A sample need not meet every operation.
+    if _is_whole():
+        # A sample covers less, and need not meet every operation.
+        if not _report_coverage(report):
+            failed.append("coverage")
+        if missing := examples.uncompared(compared):
+            report(f"== no live answer was compared with the examples of {', '.join(missing)}\n")
             failed.append("examples")
     return _verdict(report, suites, failed)
+
+
+def _is_whole() -> bool:
+    return os.environ[CASES] == "all"
 
 
 def _in_lanes(report: Report, parts: Sequence[_Part]) -> tuple[list[str], list[results.Ended]]:
@@ -248,6 +261,7 @@ def _part(
 
     What it prints is shown once it has ended, or with `is_shown` as it comes.
     """
+    is_measured = is_measured and _is_whole()
     measured, began = ["--cov-report="] if is_measured else [], time.monotonic()
     command = _pytest(name, [*measured, *options], is_measured=is_measured)
     environ = _environment(name, environ) if is_measured else with_bytecode(environ, ROOT)
