@@ -412,6 +412,13 @@ bench-gateway *args: setup
 bench-lists *args: setup
     @{{ python }} -m tests.bench.lists "$@"
 
+# Measure every page of the console with a million payments (--payments, --requests)
+[no-exit-message]
+[group('measure')]
+bench-console *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.bench.console "$@"
+
 # Carry out runs of reconciliation over 100,000 payments in the four services, while 50 are paid a second (--payments-per-second)
 [no-exit-message]
 [group('measure')]

@@ -56,17 +56,18 @@ _KINDS: tuple[tuple[str, tuple[tuple[Role, int], ...]], ...] = (
 )
 """Entries of a payment, each with what it debits to roles, below zero where it credits it."""
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+_APART = timedelta(milliseconds=100)
 _ADD = """
 INSERT INTO ledger.accounts (tenant_id, id, code, label, account_type, is_default, opened_at)
-VALUES ($1, $2, $3, $4, $5, true, now())
+VALUES ($1, $2, $3, $4, $5, true, now()) ON CONFLICT DO NOTHING
 """
 
 
-def _payments(payments: int, tenants: int) -> list[tuple[str, UUID, datetime]]:
+def _payments(payments: int, tenants: int, *, tenant: str, began: datetime) -> list[tuple[str, UUID, datetime]]:
     others = min(payments, _OTHERS_MAX)
-    owners = [BIG] * payments + [f"tenant-{n % tenants}" for n in range(others)]
+    owners = [tenant] * payments + [f"tenant-{n % tenants}" for n in range(others)]
     random.Random(1).shuffle(owners)
-    made = [_BEGAN + timedelta(milliseconds=100 * n) for n in range(len(owners))]
+    made = [began + _APART * n for n in range(len(owners))]
     return [(owner, new_id(at), at) for owner, at in zip(owners, made, strict=True)]
 
 
@@ -94,7 +95,14 @@ _LOADED_TOGETHER = 20_000
 
 
 async def load(
-    database: TestDatabase, payments: int, tenants: int, *, has_refunds: bool = True, moved_but: int | None = None
+    database: TestDatabase,
+    payments: int,
+    tenants: int,
+    *,
+    has_refunds: bool = True,
+    moved_but: int | None = None,
+    ended: datetime | None = None,
+    big: str = BIG,
 ) -> list[tuple[str, UUID, datetime]]:
     """Load payments with three entries each; returns them, with their tenant and time.
 
@@ -103,12 +111,15 @@ async def load(
         payments: how many of one tenant, and of all others together, of these 100,000 at most.
         tenants: how many others.
         has_refunds: whether a twentieth is refunded in part.
+        big: the one tenant.
+        ended: the time of the last one; without it the first is made as 2026 begins.
         moved_but: where given, a charge of each payment of the one tenant is loaded as well, but not of so many, the first.
     """
-    rows = _payments(payments, tenants)
+    began = _BEGAN if ended is None else ended - _APART * (payments + min(payments, _OTHERS_MAX))
+    rows = _payments(payments, tenants, tenant=big, began=began)
     owners = sorted({tenant for tenant, _, _ in rows})
     accounts = {(tenant, role): default_account_id(tenant, role) for tenant in owners for role in Role}
-    missing = {payment for _, payment, _ in [row for row in rows if row[0] == BIG][: moved_but or 0]}
+    missing = {payment for _, payment, _ in [row for row in rows if row[0] == big][: moved_but or 0]}
     admin = await asyncpg.connect(database.admin_url, command_timeout=900)
     try:
         # Triggers hold a group to its chain, which is not what is measured.
@@ -125,7 +136,7 @@ async def load(
                 ("ledger", "postings", _LINE, chain.from_iterable(_lines(accounts, *row) for row in some)),
                 (
                     *("gateway", "processor_movements", _MOVEMENT),
-                    (_moved(*row) for row in some if moved_but is not None and row[0] == BIG and row[1] not in missing),
+                    (_moved(*row) for row in some if moved_but is not None and row[0] == big and row[1] not in missing),
                 ),
             ):
                 await admin.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=records)
