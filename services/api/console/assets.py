@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from libs.common.errors import PlatformError
 _OURS = Path(__file__).parent / "static"
 _HTMX = "htmx-2.min.js"
 _DIGITS = 12
+_NAMED = re.compile(rf"console\.[0-9a-f]{{{_DIGITS}}}\.(css|js)")
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -31,6 +33,19 @@ def assets() -> dict[str, Asset]:
         "css": _named("console", "css", "text/css", styles),
         "js": _named("console", "js", "text/javascript", b"\n;\n".join(scripts)),
     }
+
+
+def asset_named(name: str) -> tuple[Asset, bool] | None:
+    """Return the asset of a name, and whether it is what the name's digest says; None where it names none.
+
+    While processes are restarted one after the other, one receives the requests for the files of another one's page:
+    what it has itself is better than a page without a style, as long as no browser keeps it by that name.
+    """
+    named = _NAMED.fullmatch(name)
+    if named is None:
+        return None
+    found = assets()[named[1]]
+    return found, found.name == name
 
 
 def _named(stem: str, suffix: str, media_type: str, content: bytes) -> Asset:

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from libs.common.web.errors import Unauthorized
-from services.api.console.assets import assets
+from services.api.console.assets import asset_named
 from services.api.console.calling import Refused
 from services.api.console.console import Console, not_found
 from services.api.console.entrance import Entrance, address_of, lapsed
@@ -62,10 +62,11 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
 
     @get("/console/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
     def asset(name: FromPath[str]) -> Response[bytes]:
-        found = next((one for one in assets().values() if one.name == name), None)
-        if found is None:
+        named = asset_named(name)
+        if named is None:
             return Response(b"", status_code=404)
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        found, is_current = named
+        headers = {"Cache-Control": "public, max-age=31536000, immutable" if is_current else "no-store"}
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     @get("/console/login", include_in_schema=False)

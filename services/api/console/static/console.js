@@ -1,7 +1,7 @@
 // The keys, the copy buttons, the reader's time zone and what is shown while the connection is away. Pages work without it.
 "use strict";
 
-// SHA-256 (FIPS 180-4) of what comes part by part; the browser's own needs all of it at once.
+// SHA-256 (FIPS 180-4) of what comes part by part; the browser's own (crypto.subtle) needs all of it at once, and https.
 class Sha256 {
   static K = Sha256.roots(64, 3);
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from services.api.console.assets import assets
 from services.api.console.declared import HIDDEN, Act, Detail, Listing, Panel
 from services.api.console.operations import Operations
 from services.api.console.pages import GROUPS, PAGES
 from services.api.routing import resources
+from tests.support.console import Seat
 
 OPERATIONS = Operations(resources(is_local=True), dict)
 
@@ -36,3 +38,15 @@ def test_pages_name_operations_that_there_are() -> None:
     found = {operation for page in PAGES for operation in (page.needs, *named(page))}
 
     assert {name for name in found if name not in OPERATIONS} == set()
+
+
+async def test_the_page_of_another_version_has_a_style_that_nobody_keeps() -> None:
+    seat = Seat()
+    name = assets()["css"].name
+    own = await seat.get(f"/console/assets/{name}")
+    others = await seat.get("/console/assets/console.0123456789ab.css")
+
+    assert "immutable" in own.headers["cache-control"]
+    assert (others.status_code, others.content, others.headers["cache-control"]) == (200, own.content, "no-store")
+    for unknown in ("console.0123456789ab.exe", "console.css", f"{name}.css"):
+        assert (await seat.get(f"/console/assets/{unknown}")).status_code == 404
