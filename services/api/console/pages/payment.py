@@ -44,6 +44,7 @@ async def show_payment(detail: Detail, visit: Visit, intent_id: str) -> View:
             "deliveries": await _deliveries(visit, thing.get("events") or []),
             "action": thing.get("next_action"),
             "left": left_of(thing),
+            "may_audit": await visit.may("listAudit"),
         },
     )
 

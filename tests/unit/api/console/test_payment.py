@@ -14,7 +14,10 @@ async def test_webhooks_are_read_by_the_newest_public_events_alone() -> None:
     seat.answers["GET", "/v1/payment-intents/p"] = 200, thing
     seat.answers["GET", "/v1/webhook-deliveries"] = 200, {"data": [], "next_cursor": None}
 
-    await seat.get("/console/payments/p")
+    shown = await seat.get("/console/payments/p")
+
+    # Each event leads to what else its request has changed.
+    assert shown.text.count('href="/console/requests?correlation_id=c"') == len(events)
 
     read = [sent.query for sent in seat.sent if sent.path == "/v1/webhook-deliveries"]
     assert sorted(query.removeprefix("event_id=") for query in read) == ["0", "2", "4"]
