@@ -61,7 +61,7 @@ class Console:
             visit.key = key
             if found is not None and visit.session.tenant_id and not await visit.may(found.needs):
                 # Without a tenant the API says what is missing.
-                return await self.refuse(visit, forbidden(self._operations[found.needs]))
+                return await self.refuse(visit, forbidden(visit, self._operations[found.needs]))
             view = None if found is None else await _view(found, visit, thing_id)
         except Refused as fault:
             return await self.refuse(visit, fault)
@@ -133,7 +133,7 @@ class Console:
         if found is None or operation.id not in {act.operation for act in offered}:
             return await self.refuse(visit, not_found())
         if not await visit.may(operation.id):
-            return await self.refuse(visit, forbidden(operation))
+            return await self.refuse(visit, forbidden(visit, operation))
         do = do_bulk if form.get("go") else show_bulk
         view = await do(visit, found, operation, form, back=local(form.get("back", "")))
         return await self._full(visit, view, current=found)
@@ -166,7 +166,7 @@ class Console:
         changed meanwhile would else be taken for a change of this form.
         """
         if not await visit.may(operation.id):
-            return await self.refuse(visit, forbidden(operation))
+            return await self.refuse(visit, forbidden(visit, operation))
         fields = await self._fields(operation)
         try:
             subject = await self._subject(visit, operation, path)
@@ -315,9 +315,10 @@ def not_found() -> Refused:
     return _refused(404, "not_found", "There is no such page.")
 
 
-def forbidden(operation: Operation) -> Refused:
+def forbidden(visit: Visit, operation: Operation) -> Refused:
     """Say that whoever has logged in may not do something."""
-    return _refused(403, "access_denied", f"You may not do this: {operation.summary}.")
+    detail = visit.text("You may not do this: {what}.", what=visit.text(operation.summary))
+    return _refused(403, "access_denied", detail)
 
 
 def _refused(status: int, code: str, detail: str) -> Refused:

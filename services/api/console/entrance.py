@@ -236,9 +236,11 @@ def address_of(request: AnyRequest) -> str:
 
 def lapsed() -> Refused:
     """Say that a form is not of this session."""
-    detail = "This form is of another session. Open the page again, and send it once more."
-    problem = {"title": detail, "status": 403, "code": "form_expired", "detail": detail}
-    return Refused(Answer(status=403, headers={}, body=msgspec.json.encode(problem)))
+    return Refused(
+        Answer.problem(
+            403, "form_expired", "This form is of another session. Open the page again, and send it once more."
+        )
+    )
 
 
 def sent_from_here(request: AnyRequest) -> bool:

@@ -13,6 +13,7 @@ from services.api.console.declared import Column, Kind, member_of, titled
 from services.api.console.showing import linked
 from services.api.console.values import Formats, as_json, tone
 from services.api.console.visits import Preferences
+from services.api.http.problems import PROBLEMS
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -38,6 +39,7 @@ def _environment() -> Environment:
         as_json=as_json,
         linked=linked,
         member=member_of,
+        meaning=meaning,
     )
     return found
 
@@ -73,6 +75,14 @@ def rendered(template: str, values: Mapping[str, Any], preferences: Preferences)
             cell=cell,
         )
     )
+
+
+def meaning(problem: Mapping[str, Any]) -> str:
+    """Return what has happened by a problem's code, as the catalogue of them has it; its title where it has none."""
+    known = PROBLEMS.get(str(problem.get("code")))
+    title = problem.get("title")
+    # Of the console's own refusals, the title says it better.
+    return str(title or "") if known is None or title == problem.get("detail") else known.meaning()
 
 
 def page(content: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:

@@ -9,6 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from services.api.console.sessions import PREFERENCES_COOKIE
+from services.api.console.texts import language
+from services.api.http.problems import PROBLEMS
 from tests.support.console import OPERATIONS, Seat
 
 CUSTOMER = "/v1/customers/one"
@@ -46,6 +49,15 @@ async def test_what_was_not_done_is_sent_anew_under_another_key(status: int, cod
     assert _inputs(answer)["_key"] not in {"", "old"}
     assert _inputs(answer)["f.amount"] == "5.00"
     assert ("sent before with other values" in answer.text) is (code == "idempotency_key_reused")
+
+
+async def test_a_refusal_is_explained_in_the_language_of_who_looks() -> None:
+    seat = Seat()
+    seat.cookies[PREFERENCES_COOKIE] = "pt."
+    answer = await _refused(seat, 422, "refund_exceeds_payment")
+
+    assert language("pt").text(PROBLEMS["refund_exceeds_payment"].meaning()) in html.unescape(answer.text)
+    assert "because" in answer.text
 
 
 async def test_what_was_written_stays_while_nothing_can_be_read() -> None:

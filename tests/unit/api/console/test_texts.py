@@ -19,6 +19,7 @@ from services.api.console.pages import GROUPS, PAGES
 from services.api.console.pages.developers import catalogue
 from services.api.console.texts import language, offered
 from services.api.console.values import BAD, GOOD, WAITING
+from services.api.http.problems import PROBLEMS
 from services.api.routing import document, resources
 
 CONSOLE = Path(services.api.console.__file__).parent
@@ -76,6 +77,8 @@ def of_modules() -> Iterator[str]:
                 continue
             if isinstance(call.func, ast.Attribute) and call.func.attr == "text" and call.args:
                 yield from strings(call.args[0])
+            if ast.unparse(call.func) in {"_refused", "Answer.problem"}:
+                yield from strings(call.args[2])
             for argument in call.keywords:
                 if argument.arg in WRITTEN:
                     yield from strings(argument.value)
@@ -109,14 +112,14 @@ def of_declarations(declared: Any) -> Iterator[str]:
 
 
 def of_operations() -> Iterator[str]:
-    """Yield what forms show of operations: their names, their fields and choices."""
+    """Yield what forms show of operations: their names, their fields, what these are about, and choices."""
     for operation in operations():
         if operation.is_reading or operation.declaration.is_binary:
             continue
         yield operation.summary
         yield from (titled(name) for name in operation.parameters)
         for field in fields_of(operations(), operation):
-            yield from (titled(field.name), *field.choices)
+            yield from (titled(field.name), field.help, *field.choices)
 
 
 def english() -> set[str]:
@@ -126,6 +129,7 @@ def english() -> set[str]:
         *of_modules(),
         *(text for page in PAGES for text in of_declarations(page)),
         *of_operations(),
+        *(kind.meaning() for kind in PROBLEMS.values()),
         *(event.summary for event in catalogue().values()),
         *GROUPS,
         *GOOD,
