@@ -14,7 +14,7 @@ from libs.common.ids import new_id
 from services.api.console.calling import Refused
 from services.api.console.operations import Operation, Operations
 
-_DEPTH_MAX = 2
+_DEPTH_MAX = 3
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _LONG_TEXT = 500
 """Characters from which a text gets several lines."""

@@ -1,6 +1,33 @@
 """The page of one payment: how many requests it makes of the API, since those are its reader's own."""
 
+from typing import Any
+
+import pytest
+
 from tests.support.console import Seat
+
+PIX = {"data": "000201", "image_url_png": "https://qr.example/1.png", "hosted_instructions_url": "", "expires_at": None}
+BOLETO = {"number": "23790.1", "pdf": "", "hosted_voucher_url": "", "expires_at": "2026-12-03T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"),
+    [
+        ({"type": "redirect", "url": "https://issuer.example/3ds"}, "https://issuer.example/3ds"),
+        ({"type": "use_stripe_sdk"}, "use_stripe_sdk"),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": PIX}, "000201"),
+        ({"type": "boleto_display_details", "boleto_display_details": BOLETO}, "2026-12-03T12:00:00Z"),
+    ],
+)
+async def test_what_the_customer_does_next_is_shown(action: dict[str, Any], shown: str) -> None:
+    seat = Seat()
+    thing = {"id": "p", "status": "REQUIRES_ACTION", "amount": "1.00", "currency": "BRL", "next_action": action}
+    seat.answers["GET", "/v1/payment-intents/p"] = 200, thing | {"events": [], "entries": []}
+
+    page = await seat.get("/console/payments/p")
+
+    assert page.status_code == 200
+    assert "What the customer does next" in page.text and shown in page.text
 
 
 async def test_webhooks_are_read_by_the_newest_public_events_alone() -> None:
