@@ -1,12 +1,13 @@
 """A real browser, Debian's Chromium, installed first where that is possible."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from deploy.local import packages
 from deploy.local.errors import LocalFailure
@@ -23,8 +24,10 @@ _OPTIONS = [
     # Chromium refuses to run as root otherwise; the pages are our own.
     "--no-sandbox",
 ]
-ACTION_MS = 30_000
+ACTION_MS = 60_000
 """How long an action may take, on a machine that does much else."""
+_RELOAD_SECONDS = 0.25
+expect.set_options(timeout=ACTION_MS)
 
 
 def chromium() -> tuple[str, str]:
@@ -99,6 +102,19 @@ class Seat:
     async def send(self) -> None:
         """Send an act's form."""
         await self.page.click("form.act button.primary")
+
+    async def reload_until(self, there: Locator) -> None:
+        """Read a page that does not follow what happens again and again, until something is there."""
+        async with asyncio.timeout(ACTION_MS / 1000):
+            while not await there.count():
+                await asyncio.sleep(_RELOAD_SECONDS)
+                await self.page.reload()
+
+    async def go_on_until(self, there: Locator) -> None:
+        """Go to the next page of a list until something is there: others may have put much before it."""
+        while not await there.count():
+            address = await self.page.get_attribute("main a.button[rel=next]:has-text('Next')", "href")
+            await self.page.goto(f"{self.base}{address}")
 
     async def shown(self, text: str) -> None:
         """Wait until the page's content has a text."""

@@ -50,7 +50,10 @@ async def test_what_one_proposes_another_posts_and_may_take_back(seat: Seat, sea
     # Whoever looks at the account finds the line, and from it the entry.
     await seat.open("accounts")
     await seat.page.click("tr:has-text('R$') a:has-text('REFUND_EXPENSE')")
-    await seat.page.locator("tr", has_text=description).locator("a").first.click()
+    line = seat.page.locator("tr", has_text=description)
+    await seat.page.wait_for_url(re.compile("/console/accounts/REFUND_EXPENSE"))
+    await seat.go_on_until(line)
+    await line.locator("a").first.click()
     await seat.page.click("a.button:has-text('Reverse')")
     await seat.send()
     await seat.shown("Takes back")

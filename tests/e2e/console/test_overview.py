@@ -2,7 +2,10 @@
 
 import csv
 import io
+import re
 from uuid import uuid4
+
+from playwright.async_api import expect
 
 from tests.e2e.console.conftest import Seats
 from tests.support.browser import Seat
@@ -37,7 +40,7 @@ async def test_a_payment_is_found_by_anything(seat: Seat, platform: Platform) ->
     await rows.nth(1).wait_for()
     await search("98,765.43")
     section = seat.page.locator("section", has_text="Amount, in the last 30 days")
-    await section.locator("tr", has_text=reference).wait_for()
+    await section.locator("tr", has_text=reference).first.wait_for()
     await search("nothing-is-like-this")
     await seat.shown("Nothing found.")
     assert other["id"] != payment["id"]
@@ -57,7 +60,7 @@ async def test_several_payments_are_confirmed_at_once_and_kept_as_a_file(seat: S
     assert await seat.page.locator("input[type=checkbox]:checked").count() == 2
 
     await seat.page.click("button:has-text('Confirm')")
-    assert await seat.page.locator("td", has_text="to do").count() == 2
+    await expect(seat.page.locator("td", has_text="to do")).to_have_count(2)
     await seat.page.click("button.primary")
     await seat.shown("2 of 2 done.")
     # Sent once more it is the same, by its keys.
@@ -105,7 +108,7 @@ async def test_a_payment_has_its_attempts_webhooks_and_what_is_left(
     await seat.page.locator(".timeline summary").first.click()
     await seat.page.click("a.button:has-text('Capture')")
     await seat.shown("Left")
-    assert await seat.page.get_attribute("[name='f.amount']", "placeholder") == "70.00"
+    await expect(seat.page.locator("[name='f.amount']")).to_have_attribute("placeholder", "70.00")
     await seat.page.go_back()
     await seat.page.locator(".timeline summary").first.click()
     captured = await client.call(
@@ -119,8 +122,10 @@ async def test_a_payment_has_its_attempts_webhooks_and_what_is_left(
     # Another test may have registered an endpoint too: then each event is sent to both.
     await webhooks.locator("tr", has_text="payment.authorized").first.wait_for()
     await seat.open(f"payments/{held.json['id']}")
-    await webhooks.locator("tr", has_text="payment.settled").first.locator("a", has_text="Send again").click()
-    assert "delivered" in await seat.page.input_value("[name='f.outcomes']")
+    settled = webhooks.locator("tr", has_text="payment.settled")
+    await seat.reload_until(settled)
+    await settled.first.locator("a", has_text="Send again").click()
+    await expect(seat.page.locator("[name='f.outcomes']")).to_have_value(re.compile("delivered"))
 
     # Accounts at processors, and what they have reported, are for whoever may change them.
     for page in ("processors", "processor-events", "customers"):

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from playwright.async_api import expect
+
 from tests.e2e.console.conftest import Seats
 from tests.support.browser import Seat
 from tests.support.platform import OPERATOR
@@ -33,8 +35,8 @@ async def test_a_payment_is_paid_and_followed_live_to_the_books(seat: Seat, seat
 
     # The other page is not touched: it shows by itself what became of the payment, and what was booked.
     await watcher.page.locator("h1", has_text="SETTLED").wait_for()
-    await watcher.page.locator(".taccount", has_text="CASH").wait_for()
-    await watcher.page.locator(".taccount", has_text="REVENUE").wait_for()
+    await watcher.page.locator(".taccount", has_text="CASH").first.wait_for()
+    await watcher.page.locator(".taccount", has_text="REVENUE").first.wait_for()
 
 
 async def test_a_refund_asks_first_and_is_done_once_when_sent_twice(seat: Seat) -> None:
@@ -72,5 +74,5 @@ async def test_a_refusal_names_its_code_and_keeps_what_was_written(seat: Seat) -
     await seat.send()
 
     await seat.shown("invalid_amount")
-    assert await seat.page.input_value("[name='f.customer_ref']") == "somebody"
-    assert await seat.page.input_value("[name='f.amount']") == "-3"
+    await expect(seat.page.locator("[name='f.customer_ref']")).to_have_value("somebody")
+    await expect(seat.page.locator("[name='f.amount']")).to_have_value("-3")

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from playwright.async_api import expect
 
 from libs.common.clock import SystemClock
 from tests.e2e.console.conftest import Seats
@@ -44,7 +46,7 @@ async def _import(seat: Seat, file: Path, name: str, *, state: str) -> None:
 
 
 async def test_files_are_imported_and_their_lines_matched_by_hand(admin: Seat, tmp_path: Path) -> None:
-    name = "Bank of the console"
+    name = f"Bank of the console {uuid4().hex[:12]}"
     await _source(admin, name)
     wrong, right = tmp_path / "wrong.csv", tmp_path / "right.csv"
     wrong.write_text(f"{HEADER}2026-11-02;first;12,x\n")
@@ -63,7 +65,7 @@ async def test_files_are_imported_and_their_lines_matched_by_hand(admin: Seat, t
     await admin.page.click("button:has-text('Match')")
     # Refused, and nothing that was chosen or written is lost.
     await admin.shown("line_match_invalid")
-    assert await admin.page.input_value("#references") == "po_of_nobody"
+    await expect(admin.page.locator("#references")).to_have_value("po_of_nobody")
     await admin.shown("2 · 3.50 EUR")
 
 

@@ -32,17 +32,15 @@ async def test_an_endpoint_is_registered_tried_and_replayed(
     await admin.page.click("a.button:has-text('Send a test event')")
     await admin.send()
     await admin.shown("Delivery ID")
-    delivered = admin.page.locator("section", has_text="Deliveries").locator("tr", has_text="DELIVERED")
-    for _ in range(60):
-        await admin.page.goto(endpoint)
-        if await delivered.count():
-            break
-        await admin.page.wait_for_timeout(250)
-    await delivered.first.locator("summary").click()
-    await delivered.first.get_by_text("200").wait_for()
+    await admin.page.goto(endpoint)
+    deliveries = admin.page.locator("section", has=admin.page.locator("h2", has_text="Deliveries"))
+    delivered = deliveries.locator("tr", has_text="DELIVERED")
+    await admin.reload_until(delivered)
+    await delivered.first.locator("summary").first.click()
+    await delivered.first.get_by_role("cell", name="200", exact=True).first.wait_for()
 
     # Counted first, then done; its page follows it to the end.
-    again = delivered.first.locator("a.button:has-text('Deliver again')")
+    again = delivered.first.locator("a.button", has_text="Deliver again").first
     await again.click()
     await admin.page.select_option("[name='f.dry_run']", "true")
     await admin.send()
