@@ -180,6 +180,7 @@ class Console:
             "operation": operation,
             "fields": fields,
             "path": path,
+            "is_named": operation.id in _WITHOUT_SUBJECT,
             "before": before or now,
             "written": {**_minted(fields), **now, **visit.query, **(written or {})},
             "subject": subject,

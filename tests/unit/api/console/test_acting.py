@@ -106,6 +106,12 @@ def _payment(**members: Any) -> tuple[int, dict[str, Any]]:
     return 200, {"amount": "1.00", "currency": "BRL", "status": "SETTLED", "events": [], "entries": [], **members}
 
 
+async def test_any_month_can_be_closed_the_next_one_is_proposed() -> None:
+    form = await Seat().get("/console/do/closeReconciliationPeriod?month=2026-10")
+
+    assert '<input id="path-month" name="path.month" value="2026-10" required>' in form.text
+
+
 async def test_a_page_of_one_thing_is_where_its_forms_come_back_to() -> None:
     seat = Seat()
     seat.answers["GET", _path("getPaymentIntent", "é?")] = _payment(id="é?")
