@@ -58,6 +58,12 @@ restart *services: setup
 logs *services: setup
     @{{ python }} -m deploy.local logs "$@"
 
+# Take the pictures in docs/console anew, of the running platform of `just demo`, where Chromium is
+[no-exit-message]
+[group('run')]
+console-pictures *args: setup
+    @{{ python }} -m deploy.local console-pictures "$@"
+
 # Bring the schemas of the four services up to date
 [no-exit-message]
 [group('run')]

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("name", metavar="NODE", help="for example postgres-1, or leader for PostgreSQL's leader")
     command("demo", _demo, "start everything and make one payment go through, reported step by step")
     command("smoke", _smoke, "check the running platform from log-in to webhook")
+    command("console-pictures", _console_pictures, "take the pictures of the console, of the running platform")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
     operated = command(
@@ -191,6 +192,13 @@ def _smoke(_: argparse.Namespace) -> int:
     from deploy.local.smoke import smoke
 
     return 0 if smoke(lifecycle.settings_of_running(), print) else 1
+
+
+def _console_pictures(_: argparse.Namespace) -> int:
+    from deploy.local.pictures import take
+
+    print(f"{take(lifecycle.settings_of_running(), _report)} pictures")
+    return 0
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -68,6 +68,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         """Send something; without a body nothing is sent, not even `null`."""
         return self._call("POST", path, body, headers or {})
 
+    def put(self, path: str, content: bytes) -> Answer:
+        """Send bytes as they are."""
+        return self._call("PUT", path, content, {})
+
     def delete(self, path: str) -> Answer:
         """Remove something."""
         return self._call("DELETE", path, None, {})
@@ -81,8 +85,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
             sent["X-Tenant-Id"] = self.tenant
         data = None
         if body is not None:
-            data = json.dumps(body).encode()
-            sent["Content-Type"] = "application/json"
+            is_binary = isinstance(body, bytes)
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent["Content-Type"] = "application/octet-stream" if is_binary else "application/json"
         request = urllib.request.Request(url, method=method, data=data, headers=sent)  # noqa: S310 - our own service
         try:
             with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310
