@@ -61,6 +61,25 @@ async def test_a_refund_asks_first_and_is_done_once_when_sent_twice(seat: Seat) 
     assert await refunds.count() == 1
 
 
+async def test_a_pix_code_is_shown_until_the_payment_is_voided(seat: Seat) -> None:
+    await seat.open("do/createPaymentIntent?back=/console/payments")
+    await seat.page.select_option("[name='f.payment_method_type']", "pix")
+    # The sandbox never pays this amount.
+    reference = f"console-{uuid4()}"
+    await seat.fill(amount="90.45", currency="BRL", customer_ref=reference)
+    await seat.send()
+    await seat.page.locator("tr", has_text=reference).locator("a").first.click()
+    await seat.page.click("a.button:has-text('Confirm')")
+    await seat.send()
+    action = seat.page.locator("section", has=seat.page.locator("h2", has_text="What the customer does next"))
+    await action.get_by_text("BR.GOV.BCB.PIX").first.wait_for()
+    await action.locator("div", has_text="Can be paid until").locator("time").first.wait_for()
+
+    await seat.page.click("a.button:has-text('Void')")
+    await seat.send()
+    await seat.page.locator("h1", has_text="VOIDED").wait_for()
+
+
 async def test_hostile_text_is_shown_as_text(seat: Seat) -> None:
     await _made(seat, customer_ref=f"{HOSTILE}{uuid4()}", description=HOSTILE)
 
