@@ -12,8 +12,6 @@ import msgspec
 from deploy.local.client import Answer, Client
 from deploy.local.waiting import wait_until
 
-_BANK = "Banco do Brasil"
-"""The source of files, which is made last: where it is, all was made before."""
 _WAIT_SECONDS = 120
 _POLL_SECONDS = 2
 """Each look is one of the requests that a caller may make in a minute."""
@@ -39,6 +37,7 @@ _BOUGHT = (
 )
 """Who buys, for how much, and what; endings of amounts force outcomes (docs/sandbox.md)."""
 _REFUNDED, _HELD = {"310.00": "110.00", "1290.00": "1290.00"}, {"2450.00", "620.00"}
+_RUNS = "/v1/reconciliation/runs"
 _SOURCES = "/v1/reconciliation/sources"
 _STATEMENT = (
     "date;text;amount\n2026-11-02;Card payout;1250.40\n2026-11-03;Rent;-900.00\n2026-11-03;Unknown sender;75.00\n"
@@ -51,7 +50,8 @@ def furnish(client: Client, report: Callable[[str], None]) -> None:
     Raises:
         LocalFailure: when the api refuses something.
     """
-    if any(source["name"] == _BANK for source in _read(client, _SOURCES)):
+    if _read(client, f"{_RUNS}?limit=1"):
+        # It comes last.
         return
     report("Making what the pictures show ...")
     _post(client, "/v1/webhooks", {"url": "https://shop.example.com/hooks", "events": ["payment.*"]})
@@ -85,7 +85,7 @@ def _buy(client: Client, who: str, amount: str, what: str, **more: Any) -> None:
 
 def _reconcile(client: Client) -> None:
     fields = {"date": "date", "amount": "amount", "description": ["text"], "currency_code": "BRL", "delimiter": ";"}
-    source = _post(client, _SOURCES, {"name": _BANK, "format": "csv", "fields": fields})
+    source = _post(client, _SOURCES, {"name": "Banco do Brasil", "format": "csv", "fields": fields})
     content = _STATEMENT.encode()
     file = {
         "source_id": source["id"],
@@ -94,13 +94,14 @@ def _reconcile(client: Client) -> None:
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     address = f"/v1/reconciliation/imports/{_post(client, '/v1/reconciliation/imports', file)['id']}"
-    client.put(f"{address}/parts/1", content).expect(204)
-    _post(client, f"{address}/complete")
+    if _read(client, address)["status"] == "UPLOADING":
+        client.put(f"{address}/parts/1", content).expect(204)
+        _post(client, f"{address}/complete")
     _wait(client, address, "status", {"IMPORTED"})
     now = datetime.now(UTC)
     window = {"from": (now - timedelta(days=31)).isoformat(), "until": now.isoformat()}
-    run = _post(client, "/v1/reconciliation/runs", window)
-    _wait(client, f"/v1/reconciliation/runs/{run['id']}", "state", {"complete", "failed"})
+    run = _post(client, "/v1/reconciliation/run", window)
+    _wait(client, f"{_RUNS}/{run['id']}", "state", {"complete", "failed"})
 
 
 def _entry(description: str, debit: str, credit: str, amount: str) -> dict[str, Any]:

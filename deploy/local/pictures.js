@@ -1,6 +1,6 @@
-// Reads a PNG, in base64, into at most 256 colours: those that are there most, and for any other the nearest of them.
+// Reads a PNG, in base64, into at most 48 colours, which is what text needs: those that are there most, and for any other the nearest of them.
 async (encoded) => {
-  const COLOURS = 256;
+  const COLOURS = 48;
   const bytes = Uint8Array.from(atob(encoded), (one) => one.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
   const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
