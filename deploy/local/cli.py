@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("name", metavar="NODE", help="for example postgres-1, or leader for PostgreSQL's leader")
     command("demo", _demo, "start everything and make one payment go through, reported step by step")
     command("smoke", _smoke, "check the running platform from log-in to webhook")
-    command("console-pictures", _console_pictures, "take the pictures of the console, of the running platform")
+    taken = command("console-pictures", _console_pictures, "take the pictures of the console, of the running platform")
+    taken.add_argument("names", nargs="*", metavar="NAME", help="of pictures (default: all)")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
     operated = command(
@@ -194,10 +195,10 @@ def _smoke(_: argparse.Namespace) -> int:
     return 0 if smoke(lifecycle.settings_of_running(), print) else 1
 
 
-def _console_pictures(_: argparse.Namespace) -> int:
+def _console_pictures(chosen: argparse.Namespace) -> int:
     from deploy.local.pictures import take
 
-    print(f"{take(lifecycle.settings_of_running(), _report)} pictures")
+    print(f"{take(lifecycle.settings_of_running(), _report, chosen.names)} pictures")
     return 0
 
 

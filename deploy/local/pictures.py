@@ -3,7 +3,7 @@
 import base64
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,8 @@ def _first(client: Client, path: str, member: str) -> str:
     return str(rows[0]["id"]) if rows else ""
 
 
-def take(env: Mapping[str, str], report: Callable[[str], None]) -> int:
-    """Take all pictures; return how many.
+def take(env: Mapping[str, str], report: Callable[[str], None], names: Sequence[str] = ()) -> int:
+    """Take all pictures, or those named; return how many.
 
     Raises:
         LocalFailure: when there is no browser, or a page does not open.
@@ -124,6 +124,8 @@ def take(env: Mapping[str, str], report: Callable[[str], None]) -> int:
             page.set_default_timeout(WAIT_MS)
             _enter(page, base)
             for picture in pictures(client):
+                if names and picture.name not in names:
+                    continue
                 page.set_viewport_size(PHONE if picture.is_narrow else SIZE)
                 page.emulate_media(color_scheme="dark" if picture.is_dark else "light")
                 _open(page, f"{base}/console/{picture.address}")
