@@ -71,7 +71,11 @@ _HISTORY = (
     QueryParameter(name="cursor", description="The `next_cursor` of the page before.", shape={"type": "string"}),
     QueryParameter(name="status", description="This status alone.", shape={"type": "string", "enum": list(_STATUSES)}),
     QueryParameter(name="event_type", description="Events of this name alone.", shape={"type": "string"}),
-    QueryParameter(name="event_id", description="This event alone.", shape={"type": "string", "format": "uuid"}),
+    QueryParameter(
+        name="event_id",
+        description="This event alone, with the `body` that is sent.",
+        shape={"type": "string", "format": "uuid"},
+    ),
     QueryParameter(name="from", description="Events from this date or instant on.", shape={"type": "string"}),
     QueryParameter(name="to", description="Events up to this date or instant.", shape={"type": "string"}),
 )

@@ -172,6 +172,15 @@ class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
     end_reason: str | None
     replays: int
     attempts: list[DeliveryAttemptBody]
+    body: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                description="The JSON exactly as it is sent, the same on every attempt; only with the filter `event_id`."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,4 +266,5 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
             )
             for attempt in delivery.attempts
         ],
+        body=delivery.body,
     )

@@ -42,11 +42,16 @@ async def list_deliveries(database: Database, request: ListDeliveries) -> Delive
             [(request.tenant_id, row["endpoint_id"], row["event_id"]) for row in shown],
             tenant_id=request.tenant_id,
         )
+        body = None
+        if request.event_id is not None and shown:
+            body = await history.body(connection, tenant_id=request.tenant_id, event_id=request.event_id)
     attempts: dict[tuple[UUID, UUID], list[DeliveryAttempt]] = {}
     for row in made:
         attempts.setdefault((row["endpoint_id"], row["event_id"]), []).append(attempt_view(row))
     return DeliveryPage(
-        deliveries=[delivery_view(row, attempts.get((row["endpoint_id"], row["event_id"]), [])) for row in shown],
+        deliveries=[
+            delivery_view(row, attempts.get((row["endpoint_id"], row["event_id"]), []), body=body) for row in shown
+        ],
         next_cursor=_write_cursor(shown[-1]) if len(rows) > limit else None,
     )
 

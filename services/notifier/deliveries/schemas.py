@@ -36,8 +36,8 @@ def webhook_test_body(*, tenant_id: str, endpoint_id: UUID, event_id: UUID, now:
     return msgspec.json.encode(body).decode()
 
 
-def delivery_view(row: asyncpg.Record, attempts: list[DeliveryAttempt]) -> Delivery:
-    """Show a delivery with its attempts."""
+def delivery_view(row: asyncpg.Record, attempts: list[DeliveryAttempt], *, body: str | None = None) -> Delivery:
+    """Show a delivery with its attempts, and with what is sent where that was read."""
     return Delivery(
         id=row["id"],
         endpoint_id=row["endpoint_id"],
@@ -50,6 +50,7 @@ def delivery_view(row: asyncpg.Record, attempts: list[DeliveryAttempt]) -> Deliv
         end_reason=row["end_reason"],
         replays=row["replays"],
         attempts=attempts,
+        body=body,
     )
 
 

@@ -1,5 +1,7 @@
 """Webhooks in the console: an endpoint is registered, tried, replayed with its progress, and deleted."""
 
+import json
+
 from tests.e2e.bookkeeping import new_tenant
 from tests.e2e.console.conftest import Seats
 from tests.support.platform import ADMIN, Platform
@@ -38,6 +40,11 @@ async def test_an_endpoint_is_registered_tried_and_replayed(
     await admin.reload_until(delivered)
     await delivered.first.locator("summary").first.click()
     await delivered.first.get_by_role("cell", name="200", exact=True).first.wait_for()
+
+    await delivered.first.get_by_role("link", name="webhook.test").click()
+    await admin.page.click("summary:has-text('What is sent')")
+    assert json.loads(receiver.received[0].body)["id"] in await admin.page.locator("pre").first.inner_text()
+    await admin.page.goto(endpoint)
 
     # Counted first, then done; its page follows it to the end.
     again = delivered.first.locator("a.button", has_text="Deliver again").first

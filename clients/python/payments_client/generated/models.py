@@ -1095,6 +1095,8 @@ class DeliveryBody(Struct, frozen=True, kw_only=True):
     """One event to be delivered to one endpoint."""
 
     attempts: list[DeliveryAttemptBody]
+    body: str | None | UnsetType = UNSET
+    """The JSON exactly as it is sent, the same on every attempt; only with the filter `event_id`."""
     created_at: str
     end_reason: str | None
     ended_at: str | None

@@ -51,6 +51,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is over: `delivered`, `exhausted`, `endpoint_gone`, `endpoint_disabled`, `endpoint_deleted`."""
     replays: int = 0
     """How often it was replayed."""
+    body: str | None = None
+    """The JSON exactly as it is sent, the same on every attempt; only where one event alone is requested."""
 
 
 class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ class ListDeliveries(Message, frozen=True, kw_only=True):
     event_type: str | None = None
     """Events of this name alone."""
     event_id: UUID | None = None
-    """This event alone."""
+    """This event alone, with the body that is sent about it."""
     since: datetime | None = None
     """Events from this instant on."""
     until: datetime | None = None

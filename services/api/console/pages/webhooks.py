@@ -1,5 +1,7 @@
 """Webhooks: endpoints and how they do, deliveries with their attempts, replays as they go on."""
 
+import msgspec
+
 from services.api.console.declared import HIDDEN, Act, Column, Detail, Filter, Kind, Listing, Page, Panel, View
 from services.api.console.showing import Table, buttons_of
 from services.api.console.visits import Visit
@@ -130,6 +132,7 @@ async def show_event(visit: Visit, event_id: str) -> View:
         title=deliveries[0]["event_type"] if deliveries else event_id,
         values={
             "event_id": event_id,
+            "body": msgspec.json.decode(deliveries[0]["body"]) if deliveries and deliveries[0].get("body") else None,
             "columns": _ATTEMPTS.columns,
             "deliveries": [
                 (

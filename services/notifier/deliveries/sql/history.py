@@ -43,6 +43,9 @@ SELECT a.endpoint_id, a.event_id, a.number, a.attempted_at, a.duration_ms, a.sta
  ORDER BY a.event_id, a.number
 """)
 
+# By the whole primary key: one partition is read.
+_BODY = Statement("SELECT body FROM messages WHERE tenant_id = :tenant_id AND event_id = :event_id")
+
 # Both counts stop early: an endpoint with a million deliveries is shown as quickly as any.
 _TALLY = Statement(
     """
@@ -112,6 +115,12 @@ async def attempts_of(
         endpoint_ids=[endpoint_id for _, endpoint_id, _ in deliveries],
         event_ids=[event_id for _, _, event_id in deliveries],
     )
+
+
+async def body(connection: Connection, *, tenant_id: str, event_id: UUID) -> str | None:
+    """Read what is sent about an event of a tenant; None where no endpoint was to receive it."""
+    row = await _BODY.fetchrow(connection, tenant_id=tenant_id, event_id=event_id)
+    return None if row is None else str(row["body"])
 
 
 async def tally(connection: Connection, *, tenant_id: str, endpoint_id: UUID) -> Tally:

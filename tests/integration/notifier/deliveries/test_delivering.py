@@ -11,9 +11,11 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from libs.common.clock import SystemClock
+from libs.common.contracts.notifier import ListDeliveries
 from libs.common.errors import Unavailable
 from services.notifier.deliveries import commands as delivery_commands
 from services.notifier.deliveries.domain import Attempt
+from services.notifier.deliveries.queries import list_deliveries
 from services.notifier.deliveries.workers import Courier
 from services.notifier.sending import Answer, EndpointSecrets
 from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver
@@ -43,6 +45,24 @@ async def test_a_delivery_arrives_signed_and_the_official_libraries_verify_it(
     assert request.headers["Content-Type"] == "application/json"
     assert (delivery.status, delivery.next_attempt_at) == ("DELIVERED", None)
     assert [(a.number, a.status_code, a.error) for a in delivery.attempts] == [(1, 200, None)]
+
+
+async def test_what_is_sent_is_shown_of_one_event_to_its_tenant_alone(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    endpoint = await notifier.register(tenant_id, receiver.url)
+    event = notifier.event(tenant_id)
+    await notifier.handle(event)
+    async with notifier.delivering():
+        await notifier.attempted(tenant_id, endpoint.id, times=1)
+    one = ListDeliveries(tenant_id=tenant_id, event_id=event.event_id)
+    (shown,) = (await list_deliveries(notifier.database, one)).deliveries
+    (listed,) = (await list_deliveries(notifier.database, ListDeliveries(tenant_id=tenant_id))).deliveries
+    others = await list_deliveries(notifier.database, ListDeliveries(tenant_id="another", event_id=event.event_id))
+    assert shown.body is not None
+    assert shown.body.encode() == receiver.received[0].body
+    assert listed.body is None
+    assert others.deliveries == []
 
 
 async def test_failures_are_retried_with_the_same_id_and_body_until_one_is_taken(
