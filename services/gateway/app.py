@@ -183,6 +183,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     every: list[Consumers] = [
         OperationConsumers(
             commands,
+            database=database,
             store=store,
             fetch_way=accounts.customer_way,
             concurrency=settings.processor.consumer_concurrency,

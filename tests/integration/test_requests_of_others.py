@@ -60,6 +60,7 @@ ENDERS = {
 LEAKING = {
     "accounts.list",
     "attempts.list",
+    "attempts.list_unknown",
     "balances.list",
     "conversions.get",
     "customers.find_method",

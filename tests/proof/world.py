@@ -302,6 +302,7 @@ async def open_world(
                 "gateway",
                 OperationConsumers(
                     world.gateway,
+                    database=databases["gateway"],
                     store=AttemptStore(databases["gateway"]),
                     fetch_way=_no_way,
                     concurrency=64,

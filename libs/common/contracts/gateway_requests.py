@@ -194,6 +194,55 @@ class ListAttempts(Message, frozen=True, kw_only=True):
     """The payment."""
 
 
+class UnknownOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of which it is not known whether the processor has carried it out."""
+
+    id: UUID
+    """The attempt; as text, the idempotency key that the processor received."""
+    payment_intent_id: UUID
+    """The payment."""
+    refund_id: UUID | None
+    """The refund; None where it is about the payment itself."""
+    operation: str
+    """`authorize`, `capture`, `void`, `expire`, `refund` or `close`."""
+    processor: str
+    """Which processor: `sandbox`, `stripe`, or `stripe:` and a configuration."""
+    status: str
+    """What is known: `UNKNOWN`; or `PENDING`, `ACCEPTED`, `ACTION_REQUIRED`, where its end never came."""
+    amount_minor: int
+    """Amount in minor units."""
+    currency: str
+    """ISO 4217 code."""
+    gateway_ref: str
+    """The processor's reference; empty while it has returned none."""
+    reason: str
+    """Why there is no answer."""
+    detail: str
+    """A sentence that goes with it."""
+    asks: int
+    """How often the processor has been called."""
+    created_at: datetime
+    """Since when its outcome is awaited."""
+    next_ask_at: datetime | None
+    """When the gateway looks again; None where it is left to a person."""
+
+
+class UnknownOutcomeList(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's operations without a known outcome, oldest first."""
+
+    outcomes: list[UnknownOutcome]
+
+
+@request("attempts.list_unknown", owner="gateway", published_by=("api",), reply=UnknownOutcomeList, example=_TENANT)
+class ListUnknownOutcomes(Message, frozen=True, kw_only=True):
+    """Of which operations of this tenant is the outcome not known? Requested by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    limit: int = 50
+    """At most; 1 to 500."""
+
+
 class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
     """What the processor's client library needs to lead the customer on; it is passed on, and written down nowhere."""
 

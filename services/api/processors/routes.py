@@ -16,6 +16,7 @@ from libs.common.contracts.gateway_requests import (
     ListAttempts,
     ListGatewayConfigs,
     ListProcessorEvents,
+    ListUnknownOutcomes,
     RotateGatewayKeys,
 )
 from libs.common.db import Database
@@ -33,13 +34,16 @@ from services.api.processors.schemas import (
     GatewayConfigBody,
     GatewayEventBody,
     RotateKeys,
+    UnknownOutcomeBody,
     attempt_body,
     config_body,
     gateway_event_body,
+    unknown_outcome_body,
 )
 
 _WRITE = "admin:write"
 EVENTS, EVENTS_MAX = 50, 500
+OUTCOMES, OUTCOMES_MAX = 50, 500
 _STATUSES = ("RECEIVED", "HANDLED", "IGNORED", "UNMATCHED", "CONTRADICTED", "FAILED")
 
 
@@ -161,6 +165,30 @@ class Processors(Resource):
         intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
         found = await self.ask(ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
         return json_answer([attempt_body(attempt) for attempt in found.attempts])
+
+    @operation(
+        "GET",
+        "/v1/gateway-unknown-outcomes",
+        operation_id="listUnknownOutcomes",
+        summary="List operations without a known outcome",
+        description="What processors were called for and it is not known whether they have done it, oldest first, as a bare "
+        "array. Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do not "
+        "repeat a refund that is here.",
+        tags=["gateway"],
+        answer=list[UnknownOutcomeBody],
+        permission=_WRITE,
+        query=(
+            QueryParameter(
+                name="limit",
+                description="Operations at most.",
+                shape={"type": "integer", "minimum": 1, "maximum": OUTCOMES_MAX, "default": OUTCOMES},
+            ),
+        ),
+    )
+    async def list_unknown_outcomes(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        limit = Query(request).integer("limit", default=OUTCOMES, at_least=1, at_most=OUTCOMES_MAX)
+        found = await self.ask(ListUnknownOutcomes(tenant_id=caller.tenant_id, limit=limit))
+        return json_answer([unknown_outcome_body(outcome) for outcome in found.outcomes])
 
     @operation(
         "GET",

@@ -10,6 +10,7 @@ from libs.common.contracts.gateway_requests import (
     AttemptRecord,
     GatewayConfig,
     ProcessorEvent,
+    UnknownOutcome,
 )
 from libs.common.money import format_minor
 
@@ -112,6 +113,28 @@ class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: str | None
 
 
+class UnknownOutcomeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of which it is not known whether the processor has carried it out."""
+
+    id: str
+    payment_intent_id: str
+    refund_id: str | None
+    operation: str
+    processor: str
+    status: str
+    amount: str
+    currency: str
+    gateway_ref: str
+    reason: str
+    detail: str
+    asks: int
+    created_at: str
+    next_ask_at: str | None
+    """When the processor is called or read again; null where that has ended."""
+    is_left_to_person: bool
+    """Whether an operator of the platform has to decide."""
+
+
 class GatewayEventBody(msgspec.Struct, frozen=True, kw_only=True):
     """One event that a processor sent, and what came of it."""
 
@@ -155,6 +178,27 @@ def attempt_body(attempt: AttemptRecord) -> AttemptBody:
         asked_at=_when(attempt.asked_at),
         next_ask_at=_when(attempt.next_ask_at),
         decided_at=_when(attempt.decided_at),
+    )
+
+
+def unknown_outcome_body(outcome: UnknownOutcome) -> UnknownOutcomeBody:
+    """Show an operation without a known outcome as clients see it."""
+    return UnknownOutcomeBody(
+        id=str(outcome.id),
+        payment_intent_id=str(outcome.payment_intent_id),
+        refund_id=str(outcome.refund_id) if outcome.refund_id else None,
+        operation=outcome.operation,
+        processor=outcome.processor,
+        status=outcome.status,
+        amount=format_minor(outcome.amount_minor, outcome.currency),
+        currency=outcome.currency,
+        gateway_ref=outcome.gateway_ref,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        asks=outcome.asks,
+        created_at=iso(outcome.created_at),
+        next_ask_at=_when(outcome.next_ask_at),
+        is_left_to_person=outcome.next_ask_at is None,
     )
 
 

@@ -7,8 +7,15 @@ from contextlib import contextmanager
 
 from libs.common.clock import Clock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, ReportCapture, VoidPayment
-from libs.common.contracts.gateway_requests import AttemptList, ClientSecret, ListAttempts, ReadClientSecret
-from libs.common.db import Connection
+from libs.common.contracts.gateway_requests import (
+    AttemptList,
+    ClientSecret,
+    ListAttempts,
+    ListUnknownOutcomes,
+    ReadClientSecret,
+    UnknownOutcomeList,
+)
+from libs.common.db import Connection, Database
 from libs.common.messaging import Bus, Received
 from services.gateway import metrics
 from services.gateway.operations import commands, queries
@@ -27,11 +34,13 @@ class OperationConsumers:
         self,
         operations: Commands,
         *,
+        database: Database,
         store: AttemptStore,
         fetch_way: queries.FetchWay,
         concurrency: int,
         clock: Clock,
     ) -> None:
+        self._database = database
         self._store = store
         self._fetch_way = fetch_way
         self._operations = operations
@@ -46,6 +55,7 @@ class OperationConsumers:
         bus.handle_each(RefundPayment, self.on_refund_payment, concurrency=self._concurrency)
         bus.handle(ReportCapture, self.on_report_capture)
         bus.answer(ListAttempts, self.on_list_attempts)
+        bus.answer(ListUnknownOutcomes, self.on_list_unknown_outcomes)
         bus.answer(ReadClientSecret, self.on_read_client_secret)
 
     async def on_authorize_payment(self, received: Received[AuthorizePayment]) -> None:
@@ -77,6 +87,10 @@ class OperationConsumers:
     async def on_list_attempts(self, request: ListAttempts) -> AttemptList:
         """List the attempts of a payment."""
         return await queries.list_attempts(self._store, request)
+
+    async def on_list_unknown_outcomes(self, request: ListUnknownOutcomes) -> UnknownOutcomeList:
+        """List the operations of a tenant whose outcome is not known."""
+        return await queries.list_unknown(self._database, request)
 
     async def on_read_client_secret(self, request: ReadClientSecret) -> ClientSecret:
         """Fetch with what a customer goes on."""

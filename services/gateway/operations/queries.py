@@ -7,10 +7,18 @@ from libs.common.contracts.gateway_requests import (
     AttemptRecord,
     ClientSecret,
     ListAttempts,
+    ListUnknownOutcomes,
     ReadClientSecret,
+    UnknownOutcome,
+    UnknownOutcomeList,
 )
+from libs.common.db import Database
 from services.gateway.operations.domain import Attempt, AttemptStatus
 from services.gateway.operations.sql import AttemptStore
+from services.gateway.operations.sql.unknown import unknown_outcomes
+
+UNKNOWN_MAX = 500
+"""Unknown outcomes that one list has at most."""
 
 type FetchWay = Callable[[str, str], Awaitable[tuple[str, str] | None]]
 """Fetches the client secret and the address of a payment's customer: the processor's name, its reference. Empty where there is
@@ -21,6 +29,13 @@ async def list_attempts(store: AttemptStore, request: ListAttempts) -> AttemptLi
     """List the attempts of a payment, as the api may show them, oldest first."""
     attempts = await store.of_intent(tenant_id=request.tenant_id, payment_intent_id=request.payment_intent_id)
     return AttemptList(attempts=[_record(attempt) for attempt in attempts])
+
+
+async def list_unknown(database: Database, request: ListUnknownOutcomes) -> UnknownOutcomeList:
+    """List a tenant's operations whose outcome is not known, oldest first."""
+    limit = max(1, min(request.limit, UNKNOWN_MAX))
+    attempts = await unknown_outcomes(database, tenant_id=request.tenant_id, limit=limit)
+    return UnknownOutcomeList(outcomes=[_unknown(attempt) for attempt in attempts])
 
 
 async def client_secret(store: AttemptStore, request: ReadClientSecret, *, fetch: FetchWay) -> ClientSecret:
@@ -50,4 +65,23 @@ def _record(attempt: Attempt) -> AttemptRecord:
         asked_at=attempt.asked_at,
         next_ask_at=attempt.next_ask_at,
         decided_at=attempt.decided_at,
+    )
+
+
+def _unknown(attempt: Attempt) -> UnknownOutcome:
+    return UnknownOutcome(
+        id=attempt.id,
+        payment_intent_id=attempt.payment_intent_id,
+        refund_id=attempt.refund_id,
+        operation=attempt.operation,
+        processor=attempt.processor,
+        status=attempt.status,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        gateway_ref=attempt.result_ref or attempt.gateway_ref,
+        reason=attempt.reason,
+        detail=attempt.detail,
+        asks=attempt.asks,
+        created_at=attempt.created_at,
+        next_ask_at=attempt.next_ask_at,
     )

@@ -167,6 +167,12 @@ ATTEMPTS = sa.Table(
     sa.CheckConstraint("(operation = 'refund') = (refund_id IS NOT NULL)", name="ck_attempts_refund"),
     sa.Index("ix_attempts_payment_intent", "payment_intent_id", "tenant_id"),
     sa.Index("ix_attempts_open", "next_ask_at", postgresql_where=OPEN),
+    # Nearly empty, and of columns that never change: what becomes of an attempt changes others of its indexes anyway.
+    sa.Index(
+        "ix_attempts_unknown",
+        *("tenant_id", "created_at", "id"),
+        postgresql_where=sa.text(f"status = 'UNKNOWN' OR ({OPEN.text} AND next_ask_at IS NULL)"),
+    ),
     sa.Index(
         "ix_attempts_again",
         "next_ask_at",

@@ -253,6 +253,7 @@ __all__ = [
     "TrialBalanceBody",
     "TrialBalanceItem",
     "TrialBalanceTotal",
+    "UnknownOutcomeBody",
     "UserBody",
     "UserList",
     "ValuedBody",
@@ -3826,6 +3827,28 @@ class TrialBalanceTotal(Struct, frozen=True, kw_only=True):
     debits_total: str
     is_balanced: bool
     """Whether debits equal credits; anything else is a fault."""
+
+
+class UnknownOutcomeBody(Struct, frozen=True, kw_only=True):
+    """One operation of which it is not known whether the processor has carried it out."""
+
+    amount: str
+    asks: int
+    created_at: str
+    currency: str
+    detail: str
+    gateway_ref: str
+    id: str
+    is_left_to_person: bool
+    """Whether an operator of the platform has to decide."""
+    next_ask_at: str | None
+    """When the processor is called or read again; null where that has ended."""
+    operation: str
+    payment_intent_id: str
+    processor: str
+    reason: str
+    refund_id: str | None
+    status: str
 
 
 class UserBody(Struct, frozen=True, kw_only=True):

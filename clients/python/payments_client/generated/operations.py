@@ -386,6 +386,9 @@ _LIST_STATEMENT_LINES = Operation[list[models.StatementLineBody]](
 _LIST_TENANTS = Operation[models.TenantList](
     name="listTenants", method="GET", path="/v1/tenants", reads=models.TenantList
 )
+_LIST_UNKNOWN_OUTCOMES = Operation[list[models.UnknownOutcomeBody]](
+    name="listUnknownOutcomes", method="GET", path="/v1/gateway-unknown-outcomes", reads=list[models.UnknownOutcomeBody]
+)
 _LIST_USERS = Operation[models.UserList](
     name="listUsers", method="GET", path="/v1/users", reads=models.UserList, items="data"
 )
@@ -2378,6 +2381,17 @@ class Operations(ABC):
         Needs the permission `admin:write`.
         """
         return self._call(_LIST_TENANTS, Call(path={}, query={"limit": limit, "after": after}))
+
+    def list_unknown_outcomes(self, *, limit: int | None = None) -> list[models.UnknownOutcomeBody]:
+        """List operations without a known outcome.
+
+        What processors were called for and it is not known whether they have done it, oldest first, as a bare array.
+        Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do not
+        repeat a refund that is here.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_LIST_UNKNOWN_OUTCOMES, Call(path={}, query={"limit": limit}))
 
     def list_users(
         self,
@@ -5303,6 +5317,17 @@ class AsyncOperations(ABC):
         Needs the permission `admin:write`.
         """
         return await self._call(_LIST_TENANTS, Call(path={}, query={"limit": limit, "after": after}))
+
+    async def list_unknown_outcomes(self, *, limit: int | None = None) -> list[models.UnknownOutcomeBody]:
+        """List operations without a known outcome.
+
+        What processors were called for and it is not known whether they have done it, oldest first, as a bare array.
+        Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do not
+        repeat a refund that is here.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_LIST_UNKNOWN_OUTCOMES, Call(path={}, query={"limit": limit}))
 
     async def list_users(
         self,

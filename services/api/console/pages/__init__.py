@@ -11,7 +11,7 @@ from services.api.console.pages.files import IMPORTS, LINES, MATCHES, SOURCES
 from services.api.console.pages.ledger import CONVERSIONS, HOLDS, PERIODS, RATES, ROLES, VERIFICATION
 from services.api.console.pages.overview import OVERVIEW
 from services.api.console.pages.payments import PAYMENTS
-from services.api.console.pages.processors import PROCESSOR_EVENTS, PROCESSORS
+from services.api.console.pages.processors import PROCESSOR_EVENTS, PROCESSORS, UNKNOWN_OUTCOMES
 from services.api.console.pages.proposals import POLICY, PROPOSALS
 from services.api.console.pages.reconciliation import DISCREPANCIES, MONTHS, RUNS
 from services.api.console.pages.reports import REPORTS
@@ -23,7 +23,7 @@ GROUPS = ("", "Payments", "Books", "Reports", "Reconciliation", "Webhooks", "Set
 """The groups of the menu, in their order; the first has no title."""
 
 PAGES: tuple[Page, ...] = (
-    *(OVERVIEW, PAYMENTS, CUSTOMERS, PROCESSORS, PROCESSOR_EVENTS, SEARCH),
+    *(OVERVIEW, PAYMENTS, CUSTOMERS, PROCESSORS, PROCESSOR_EVENTS, UNKNOWN_OUTCOMES, SEARCH),
     *(ACCOUNTS, CONSOLIDATED, ENTRIES, COMPOSE, PROPOSALS, POLICY),
     *(HOLDS, RATES, CONVERSIONS, ROLES, PERIODS, VERIFICATION),
     *REPORTS,

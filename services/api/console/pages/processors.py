@@ -52,6 +52,30 @@ EVENTS = Listing(
     empty="Processors have reported nothing like this.",
 )
 
+OUTCOMES = Listing(
+    operation="listUnknownOutcomes",
+    fixed={"limit": "100"},
+    columns=(
+        Column(
+            member="payment_intent_id",
+            title="Payment",
+            kind=Kind.CODE,
+            link="/console/payments/{payment_intent_id}",
+        ),
+        Column(member="operation", title="Operation"),
+        Column(member="amount", title="Amount", kind=Kind.MONEY),
+        Column(member="status", title="Status", kind=Kind.STATE),
+        Column(member="reason", title="Reason", is_minor=True),
+        Column(member="created_at", title="Since", kind=Kind.TIME),
+        Column(member="next_ask_at", title="Next look", kind=Kind.TIME),
+        Column(member="is_left_to_person", title="An operator decides", kind=Kind.FLAG),
+        Column(member="asks", title="Calls", kind=Kind.COUNT, is_minor=True),
+        Column(member="processor", title="Processor", is_minor=True),
+        Column(member="id", title="Attempt", kind=Kind.CODE, is_minor=True),
+    ),
+    empty="Processors have answered every call, or still may: nothing is to be done.",
+)
+
 PROCESSORS = Page(
     key="processors", title="Processors", needs="listGatewayConfigs", group="Payments", show=ACCOUNTS, letter="x"
 )
@@ -60,3 +84,7 @@ PROCESSOR_EVENTS = Page(
     key="processor-events", title="Processor events", needs="listGatewayEvents", group="Payments", show=EVENTS
 )
 """What processors have reported."""
+UNKNOWN_OUTCOMES = Page(
+    key="unknown-outcomes", title="Unknown outcomes", needs="listUnknownOutcomes", group="Payments", show=OUTCOMES
+)
+"""Operations of which it is not known whether the processor has carried them out."""

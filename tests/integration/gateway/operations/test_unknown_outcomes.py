@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_requests import ListUnknownOutcomes
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway import metrics
 from services.gateway.operations import AttemptStatus
+from services.gateway.operations.queries import list_unknown
+from services.gateway.operations.sql.unknown import UNKNOWN
 from services.gateway.processors.port import (
     Approved,
     DeclineReason,
@@ -333,3 +337,36 @@ async def test_records_decide_only_once_the_last_call_must_have_arrived(
     await walk(gateway, [PATIENCE.key_lifetime + PATIENCE.look_up_ages[0]], since=began)
     [attempt] = await gateway.attempts(command.body.payment_intent_id)
     assert (attempt.status, attempt.reason) == (AttemptStatus.DECLINED, DeclineReason.NOT_RECEIVED)
+
+
+async def test_unknown_outcomes_of_a_tenant_are_listed_oldest_first(gateway: Gateway, database: Database) -> None:
+    commands = [gateway.authorize_command(amount) for amount in (9_013, 9_014, 15_050, 9_043)]
+    for command in commands:
+        await gateway.commands.authorize(command)
+        gateway.clock.advance(timedelta(seconds=1))
+    unknown, left, _, waiting = (command.body.payment_intent_id for command in commands)
+    leave = "UPDATE attempts SET next_ask_at = NULL WHERE payment_intent_id = $1"
+    await database.write(leave, left)
+
+    async def listed(tenant_id: str, limit: int = 50) -> list[tuple[UUID, str, bool]]:
+        found = await list_unknown(database, ListUnknownOutcomes(tenant_id=tenant_id, limit=limit))
+        return [(one.payment_intent_id, one.status, one.next_ask_at is None) for one in found.outcomes]
+
+    both = [(unknown, "UNKNOWN", False), (left, "UNKNOWN", True)]
+    assert await listed(gateway.tenant_id) == both
+    assert await listed(gateway.tenant_id, limit=1) == both[:1]
+    assert await listed(gateway.tenant_id, limit=0) == both[:1]
+    assert await listed("another") == []
+    # What waits for its customer is here only once nobody looks at it any more.
+    await database.write(leave, waiting)
+    assert await listed(gateway.tenant_id) == [*both, (waiting, "ACTION_REQUIRED", True)]
+
+
+async def test_unknown_outcomes_are_found_by_their_own_index(database: Database, tenant_id: str) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        await tx.execute("SET LOCAL enable_sort = off")
+        plan = await tx.fetchval(
+            f"EXPLAIN (FORMAT JSON) {UNKNOWN.text}", *UNKNOWN.arguments({"tenant_id": tenant_id, "limit": 50})
+        )
+    assert '"ix_attempts_unknown"' in plan

@@ -1,8 +1,9 @@
 """No field of an operation is forgotten: not in its content, not in its columns, not in what the api may show."""
 
 import msgspec
+import pytest
 
-from libs.common.contracts.gateway_requests import AttemptRecord
+from libs.common.contracts.gateway_requests import AttemptRecord, UnknownOutcome
 from services.gateway.operations.domain import Attempt
 from services.gateway.operations.domain.attempts import CONTENT
 from services.gateway.operations.sql.attempts import OUTCOME, RENEWED
@@ -63,6 +64,7 @@ def test_every_field_is_a_column_and_immutable_or_named_as_changing() -> None:
     assert not {*IMMUTABLE} & {*OUTCOME, *RENEWED}
 
 
-def test_every_field_of_a_record_is_one_of_the_attempt() -> None:
-    assert {*AttemptRecord.__struct_fields__} <= {*Attempt.__struct_fields__}
-    assert all(field.required for field in msgspec.structs.fields(AttemptRecord)), "none may be left out silently"
+@pytest.mark.parametrize("shown", [AttemptRecord, UnknownOutcome])
+def test_every_field_of_a_record_is_one_of_the_attempt(shown: type[msgspec.Struct]) -> None:
+    assert {*shown.__struct_fields__} <= {*Attempt.__struct_fields__}
+    assert all(field.required for field in msgspec.structs.fields(shown)), "none may be left out silently"
