@@ -32,7 +32,7 @@ from services.api.access import (
 from services.api.administration import Administration
 from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyMode, KeyVerifier
 from services.api.audit import AuditConsumers
-from services.api.console import Changes, Inside, Sessions
+from services.api.console import Changes, Ended, Inside, Sessions
 from services.api.customers import Customers
 from services.api.customers.schemas import render_customer
 from services.api.http.chaos import Chaos
@@ -240,6 +240,7 @@ def build(
                 inside=inside,
                 changes=changes,
                 sessions=Sessions(settings.console_key, settings.console.console_keys_previous),
+                ended=Ended(store),
                 clock=clock,
             )
             if settings.console_key

@@ -29,7 +29,7 @@ from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.statements import StatementReports
 from services.api.books.routes.verification import Verifications
-from services.api.console import Changes, Console, Entrance, Inside, Operations, Sessions, console_routes
+from services.api.console import Changes, Console, Ended, Entrance, Inside, Operations, Sessions, console_routes
 from services.api.customers.routes.customers import CustomerRoutes
 from services.api.customers.routes.methods import SavedMethods
 from services.api.dead_letters.routes import DeadLetters
@@ -114,6 +114,7 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     inside: Inside
     changes: Changes
     sessions: Sessions
+    ended: Ended
     clock: Clock
 
 
@@ -177,6 +178,7 @@ def _console(
         inside=parts.inside,
         operations=operations,
         sessions=parts.sessions,
+        ended=parts.ended,
         permits=permits,
         identify=identify,
         clock=parts.clock,

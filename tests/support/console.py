@@ -10,8 +10,9 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from services.api.console import Changes, Console, Entrance, Inside, Operations, Sessions, console_routes
+from services.api.console import Changes, Console, Ended, Entrance, Inside, Operations, Sessions, console_routes
 from services.api.console.sessions import COOKIE, Session
+from services.api.errors import StoreUnavailable
 from services.api.http.callers import Principal
 from services.api.routing import RESOURCES, document
 
@@ -33,8 +34,10 @@ class Sent(msgspec.Struct, kw_only=True):
 class Seat:
     """Somebody at a browser, who has logged in."""
 
-    def __init__(self, *, is_operator: bool = True) -> None:
+    def __init__(self, *, is_operator: bool = True, csrf: str = "csrf") -> None:
         self.sent: list[Sent] = []
+        self.kept: dict[str, bytes] = {}
+        self.is_memory_away = False
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
         """Status and JSON by method and path; anything else is not found."""
         self.identify: Callable[[str], Principal] = lambda _: Principal(
@@ -46,6 +49,7 @@ class Seat:
             inside=inside,
             operations=OPERATIONS,
             sessions=SESSIONS,
+            ended=Ended(self),
             permits=self._permits,
             identify=self._identify,
             clock=self,
@@ -54,12 +58,25 @@ class Seat:
         self._app = Litestar(
             console_routes(entrance, Console(OPERATIONS), Changes(self._look, streams_max=1)), openapi_config=None
         )
-        self.session = Session(token="t.o.k", csrf="csrf", tenant_id="a", name="ops", ends_at=int(NOW.timestamp()) + 60)
+        self.session = Session(token="t.o.k", csrf=csrf, tenant_id="a", name="ops", ends_at=int(NOW.timestamp()) + 60)
         self.cookies = {COOKIE: SESSIONS.seal(self.session)}
 
     def now(self) -> datetime:
         """Be the clock."""
         return NOW
+
+    async def read(self, key: str) -> bytes | None:
+        """Be the memory that processes share."""
+        if self.is_memory_away:
+            raise StoreUnavailable("Redis does not answer")
+        return self.kept.get(key)
+
+    async def write(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Be the memory that processes share; nothing vanishes from it."""
+        if self.is_memory_away:
+            raise StoreUnavailable("Redis does not answer")
+        assert seconds > 0
+        self.kept[key] = value
 
     async def get(self, address: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Open an address."""

@@ -6,6 +6,6 @@ from services.api.console.entrance import Entrance
 from services.api.console.live import Changes
 from services.api.console.operations import Operations
 from services.api.console.routes import console_routes
-from services.api.console.sessions import Sessions
+from services.api.console.sessions import Ended, Sessions
 
-__all__ = ["Changes", "Console", "Entrance", "Inside", "Operations", "Sessions", "console_routes"]
+__all__ = ["Changes", "Console", "Ended", "Entrance", "Inside", "Operations", "Sessions", "console_routes"]

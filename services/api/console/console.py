@@ -92,7 +92,7 @@ class Console:
         status: int = 200,
         retry_after: str = "",
     ) -> Response[bytes]:
-        done = visit.query.get("done", "")
+        done = visit.session.read(visit.query.get("done", ""))
         values = {
             **view.values,
             "title": view.title,
@@ -236,7 +236,7 @@ class Console:
         if operation.method == "DELETE" and urlsplit(back).path.rsplit("/", 1)[-1] in path.values():
             # Its own page is no more.
             address = urlsplit(back).path.rsplit("/", 1)[0]
-        return redirect(with_done(made or address, operation.id))
+        return redirect(with_done(made or address, operation.id, visit.session))
 
     async def _fields(self, operation: Operation) -> list[Field]:
         # In a thread: the first time, the document of the whole API is made.

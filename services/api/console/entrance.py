@@ -13,7 +13,7 @@ from libs.common.web.problems import problem_of
 from services.api.console.calling import Answer, Inside, Refused
 from services.api.console.operations import Operations
 from services.api.console.rendering import page, redirect, rendered
-from services.api.console.sessions import COOKIE, PREFERENCES_COOKIE, Session, Sessions, is_same, new_csrf
+from services.api.console.sessions import COOKIE, PREFERENCES_COOKIE, Ended, Session, Sessions, is_same, new_csrf
 from services.api.console.texts import language, offered, preferred
 from services.api.console.visits import Permits, Preferences, Visit
 from services.api.http.callers import ANY_TENANT, Principal
@@ -41,6 +41,7 @@ class Entrance:
         inside: Inside,
         operations: Operations,
         sessions: Sessions,
+        ended: Ended,
         permits: Permits,
         identify: Identify,
         clock: Clock,
@@ -49,6 +50,7 @@ class Entrance:
         self._inside = inside
         self._operations = operations
         self._sessions = sessions
+        self._ended = ended
         self._permits = permits
         self._identify = identify
         self._clock = clock
@@ -73,7 +75,7 @@ class Entrance:
             PlatformError: when whose token it is cannot be found out now.
         """
         session = self._sessions.open(request.cookies.get(COOKIE), now=self._clock.now().timestamp())
-        if session is None:
+        if session is None or await self._ended.has(session):
             return None
         principal = await self._identify(session.token)
         return Visit(
@@ -128,8 +130,9 @@ class Entrance:
         self._keep(response, session)
         return response
 
-    def log_out(self) -> Response[bytes]:
-        """End the session of this browser."""
+    async def log_out(self, session: Session) -> Response[bytes]:
+        """End a session, in this browser and wherever its cookie was copied to."""
+        await self._ended.add(session, now=self._clock.now().timestamp())
         response = redirect("/console/login")
         response.delete_cookie(COOKIE, path="/console")
         return response

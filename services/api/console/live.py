@@ -23,6 +23,10 @@ _STREAM_SECONDS = 20.0
 _QUIET_SECONDS = 5.0
 """How often a stream without changes sends a comment, which shows whether somebody is there still."""
 _AFTER_FAILURE_SECONDS = 2.0
+_STREAMS_OF_ONE_MAX = 12
+"""Pages that one user has open with changes, at this process."""
+_AGAIN_MILLISECONDS = 30_000
+"""When a page that lost its stream to a newer one asks for it again."""
 
 
 class Changes:
@@ -33,6 +37,8 @@ class Changes:
         self._look = look
         self._streams_max = streams_max
         self._watched: dict[Topic, int] = {}
+        self._streams: dict[str, list[object]] = {}
+        """The streams of each user, the oldest first."""
         self._versions: dict[Topic, str] = {}
         self._somebody = asyncio.Event()
         self._turn = asyncio.Condition()
@@ -51,27 +57,41 @@ class Changes:
                 self._turn.notify_all()
             await asyncio.sleep(_EVERY_SECONDS)
 
-    async def follow(self, topic: Topic, known: str) -> AsyncIterator[bytes]:
+    async def follow(self, topic: Topic, known: str, *, user: str) -> AsyncIterator[bytes]:
         """Yield the lines of a stream of server-sent events: `changed`, with the version, whenever it is another.
 
         Args:
             topic: what is looked at.
             known: the version that the browser has seen; empty: none.
+            user: who looks; of too many streams of one user the oldest ends.
 
         Raises:
             Overloaded: when too many look already.
         """
-        if sum(self._watched.values()) >= self._streams_max:
+        if self._is_full():
             raise Overloaded("too many pages look for changes; the page shows them when it is read again")
-        return self._stream(topic, known)
+        return self._stream(topic, known, user)
 
-    async def _stream(self, topic: Topic, known: str) -> AsyncIterator[bytes]:
+    def _is_full(self) -> bool:
+        return sum(self._watched.values()) >= self._streams_max
+
+    async def _stream(self, topic: Topic, known: str, user: str) -> AsyncIterator[bytes]:
+        if self._is_full():
+            # Others began between the answer's headers and now.
+            return
+        stream = object()
+        own = self._streams.setdefault(user, [])
+        own.append(stream)
+        del own[:-_STREAMS_OF_ONE_MAX]
         self._watched[topic] = self._watched.get(topic, 0) + 1
         self._somebody.set()
         try:
             yield b"retry: 250\n\n"
             ends, quiet = monotonic() + _STREAM_SECONDS, monotonic()
             while (now := monotonic()) < ends:
+                if stream not in own:
+                    yield f"retry: {_AGAIN_MILLISECONDS}\n\n".encode()
+                    return
                 version = self._versions.get(topic, "")
                 if version and version != known:
                     # The first one too: what is shown may be older than this stream.
@@ -82,6 +102,10 @@ class Changes:
                     quiet = now
                 await self._next_turn()
         finally:
+            if stream in own:
+                own.remove(stream)
+            if not own and self._streams.get(user) is own:
+                del self._streams[user]
             self._watched[topic] -= 1
             if not self._watched[topic]:
                 del self._watched[topic]

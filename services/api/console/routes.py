@@ -82,8 +82,8 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
 
     @post("/console/logout", include_in_schema=False, status_code=200)
     async def log_out(request: AnyRequest) -> Any:
-        async def leave(_visit: Visit, _form: Mapping[str, str]) -> Response[bytes]:
-            return entrance.log_out()
+        async def leave(visit: Visit, _form: Mapping[str, str]) -> Response[bytes]:
+            return await entrance.log_out(visit.session)
 
         return await sent(request, leave)
 
@@ -108,7 +108,7 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
                 return Response(b"", status_code=403)
             known = request.headers.get("last-event-id", "")
             lines: AsyncIterator[bytes] = await changes.follow(
-                (visit.session.tenant_id, "" if topic == "payments" else topic), known
+                (visit.session.tenant_id, "" if topic == "payments" else topic), known, user=visit.session.name
             )
             return streamed(
                 lines, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

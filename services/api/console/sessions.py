@@ -1,19 +1,30 @@
-"""Who is at the browser: a sealed cookie, so that every process can read it and none has to keep it."""
+"""Who is at the browser: a sealed cookie, so that every process can read it and none has to keep it.
+
+Only what was logged out of is remembered, until it would have ended anyway.
+"""
 
 import base64
+import hashlib
 import hmac
 import secrets
 from binascii import Error as NotBase64
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from libs.common.errors import PlatformError
+from libs.common.observability.logging import get_logger
 from libs.common.sealing import KeyRing
+from services.api.errors import StoreUnavailable
+
+log = get_logger("api.console")
 
 COOKIE, PREFERENCES_COOKIE = "console_session", "console_preferences"
 _OWNER = UUID(int=0)
 _LABEL = "console"
+_MARK = 32
+"""Hexadecimal digits of what signs an address."""
 
 
 class Unreadable(PlatformError):
@@ -35,6 +46,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Their login name."""
     ends_at: int
     """When the token expires, in seconds since 1970."""
+
+    def signed(self, operation_id: str) -> str:
+        """Return the name of an operation as an address has it which only this session can have made."""
+        return f"{operation_id}.{hmac.digest(self.csrf.encode(), operation_id.encode(), 'sha256').hex()[:_MARK]}"
+
+    def read(self, signed: str) -> str:
+        """Return the name of the operation; empty where another has made it."""
+        operation_id = signed.partition(".")[0]
+        return operation_id if is_same(signed, self.signed(operation_id)) else ""
 
 
 class Sessions:
@@ -59,6 +79,53 @@ class Sessions:
         except (Unreadable, NotBase64, ValueError):
             return None
         return session if session.ends_at > now else None
+
+
+class Memory(Protocol):
+    """What every process of the api can read, as Redis is."""
+
+    async def read(self, key: str) -> bytes | None:
+        """Read a value.
+
+        Raises:
+            StoreUnavailable: when it does not answer.
+        """
+
+    async def write(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Write a value that vanishes by itself.
+
+        Raises:
+            StoreUnavailable: when it does not answer.
+        """
+
+
+class Ended:
+    """Sessions that were logged out of before their time: no copy of the cookie is valid any more.
+
+    While the memory does not answer, a copy is: nobody is to be shut out by an outage of it.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def add(self, session: Session, *, now: float) -> None:
+        """End a session everywhere."""
+        try:
+            await self._memory.write(_ended(session), b"1", seconds=max(1, int(session.ends_at - now) + 1))
+        except StoreUnavailable:
+            log.warning("console.log_out_not_kept")
+
+    async def has(self, session: Session) -> bool:
+        """Return whether a session was ended."""
+        try:
+            return await self._memory.read(_ended(session)) is not None
+        except StoreUnavailable:
+            return False
+
+
+def _ended(session: Session) -> str:
+    # The token stays the same whichever tenant is acted for.
+    return f"console:ended:{hashlib.sha256(session.token.encode()).hexdigest()}"
 
 
 def new_csrf() -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from services.api.console.calling import Answer, Refused
 from services.api.console.declared import Act, Column, Detail, Listing, Panel, View, member_of
+from services.api.console.sessions import Session
 from services.api.console.visits import Visit
 
 _NAMED = re.compile(r"\{([\w.]+)\}")
@@ -171,11 +172,11 @@ def segment_value(text: str) -> str:
     return unquote(text)
 
 
-def with_done(address: str, operation_id: str) -> str:
-    """Return an address of ours whose page says that an operation was carried out."""
+def with_done(address: str, operation_id: str, session: Session) -> str:
+    """Return an address of ours whose page says in this session that an operation was carried out."""
     parts = urlsplit(address)
     kept = [pair for pair in parse_qsl(parts.query) if pair[0] != "done"]
-    return f"{parts.path}?{urlencode([*kept, ('done', operation_id)])}"
+    return f"{parts.path}?{urlencode([*kept, ('done', session.signed(operation_id))])}"
 
 
 def rows_of(found: Any, member: str = "") -> Sequence[Mapping[str, Any]]:

@@ -36,10 +36,18 @@ async def test_a_session_that_has_ended_leads_to_the_login_and_back(seat: Seat) 
     await seat.page.wait_for_url("**/console/payments?status=SETTLED")
 
     # What was seen before the end is not seen after it, by the way back either.
+    copied = await seat.page.context.cookies()
     await seat.page.click("details.who > summary")
     await seat.page.click("form[action='/console/logout'] button")
     await seat.page.wait_for_url("**/console/login")
     await seat.page.go_back()
+    await seat.page.wait_for_url("**/console/login*")
+
+    # Nor by a copy of the cookie.
+    await seat.page.context.add_cookies(
+        [{"name": one["name"], "value": one["value"], "url": f"{seat.base}/console"} for one in copied]
+    )
+    await seat.open("payments")
     await seat.page.wait_for_url("**/console/login*")
 
 

@@ -93,11 +93,11 @@ async def send(visit: Visit, form: Mapping[str, str]) -> View | str:
             case "post":
                 posted = await visit.call("postLedgerEntries", body={"entries": [entry]}, headers=keyed)
                 made = posted.json()["results"][0]["id"]
-                return with_done(f"/console/entries/{made}", "postLedgerEntries")
+                return with_done(f"/console/entries/{made}", "postLedgerEntries", visit.session)
             case "propose":
                 body = {"entries": [entry], "reason": form.get("reason") or form.get("description", "")}
                 proposed = await visit.call("proposeLedgerEntries", body=body, headers=keyed)
-                return with_done(f"/console/proposals/{proposed.json()['id']}", "proposeLedgerEntries")
+                return with_done(f"/console/proposals/{proposed.json()['id']}", "proposeLedgerEntries", visit.session)
             case _:
                 return await _form(visit, form, lines=lines, more=LINES_MORE)
     except Refused as fault:

@@ -198,7 +198,7 @@ async def match(visit: Visit, form: Mapping[str, str]) -> View | str:
         if fault.status in {401, 403}:
             raise
         return await _listed(visit, form=form, fault=fault)
-    return with_done(form.get("back", "/console/lines"), "matchLines")
+    return with_done(form.get("back", "/console/lines"), "matchLines", visit.session)
 
 
 def minor(text: str, code: str, *, name: str) -> int:

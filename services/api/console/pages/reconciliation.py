@@ -137,7 +137,7 @@ async def decide(visit: Visit, form: Mapping[str, str]) -> View | str:
         if fault.status in {401, 403}:
             raise
         return await _listed(visit, form=form, fault=fault)
-    return with_done(form.get("back", "/console/discrepancies"), "decideDiscrepancies")
+    return with_done(form.get("back", "/console/discrepancies"), "decideDiscrepancies", visit.session)
 
 
 async def show_discrepancy(visit: Visit, discrepancy_id: str) -> View:

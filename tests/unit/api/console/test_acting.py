@@ -155,3 +155,18 @@ async def test_others_are_served_while_a_long_page_is_made() -> None:
     other.cancel()
 
     assert answer.text.count("</tr>") > 500 and turns > 25
+
+
+async def test_what_was_done_is_shown_in_the_session_that_did_it_alone() -> None:
+    seat, summary = Seat(), OPERATIONS["deleteCustomer"].summary
+    seat.answers["DELETE", CUSTOMER] = (200, {})
+    seat.answers["GET", "/v1/customers"] = (200, {"data": [], "next_cursor": None})
+    sent = await seat.post(
+        "/console/do/deleteCustomer", {"path.customer_id": "one", "_key": "k", "back": "/console/customers"}
+    )
+    address = sent.headers["location"]
+
+    assert f"Done: {summary}" in html.unescape((await seat.get(address)).text)
+    for forged in ("deleteCustomer", "deleteCustomer.", f"deleteCustomer.{'0' * 32}", "é"):
+        assert "Done:" not in (await seat.get(f"/console/customers?done={quote(forged)}")).text
+    assert "Done:" not in (await Seat(csrf="another").get(address)).text

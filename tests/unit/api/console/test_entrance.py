@@ -164,3 +164,20 @@ async def test_a_token_that_is_valid_no_more_leads_to_the_login_and_back() -> No
     login = "/console/login?next=%2Fconsole%2Fpayments%3Fstatus%3DSETTLED"
     assert page.headers["location"] == login
     assert (part.status_code, part.headers["hx-redirect"]) == (401, login)
+
+
+async def test_a_copied_cookie_ends_with_the_session_that_it_is_of() -> None:
+    seat = Seat()
+    seat.answers["GET", "/v1/customers"] = (200, {"data": [], "next_cursor": None})
+    chosen = await seat.post("/console/tenant", {"tenant_id": "b"})
+    copies = [seat.cookies[COOKIE], chosen.cookies[COOKIE]]
+
+    assert (await seat.post("/console/logout", {})).headers["location"] == "/console/login"
+
+    for copy in reversed(copies):
+        seat.cookies = {COOKIE: copy}
+        assert (await seat.get("/console/customers")).status_code == 303
+    # Nobody is shut out while it cannot be known.
+    seat.is_memory_away = True
+    assert (await seat.get("/console/customers")).status_code == 200
+    assert (await seat.post("/console/logout", {})).headers["location"] == "/console/login"

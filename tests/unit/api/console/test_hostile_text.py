@@ -122,6 +122,7 @@ def test_hostile_text_is_text_in_a_form_and_in_a_refusal() -> None:
                 "subject": {"name": HOSTILE, "url": HOSTILE, "description": HOSTILE},
                 "fault": Refused(Answer(status=400, headers={}, body=msgspec.json.encode(problem))),
                 "left": None,
+                "is_named": False,
                 "wrong": WrongField(fields[0].name, fields[0].shape) if fields else None,
                 "key": HOSTILE,
                 "back": HOSTILE,
