@@ -2385,9 +2385,9 @@ class Operations(ABC):
     def list_unknown_outcomes(self, *, limit: int | None = None) -> list[models.UnknownOutcomeBody]:
         """List operations without a known outcome.
 
-        What processors were called for and it is not known whether they have done it, oldest first, as a bare array.
-        Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do not
-        repeat a refund that is here.
+        What processors were called for and it is not known whether they have done it, oldest first, as a bare
+        array. Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do
+        not repeat a refund that is here.
 
         Needs the permission `admin:write`.
         """
@@ -5321,9 +5321,9 @@ class AsyncOperations(ABC):
     async def list_unknown_outcomes(self, *, limit: int | None = None) -> list[models.UnknownOutcomeBody]:
         """List operations without a known outcome.
 
-        What processors were called for and it is not known whether they have done it, oldest first, as a bare array.
-        Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do not
-        repeat a refund that is here.
+        What processors were called for and it is not known whether they have done it, oldest first, as a bare
+        array. Each is looked at again at `next_ask_at`; where that is null, an operator of the platform decides. Do
+        not repeat a refund that is here.
 
         Needs the permission `admin:write`.
         """
