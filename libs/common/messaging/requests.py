@@ -7,7 +7,6 @@ they are answered.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -35,9 +34,10 @@ from libs.common.messaging.settling import acknowledge, hand_back
 from libs.common.messaging.topology import reply_exchange
 from libs.common.messaging.turns import Lanes, Turns, overloaded
 from libs.common.observability import metrics, tracing
-from libs.common.observability.correlation import Correlation, correlated, current
+from libs.common.observability.correlation import Correlation, accept_correlation_id, correlated, current
 from libs.common.observability.logging import get_logger
 from libs.common.observability.tracing import SpanKind
+from libs.common.outages import FaultClass
 
 log = get_logger("messaging.requests")
 
@@ -57,6 +57,7 @@ _PLACES = 50
 _WINDOW = 4
 """For each place, the requests that an answering process has at hand, to give the places out by tenant."""
 _TENANT_CHARACTERS_MAX = 200
+_NOT_PROCESSABLE = "the request has a value that cannot be stored or computed with"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -284,7 +285,8 @@ class Answerer:
         name = message.message_type
         parent = str(headers.get("traceparent", ""))
         correlation = Correlation(
-            correlation_id=str(headers.get("X-Correlation-Id", "")),
+            # It goes on into every message of this work, whose bounds it must keep.
+            correlation_id=accept_correlation_id(str(headers.get("X-Correlation-Id", ""))),
             tenant_id=_tenant_of(message),
             traceparent=tracing.child_traceparent(parent),
         )
@@ -319,8 +321,13 @@ class Answerer:
                 # The same every time, so not an outage: the requester must not repeat it.
                 raise Invalid(fault.detail) from fault
             tenant_id = getattr(request, "tenant_id", None)
-            with nullcontext() if tenant_id is None else tenancy.limited_to(tenant_id):
+            if tenant_id is None:
                 answer = await handler(request)
+            else:
+                # What the work publishes is about this tenant, whatever the header says.
+                of_tenant = msgspec.structs.replace(current(), tenant_id=tenant_id)
+                with correlated(of_tenant), tenancy.limited_to(tenant_id):
+                    answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
         except Rejected as no:
             kind = next(base.__name__ for base in type(no).__mro__ if base.__name__ in _CLASSES)
@@ -332,7 +339,11 @@ class Answerer:
                     kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
                 )
             )
-        except Exception:
+        except Exception as fault:
+            if outages.classify(fault) is FaultClass.DATA:
+                # The same every time: a character or a number that PostgreSQL has no room for, nesting without end.
+                log.exception("request.not_processable", request=name)
+                return Reply(refusal=Refusal(kind=Invalid.__name__, code=Invalid.code, detail=_NOT_PROCESSABLE))
             log.exception("request.failed", request=name)
             return Reply(
                 refusal=Refusal(

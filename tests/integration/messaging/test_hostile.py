@@ -6,48 +6,88 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
-from importlib import import_module
+from itertools import batched
 from typing import Any
 from uuid import uuid4
 
-import aio_pika
-import hypothesis
 import msgspec
 import pytest
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from deploy.local.servers import Servers
-from libs.common.contracts import Kind, Message, PublicEvent, handled_by
+from libs.common.contracts import Message, PublicEvent
 from libs.common.contracts.api import TenantProvisioned
+from libs.common.contracts.dead_letters import ListApiDeadLetters
+from libs.common.contracts.gateway_requests import ListGatewayConfigs
+from libs.common.contracts.ledger import ListAccounts
+from libs.common.contracts.notifier.endpoints import ListEndpoints
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, PackedEvent, encode_pack
 from libs.common.messaging.redelivery import UNEXPECTED_RETRIES_MAX
-from libs.common.messaging.requests import Reply, sends_requests
-from libs.common.messaging.topology import reply_exchange
-from libs.common.service import Service
-from libs.common.settings import load
+from tests.integration.messaging.hostile import (
+    ANY_JSON,
+    BRACKETS,
+    QUEUES,
+    REQUESTS,
+    Platform,
+    Requests,
+    examples,
+    running,
+)
 from tests.support.brokers import fresh_vhost
-from tests.support.databases import SERVICES, fresh_database
-from tests.support.platform import service_environment
+from tests.support.requests import body_of
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 
 MESSAGES = int(os.environ.get("HOSTILE_MESSAGES", "120"))
-BRACKETS = 200_000
+REQUESTS_AT_ONCE = 60
 TENANT = "tenant-hostile"
 
-type Kinds = list[tuple[str, type[Message]]]
-
-QUEUES: Kinds = [
-    (kind.contract.queue(service), kind)
-    for service in SERVICES
-    for kind in handled_by(service)
-    if kind.contract.kind is not Kind.REQUEST and not kind.contract.broadcast
-]
+_MISSING, _MANY = object(), object()
+_ODD: tuple[Any, ...] = (
+    _MISSING,
+    _MANY,
+    *(-1, 0, 2**31, 2**63, 10**30, -(10**30), 1.5, 1e300, True, None),
+    *("", "\x00", "a\x00b", "\u202e", "x" * 10_000, "XXX", "-0.01", "NaN", "1e999", "9" * 400, "../../x"),
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z", "9999-12-31", "0001-01-01"),
+    *(
+        "9999-12",
+        "0001-01",
+        "2026-02-30",
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    ),
+    *([], {}, [None], [[]], {"": ""}, msgspec.Raw(b"[" * 2000 + b"]" * 2000), msgspec.Raw(b'"\\ud800"')),
+)
+"""What a member of a request is made; the first two take it away and make a long list of it."""
+_ODD_TEXT: st.SearchStrategy[Any] = st.sampled_from(
+    ["", "\x00", "a\x00b", "\n", "ü" * 100, "x" * 250, "4242424242424242", "00-0-0-0", f"00-{'g' * 32}-{'b' * 16}-01"]
+)
+_ODD_ENVELOPE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": _ODD_TEXT,
+        "reply_to": _ODD_TEXT | st.sampled_from(["api.replies", "api.replies.", "api.replies.x", "ledger.events.x"]),
+        "correlation_id": _ODD_TEXT,
+        "message_id": _ODD_TEXT,
+        "content_type": _ODD_TEXT,
+        "content_encoding": st.just("gzip"),
+        "expiration": st.sampled_from([0, 1, 2**30]),
+        "priority": st.sampled_from([0, 255]),
+        "headers": st.dictionaries(
+            st.sampled_from(["X-Correlation-Id", "X-Tenant-Id", "traceparent", "x-delivery-count"]),
+            _ODD_TEXT | st.sampled_from([7, -1, 2**40, 1.5, True, None, b"\xff", ["t"], {"a": 1}, "x" * 50_000]),
+        ),
+    },
+)
+_SOUND: dict[str, tuple[type[Message], bytes]] = {
+    kind.contract.owner: (kind, body_of(kind, tenant=TENANT, ids="0190bbbb", named={}))
+    for kind in (ListAccounts, ListGatewayConfigs, ListApiDeadLetters, ListEndpoints)
+}
 
 
 def _event(kind: type[Message], **changes: Any) -> dict[str, Any]:
@@ -72,11 +112,6 @@ def _nested(kind: type[Message]) -> bytes:
     return encode_pack(kind.contract.name, [event])
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=8,
-)
 _BROKEN_ENVELOPES: dict[str, st.SearchStrategy[Any]] = {
     "attempt": st.sampled_from([-1_000_000, -1, ATTEMPTS_MAX + 1, 10**30, "0", None, 1.5]),
     "id": st.sampled_from(["", "x", 1, None, "0" * 36]),
@@ -84,7 +119,7 @@ _BROKEN_ENVELOPES: dict[str, st.SearchStrategy[Any]] = {
     "tenant_id": st.sampled_from(["t" * 100_000, 7, None, ["t"]]),
     "correlation_id": st.sampled_from(["c" * 1000, 7, None]),
     "traceparent": st.sampled_from(["0" * 1000, 7]),
-    "body": _json.filter(lambda body: not isinstance(body, dict) or not body),
+    "body": ANY_JSON.filter(lambda body: not isinstance(body, dict) or not body),
 }
 
 
@@ -95,7 +130,7 @@ def _malformed(kind: type[Message]) -> st.SearchStrategy[bytes]:
     )
     return st.one_of(
         st.binary(max_size=200).filter(lambda raw: not raw.lstrip().startswith(b"{")),
-        _json.map(msgspec.json.encode),
+        ANY_JSON.map(msgspec.json.encode),
         st.just(_nested(kind)),
         st.just(_pack(kind)),
         st.just(_pack(kind, *[_event(kind)] * (PACK_EVENTS_MAX + 1))),
@@ -123,76 +158,53 @@ def _odd(kind: type[Message]) -> st.SearchStrategy[bytes]:
     return changes.map(changed) | st.just(_pack(kind, twice, twice))
 
 
-def examples[T](strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """Draw values: what takes them is asynchronous, and far too slow to be called for each."""
-    drawn: list[T] = []
-
-    @hypothesis.seed(int(os.environ.get("PYTEST_SEED", "0")))
-    @hypothesis.settings(
-        max_examples=count, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
-    )
-    @hypothesis.given(strategy)
-    def draw(value: T) -> None:
-        drawn.append(value)
-
-    draw()
-    return drawn
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all members and elements below a value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in inside:
+        yield (*path, key)
+        yield from _places(member, (*path, key))
 
 
-class Platform:
-    """All four services in this process, and a channel to send by."""
+def _odd_request(kind: type[Message]) -> st.SearchStrategy[bytes]:
+    """Requests whose members are of other types, out of range, missing, unknown, deep or many."""
+    sound = msgspec.json.decode(body_of(kind, tenant=TENANT, ids="0190aaaa", named={}))
+    example = msgspec.json.encode(sound | {"unknown": 0})
+    paths = list(_places(msgspec.json.decode(example)))
 
-    def __init__(self, services: dict[str, Service], channel: aio_pika.abc.AbstractChannel) -> None:
-        self.services = services
-        self.channel = channel
+    def changed(changes: list[tuple[tuple[str | int, ...], Any]]) -> bytes:
+        body = msgspec.json.decode(example)
+        for path, odd in changes:
+            place = body
+            for key in path[:-1]:
+                place = place[key]
+            if odd is _MISSING:
+                place[path[-1]] = None
+                if isinstance(place, dict):
+                    del place[path[-1]]
+            elif odd is _MANY:
+                place[path[-1]] = [place[path[-1]]] * 3000
+            else:
+                place[path[-1]] = odd
+        return msgspec.json.encode(body)
 
-    async def send(self, queue: str, body: bytes, **properties: Any) -> None:
-        await self.channel.default_exchange.publish(aio_pika.Message(body, **properties), routing_key=queue)
-
-    async def count(self, queue: str) -> int:
-        declared = await self.channel.declare_queue(queue, passive=True)
-        return declared.declaration_result.message_count or 0
-
-    async def reasons(self, queue: str) -> Counter[str]:
-        """The reasons of all dead letters of a queue, which is empty afterwards."""
-        source = await self.channel.get_queue(f"{queue}.dead")
-        found: Counter[str] = Counter()
-        while (letter := await source.get(fail=False, no_ack=True)) is not None:
-            assert letter.headers["x-detail"]
-            found[str(letter.headers["x-reason"])] += 1
-        return found
-
-    async def is_idle(self) -> bool:
-        """Whether every queue is empty and nothing is being handled."""
-        if not all(service.bus._idle() for service in self.services.values()):
-            return False
-        return not any([await self.count(queue) for queue, _ in QUEUES])
-
-
-@asynccontextmanager
-async def _running(servers: Servers, vhost_url: str) -> AsyncIterator[Platform]:
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(fresh_database(servers))
-        environ = service_environment(servers, database, vhost_url)
-        services: dict[str, Service] = {}
-        for name in SERVICES:
-            app, settings = import_module(f"services.{name}.app"), import_module(f"services.{name}.settings")
-            services[name] = app.build(load(settings.Settings, service=name, environ=environ))
-            await stack.enter_async_context(services[name]._lifespan(services[name].app))
-
-        async def is_ready() -> bool:
-            return not any(service.bus.trouble for service in services.values())
-
-        await until(is_ready, seconds=180)
-        connection = await stack.enter_async_context(await aio_pika.connect(vhost_url))
-        yield Platform(services, await connection.channel())
+    one = st.tuples(st.sampled_from(paths), st.sampled_from(_ODD) | ANY_JSON)
+    # Two that contain each other cannot both be changed.
+    return st.lists(one, min_size=1, max_size=3, unique_by=lambda change: change[0][0]).map(changed)
 
 
 @pytest.fixture(scope="module")
 async def platform(servers: Servers) -> AsyncIterator[Platform]:
     with fresh_vhost(servers) as url:
-        async with _running(servers, url) as made:
+        async with running(servers, url) as made:
             yield made
+
+
+@pytest.fixture(scope="module")
+async def requests(platform: Platform) -> Requests:
+    made = Requests(platform)
+    await made.open()
+    return made
 
 
 async def test_malformed_message_is_dead_lettered_once_on_every_queue(platform: Platform) -> None:
@@ -224,39 +236,52 @@ async def test_odd_message_stops_nothing_and_is_no_unknown_error(platform: Platf
     await asyncio.gather(*(service.bus.ping() for service in platform.services.values()))
 
 
-async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) -> None:
-    replies, answered = {}, []
+async def test_hostile_request_is_answered_with_a_refusal(platform: Platform, requests: Requests) -> None:
+    tickets = [
+        await requests.send(queue, kind, body)
+        for queue, kind in REQUESTS
+        for body in (b"", b"\xff", b"[" * BRACKETS + b"]" * BRACKETS, b"[]", b"7")
+    ]
+    assert {reply.refusal.kind if reply.refusal else "" for reply in await requests.answers(tickets)} == {"Invalid"}
 
-    # Fetched one by one, an answer would be lost when a fetch took too long.
-    async def answer(message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        answered.append(msgspec.json.decode(message.body, type=Reply).refusal)
 
-    for requester in {kind.contract.published_by[0] for service in SERVICES for kind in handled_by(service)}:
-        exchange = reply_exchange(requester)
-        replies[requester] = await platform.channel.declare_queue(f"{exchange}.{uuid4().hex}", exclusive=True)
-        await replies[requester].consume(answer, no_ack=True)
-        if sends_requests(requester):
-            await replies[requester].bind(exchange, replies[requester].name)
-    sent = 0
-    for service in SERVICES:
-        for kind in handled_by(service):
-            if kind.contract.kind is not Kind.REQUEST:
-                continue
-            for body in (b"", b"\xff", b"[" * BRACKETS + b"]" * BRACKETS, b"[]", b"7"):
-                await platform.send(
-                    kind.contract.queue(service),
-                    body,
-                    type=kind.contract.name,
-                    reply_to=replies[kind.contract.published_by[0]].name,
-                    correlation_id=str(sent),
-                )
-                sent += 1
+async def test_request_of_odd_members_is_answered_and_is_no_unknown_error(
+    platform: Platform, requests: Requests
+) -> None:
+    bodies = [
+        (queue, kind, body)
+        for queue, kind in REQUESTS
+        for body in examples(_odd_request(kind), max(1, MESSAGES // len(QUEUES)))
+    ]
+    not_answered: list[tuple[str, bytes]] = []
+    with capture_logs() as logged:
+        # Fewer than may wait: the broker drops what waits for a minute.
+        for some in batched(bodies, REQUESTS_AT_ONCE):
+            tickets = [await requests.send(queue, kind, body) for queue, kind, body in some]
+            for (_, kind, body), reply in zip(some, await requests.answers(tickets), strict=True):
+                if reply.refusal is not None and reply.refusal.kind == "Unavailable":
+                    not_answered.append((kind.contract.name, body[:2000]))
+    assert not_answered == [], [entry for entry in logged if entry["event"].startswith("request.")]
+    await _answers_sound_ones(platform, requests)
 
-    async def all_answered() -> bool:
-        return len(answered) == sent
 
-    await until(all_answered, seconds=180)
-    assert None not in answered
+async def test_request_of_an_odd_envelope_stops_nothing(platform: Platform, requests: Requests) -> None:
+    with capture_logs() as logged:
+        for queue, kind in REQUESTS:
+            body = body_of(kind, tenant=TENANT, ids=uuid4().hex[:8], named={})
+            for envelope in examples(_ODD_ENVELOPE, max(1, MESSAGES // len(QUEUES))):
+                await requests.send(queue, kind, body, **envelope)
+        await until(platform.is_idle, seconds=120)
+    assert [entry for entry in logged if entry["event"] == "request.failed"] == []
+    await _answers_sound_ones(platform, requests)
+
+
+async def _answers_sound_ones(platform: Platform, requests: Requests) -> None:
+    """Make sure that each service answers a request, and that no request is left."""
+    tickets = [await requests.send(f"{service}.requests.work", *sound) for service, sound in _SOUND.items()]
+    assert {reply.refusal for reply in await requests.answers(tickets)} == {None}
+    await until(platform.is_idle)
+    await asyncio.gather(*(service.bus.ping() for service in platform.services.values()))
 
 
 async def test_malformed_event_spoils_no_neighbour(platform: Platform) -> None:

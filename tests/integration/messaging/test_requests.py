@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from libs.common.db import Connection
 from libs.common.errors import Conflict, Invalid, Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging import Publication, Received
-from libs.common.observability.correlation import Correlation, correlated
+from libs.common.observability.correlation import Correlation, correlated, current
 from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger, ignore
 from tests.integration.messaging.conftest import Pair, captured, publish_together
 from tests.support.waiting import until
@@ -120,6 +120,38 @@ async def test_largest_page_of_entries_reaches_the_gateway(pair: Pair) -> None:
 
         await until(connected)
         assert await requester.request(ListEntryFacts(tenant_id="t1")) == page
+
+
+async def test_impossible_value_is_refused_and_the_envelope_is_bounded(pair: Pair) -> None:
+    asks, answers = await pair.database("api"), await pair.database("ledger")
+    requester, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
+    answerer.handle(gateway.PaymentCaptured, ignore)
+    complete_ledger(answerer)
+    complete_api(requester)
+    seen: list[Correlation] = []
+
+    async def list_accounts(request: ledger.ListAccounts) -> ledger.AccountList:
+        seen.append(current())
+        if request.tenant_id == "t-at-the-end-of-time":
+            assert datetime.max.replace(tzinfo=UTC) + timedelta(days=1)
+        return ledger.AccountList(accounts=[])
+
+    answerer.answer(ledger.ListAccounts, list_accounts)
+
+    async def connected() -> bool:
+        try:
+            await asyncio.gather(requester.ping(), answerer.ping())
+        except Unavailable:
+            return False
+        return True
+
+    async with pair.running(requester, answerer):
+        await until(connected)
+        with pytest.raises(Invalid, match="cannot be stored"):
+            await requester.request(ledger.ListAccounts(tenant_id="t-at-the-end-of-time"))
+        with correlated(Correlation(correlation_id="c" * 250, tenant_id="another")):
+            await requester.request(ledger.ListAccounts(tenant_id="t1"))
+    assert (seen[-1].tenant_id, len(seen[-1].correlation_id)) == ("t1", 32)
 
 
 async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair: Pair) -> None:
