@@ -15,6 +15,7 @@ import faststream.rabbit
 import pamqp.exceptions
 import pytest
 import redis.asyncio
+import redis.asyncio.sentinel
 import redis.exceptions
 
 from libs.common.errors import BrokenInvariant, Conflict, TooEarly, Unavailable, Undecodable
@@ -35,12 +36,10 @@ _NOT_USED = (
     "faststream._internal",
     "faststream.asgi",
     "redis.asyncio.multidb",
-    "redis.asyncio.sentinel",
     "redis.auth",
     "redis.event",
     "redis.http",
     "redis.multidb",
-    "redis.sentinel",
 )
 """Parts of the libraries that no service uses, or whose errors never leave the library."""
 
