@@ -191,7 +191,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         ),
         AccountConsumers(deciding, store=configs, changed=accounts.forget),
         CustomerConsumers(saving, store=customers, clock=clock),
-        NoticeConsumers(events),
+        NoticeConsumers(events, database=database),
         *reconciling,
     ]
     for consumers in every:

@@ -315,3 +315,25 @@ class ListProcessorEvents(Message, frozen=True, kw_only=True):
     """These alone; empty: all."""
     limit: int = 50
     """At most; 1 to 500."""
+
+
+class PaymentsOfReference(msgspec.Struct, frozen=True, kw_only=True):
+    """The payments that a reference is about; empty where it is of none."""
+
+    payment_intent_ids: list[UUID]
+
+
+@request(
+    "payments.find_by_reference",
+    owner="gateway",
+    published_by=("api",),
+    reply=PaymentsOfReference,
+    example=_TENANT | {"reference": "pi_3NqFb8example"},
+)
+class FindPaymentsByReference(Message, frozen=True, kw_only=True):
+    """Which payments of this tenant does a processor's reference name? Requested by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    reference: str
+    """What the processor calls a payment, charge, refund, dispute or balance transaction."""

@@ -110,7 +110,13 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         ),
         # Lines of the processor's reports name movements.
         sa.Index("ix_processor_movements_own", "tenant_id", "id"),
-        # The same, for a range of payments, and for what belongs to none.
+        # By which the processor's reference of a charge, a refund or a dispute leads to its payment.
+        sa.Index(
+            "ix_processor_movements_source",
+            *("tenant_id", "source_ref"),
+            postgresql_where=sa.text("source_ref <> '' AND payment_intent_id IS NOT NULL"),
+        ),
+        # What moved for a tenant, for a range of payments, and for what belongs to none.
         sa.Index(
             "ix_processor_movements_range",
             "tenant_id",

@@ -185,6 +185,12 @@ ATTEMPTS = sa.Table(
         "gateway_ref",
         postgresql_where=sa.text("operation = 'authorize' AND processor <> 'sandbox'"),
     ),
+    # What the processor calls a refund: as its outcome, which changes other indexes too.
+    sa.Index(
+        "ix_attempts_refund_ref",
+        *("tenant_id", "result_ref"),
+        postgresql_where=sa.text("operation = 'refund' AND result_ref <> ''"),
+    ),
     # Every attempt is updated once, soon after its insert: room on the page keeps the new version near the old one.
     postgresql_with={"fillfactor": "85"},
 )
@@ -218,6 +224,7 @@ DISPUTES = sa.Table(
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount_above_zero"),
     sa.CheckConstraint("state IN ('open', 'won', 'lost', 'inquiry', 'inquiry_closed')", name="ck_disputes_state"),
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id"),
+    sa.Index("ix_disputes_gateway_ref", "tenant_id", "gateway_ref"),
 )
 
 SANDBOX_PAYMENTS = sandbox_payments_table(METADATA)

@@ -168,6 +168,10 @@ async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
     async with asyncio.timeout(60):
         while not (await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/disputes")).json:
             await asyncio.sleep(0.05)
+    [dispute] = (await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/disputes")).json
+    for reference in (intent["id"], dispute["gateway_ref"]):
+        found = (await shop.operator.call("GET", f"/v1/payment-intents?gateway_ref={reference}")).json
+        assert [each["id"] for each in found["data"]] == [intent_id], reference
     # An event counts as handled once what it reported is recorded.
     expected, handled = {"charge.dispute.created", "payment_intent.succeeded"}, set[str]()
     async with asyncio.timeout(60):

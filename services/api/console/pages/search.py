@@ -19,6 +19,8 @@ from services.api.console.visits import Visit
 _ROWS = "10"
 _CURRENCY = re.compile(r"\b([A-Z]{3})\b")
 _AMOUNT = re.compile(r"[0-9][0-9.,\s\u00a0\u202f]*\Z", re.ASCII)
+_REFERENCE = re.compile(r"[a-z]+_[A-Za-z0-9_]+\Z")
+"""What the processor's references look like: `pi_...`, `re_...`; no request to the gateway is about anything else."""
 _SYMBOLS = re.compile(r"R\$|US\$|[$€£¥]")
 
 
@@ -65,10 +67,12 @@ async def show(visit: Visit) -> View:
         _of_amount(visit, text),
         _payments(visit, "Customer reference begins with this", customer_ref_prefix=text),
         _requests(visit, text),
+        _payments(visit, "Reference at the processor", gateway_ref=text) if _REFERENCE.match(text) else _nothing(),
     )
-    if orders is not None and len(orders.table.rows) == 1:
-        return View(template="search.html", values={}, leads_to=f"/console/payments/{orders.table.rows[0]['id']}")
-    exact, _, _, _, prefix, _ = others
+    exact, _, _, _, prefix, _, referred = others
+    for found in (orders, referred):
+        if found is not None and len(found.table.rows) == 1:
+            return View(template="search.html", values={}, leads_to=f"/console/payments/{found.table.rows[0]['id']}")
     if exact is not None and prefix is not None and len(prefix.table.rows) == len(exact.table.rows):
         # Nothing begins with it but what is it.
         others[4] = None

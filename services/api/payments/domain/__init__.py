@@ -40,7 +40,7 @@ from services.api.payments.domain.lifecycle import (
     Stage,
     Status,
 )
-from services.api.payments.domain.lists import Amounts, IntentFilter, TimelineEvent
+from services.api.payments.domain.lists import Amounts, IntentFilter, Reference, TimelineEvent
 from services.api.payments.domain.refund import Refund, RefundStatus
 from services.api.payments.domain.returns import (
     adopt_refund,
@@ -77,6 +77,7 @@ __all__ = [
     "PaymentIntent",
     "PeriodTotals",
     "Recount",
+    "Reference",
     "Refund",
     "RefundStatus",
     "Span",

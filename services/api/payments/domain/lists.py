@@ -15,6 +15,15 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
     """In minor units and with the currency: `15050BRL`."""
 
 
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """A reference of the processor, and what it is about."""
+
+    text: str
+    """The reference."""
+    intent_ids: tuple[UUID, ...] = ()
+    """The intents, as the gateway knows them."""
+
+
 class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which of a tenant's intents a list shows; None means all."""
 
@@ -30,6 +39,8 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The intent of this order."""
     refund_id: UUID | None = None
     """The intent of this refund."""
+    gateway_ref: Reference | None = None
+    """The intents of this reference of the processor."""
     amounts: Amounts | None = None
     """Any of these."""
     created_from: datetime | None = None

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Response
 
 from libs.common.contracts.gateway_methods import PaymentMethodType
+from libs.common.contracts.gateway_requests import FindPaymentsByReference
 from libs.common.currencies import EXPONENTS
 from libs.common.db import Database
 from libs.common.errors import Invalid
@@ -35,7 +36,7 @@ from services.api.idempotency import Answer, Idempotency
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
 from services.api.payments.commands import NewIntent, PaymentCommands
-from services.api.payments.domain import Amounts, CaptureMethod, IntentFilter
+from services.api.payments.domain import Amounts, CaptureMethod, IntentFilter, Reference
 from services.api.payments.routes.methods import require_customer, saved_method
 from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.payments.schemas import (
@@ -49,6 +50,8 @@ from services.api.payments.schemas import (
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000
+REFERENCE_MAX = 255
+"""Characters of a processor's reference."""
 AMOUNT_DAYS, AMOUNT_DAYS_MAX = 30, 92
 """An amount is in no index: every payment of the time is read."""
 _WRITE, _READ = "payments:write", "payments:read"
@@ -77,6 +80,12 @@ _LIST_QUERY = (
     QueryParameter(name="order_id", description="The intent of this order.", shape={"type": "string"}),
     QueryParameter(
         name="refund_id", description="The intent of this refund.", shape={"type": "string", "format": "uuid"}
+    ),
+    QueryParameter(
+        name="gateway_ref",
+        description="The intents of a reference of the processor: of a payment, charge, refund, dispute or balance "
+        "transaction of Stripe; of the sandbox, of a refund or dispute alone.",
+        shape={"type": "string", "maxLength": REFERENCE_MAX, "examples": ["pi_3NqFb8example"]},
     ),
     QueryParameter(
         name="amount",
@@ -204,6 +213,7 @@ class PaymentIntents(Resource):
         query = Query(request)
         given = intent_filter(query)
         requested = given if given.amounts is None else _within_days(given, self.clock.now())
+        requested = await self._with_intents(caller, requested)
         size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
@@ -225,6 +235,15 @@ class PaymentIntents(Resource):
         )
         link = query.link(found.next_cursor)
         return json_answer(page, headers=link)
+
+    async def _with_intents(self, caller: Caller, requested: IntentFilter) -> IntentFilter:
+        """Find what a processor's reference is about, where one is given."""
+        if requested.gateway_ref is None:
+            return requested
+        text = requested.gateway_ref.text
+        found = await self.ask(FindPaymentsByReference(tenant_id=caller.tenant_id, reference=text))
+        named = Reference(text=text, intent_ids=tuple(found.payment_intent_ids))
+        return msgspec.structs.replace(requested, gateway_ref=named)
 
     @operation(
         "GET",
@@ -330,10 +349,17 @@ def intent_filter(query: Query) -> IntentFilter:
         currency=query.currency(),
         order_id=query.text("order_id"),
         refund_id=query.identifier("refund_id"),
+        gateway_ref=_reference(query),
         amounts=_amounts(query),
         created_from=query.begin(),
         created_until=query.end(),
     )
+
+
+def _reference(query: Query) -> Reference | None:
+    """Read a reference of the processor."""
+    text = query.text("gateway_ref", length_max=REFERENCE_MAX)
+    return None if text is None else Reference(text=text)
 
 
 def _amounts(query: Query) -> Amounts | None:

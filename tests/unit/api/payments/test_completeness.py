@@ -256,6 +256,7 @@ SET: dict[str, str | list[str]] = {
     "currency": "BRL",
     "order_id": "o",
     "refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abcd",
+    "gateway_ref": "pi_1",
     "amount": "150.50",
     "from": "2026-04-01",
     "to": "2026-04-02",
