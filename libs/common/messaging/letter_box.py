@@ -7,7 +7,7 @@ not publish to queues by the default exchange, as the user `redrive` of `just re
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid5
@@ -99,23 +99,19 @@ class LetterBox:
         """Measure how many dead letters each queue has; while RabbitMQ is away the last counts stand."""
         try:
             async with self._connection() as connection:
-                for queue in self._queues():
-                    async with _channel(connection, queue) as (_, count):
-                        metrics.DEAD_LETTERS.labels(queue).set(count)
+                for queue, count in (await _counted(connection, self._queues())).items():
+                    metrics.DEAD_LETTERS.labels(queue).set(count)
         except Unavailable as fault:
             # Of which the broker's own checks tell.
             log.debug("dead_letters.not_counted", reason=fault.detail)
 
     async def list_letters(self, request: ListDeadLetters) -> DeadLetterList:
         """Count the dead letters of each queue, and read the oldest ones."""
-        counts: list[DeadLetterCount] = []
         letters: list[DeadLetter] = []
         limit = min(request.limit, LISTED_MAX)
         async with self._connection() as connection:
-            for queue in self._queues():
-                if request.queue in ("", queue):
-                    async with _channel(connection, queue) as (_, count):
-                        counts += [DeadLetterCount(queue=queue, count=count)] if count else []
+            found = await _counted(connection, [name for name in self._queues() if request.queue in ("", name)])
+            counts = [DeadLetterCount(queue=queue, count=count) for queue, count in found.items() if count]
             for position, counted in enumerate(counts):
                 # What the queues before have left is shared by those that follow.
                 share = -(-(limit - len(letters)) // (len(counts) - position))
@@ -294,6 +290,21 @@ async def _channel(connection: AbstractConnection, queue: str) -> AsyncIterator[
         if not channel.is_closed:
             async with asyncio.timeout(_STEP_SECONDS):
                 await channel.close()
+
+
+async def _counted(connection: AbstractConnection, queues: Sequence[str]) -> dict[str, int]:
+    """Count the dead letters of each queue, over one channel while the queues are there; none where one is missing."""
+    found, channel = dict.fromkeys(queues, 0), None
+    for queue in queues:
+        async with asyncio.timeout(_STEP_SECONDS):
+            channel = channel or await connection.channel()
+            try:
+                declared = await channel.declare_queue(dead_queue(queue), passive=True)
+                found[queue] = declared.declaration_result.message_count or 0
+            except ChannelNotFoundEntity:
+                # The broker has closed the channel; the connection's end closes the last one.
+                channel = None
+    return found
 
 
 async def _publish(channel: AbstractChannel, service: str, queue: str, copy: aio_pika.Message) -> None:

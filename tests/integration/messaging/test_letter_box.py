@@ -23,6 +23,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import letter_box, letters
 from libs.common.messaging.letter_box import LetterBox
 from libs.common.messaging.topology import dead_exchange, declare, topology
+from libs.common.observability import metrics
 from tests.integration.messaging.conftest import Pair
 from tests.integration.messaging.test_letters import QUEUE, body_of
 
@@ -68,6 +69,17 @@ async def box(pair: Pair, vhost_url: str) -> AsyncIterator[Box]:
         channel = await connection.channel(publisher_confirms=True)
         await declare(channel, topology("gateway"))
         yield Box(LetterBox(service="gateway", url=vhost_url, database=database), channel, pair)
+
+
+async def test_queues_that_are_missing_keep_no_other_from_being_counted(box: Box) -> None:
+    await box.lose(b"{}")
+    names = sorted(queue.name for queue in topology("gateway").queues if queue.name.endswith(".dead"))
+    for name in (names[0], names[1], names[-1]):
+        await box.channel.queue_delete(name)
+
+    assert [(one.queue, one.count) for one in (await box.box.list_letters(ListDeadLetters())).queues] == [(QUEUE, 1)]
+    await box.box.count()
+    assert metrics.DEAD_LETTERS.labels(QUEUE)._value.get() == 1
 
 
 async def test_letters_are_listed_with_what_is_known_of_them(box: Box) -> None:
