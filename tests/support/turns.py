@@ -1,7 +1,7 @@
-"""A pytest plugin: of the files of tests that need servers the test command runs one of each three, and `just test-all` runs all.
+"""A pytest plugin: of the files of tests that need servers the test command runs one of each four, and `just test-all` runs all.
 
-The files of a subject are put side by side by their size, three and three, and of each three the seed that is printed
-(PYTEST_SEED) draws one: so each third takes about as long, and each run has another one. Unit tests are always run, but for
+The files of a subject are put side by side by their size, four and four, and of each four the seed that is printed
+(PYTEST_SEED) draws one: so each quarter takes about as long, and each run has another one. Unit tests are always run, but for
 those of the tools, and so is what `ALWAYS` names: the path of the money, and what others rely on. A draw is made where TEST_CASES is `sample`, which the test
 command sets; a file that is named on the command line of pytest is run in any case.
 """
@@ -18,7 +18,7 @@ from tests.support import samples
 TESTS = Path(__file__).parents[1]
 DRAWN = ("integration", "e2e", "contract", "unit/deploy")
 """The folders whose files are drawn."""
-OF = 3
+OF = 4
 """Of so many files one is run."""
 ALWAYS = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Which files of tests a run leaves out: two of three of each subject by a seed, and never what is always run."""
+"""Which files of tests a run leaves out: most of each subject by a seed, and never what is always run."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ FILES = {
 }
 
 
-def test_a_third_of_each_subject_is_run() -> None:
+def test_one_of_so_many_files_of_each_subject_is_run() -> None:
     gone = left_out(FILES, seed="7")
     assert gone < FILES.keys()
     for subject in ("integration/api", "integration/gateway", "integration/ledger", "integration/messaging"):
@@ -24,12 +24,12 @@ def test_a_third_of_each_subject_is_run() -> None:
         assert abs(len(files) / turns.OF - sum(name not in gone for name in files)) <= 1, subject
 
 
-def test_each_file_is_run_by_a_third_of_all_seeds() -> None:
+def test_each_file_is_run_by_some_seeds_as_often_as_others() -> None:
     found: Counter[str] = Counter()
     for seed in range(300):
         found.update(FILES.keys() - left_out(FILES, seed=str(seed)))
     drawn = FILES.keys() - turns.ALWAYS
-    assert all(60 <= found[name] <= 145 for name in drawn), found.most_common()
+    assert all(0.6 < found[name] / (300 / turns.OF) < 1.5 for name in drawn), found.most_common()
     assert all(found[name] == 300 for name in turns.ALWAYS)
 
 
