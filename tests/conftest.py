@@ -30,7 +30,12 @@ ROOT = Path(__file__).parents[1]
 _GARBAGE_AFTER = 50_000
 """New objects after which garbage is looked for."""
 
-pytest_plugins = ["tests.support.deadlines", "tests.support.order", "tests.support.samples", "tests.support.turns"]
+pytest_plugins = [
+    "tests.support.deadlines",
+    "tests.support.order",
+    "tests.support.samples",
+    "tests.support.drawn_files",
+]
 
 # A machine that does other things too is slow now and then: no test may fail for it.
 hypothesis.settings.register_profile(

@@ -58,7 +58,7 @@ TESTS_SECONDS = 2400.0
 
 CASES = "TEST_CASES"
 """Of families of many like cases, and of files of tests, a sample is run (`sample`), which is chosen by the seed that a run
-prints, or `all`; see `tests/support/samples.py` and `turns.py`."""
+prints, or `all`; see `tests/support/samples.py` and `drawn_files.py`."""
 SEED, SEED_MAX = "PYTEST_SEED", 2**31
 """What the samples and the order of the tests are chosen by: one for all parts."""
 
@@ -189,7 +189,7 @@ def _whole(report: Report) -> int:
 
 
 def _is_whole() -> bool:
-    return os.environ[CASES] == "all"
+    return os.environ.get(CASES) == "all"
 
 
 def _in_lanes(report: Report, parts: Sequence[_Part]) -> tuple[list[str], list[results.Ended]]:

@@ -1,41 +1,80 @@
-"""Which files of tests a run leaves out: most of each subject by a seed, and never what is always run."""
+"""Places are given to tenants in turn: by count, whatever the flood of one."""
 
-from collections import Counter
+import asyncio
 
 import pytest
 
-from tests.support import turns
-from tests.support.turns import left_out
-
-pytestmark = pytest.mark.unit
-
-FILES = {
-    path.relative_to(turns.TESTS).as_posix(): path.stat().st_size
-    for folder in turns.DRAWN
-    for path in (turns.TESTS / folder).rglob("test_*.py")
-}
+from libs.common.messaging.turns import Turns
 
 
-def test_one_of_so_many_files_of_each_subject_is_run() -> None:
-    gone = left_out(FILES, seed="7")
-    assert gone < FILES.keys()
-    for subject in ("integration/api", "integration/gateway", "integration/ledger", "integration/messaging"):
-        files = [name for name in FILES.keys() - turns.ALWAYS if name.startswith(f"{subject}/")]
-        assert abs(len(files) / turns.OF - sum(name not in gone for name in files)) <= 1, subject
+class Service:
+    """Work that begins when it gets a place, and ends on command."""
+
+    def __init__(self, places: int) -> None:
+        self.turns = Turns(places)
+        self.begun: list[str] = []
+        self.going: list[asyncio.Event] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def _work(self, tenant_id: str) -> None:
+        async with self.turns.place(tenant_id):
+            self.begun.append(tenant_id)
+            self.going.append(end := asyncio.Event())
+            await end.wait()
+
+    async def ask(self, tenant_id: str, count: int) -> None:
+        self.tasks += [asyncio.create_task(self._work(tenant_id)) for _ in range(count)]
+        await asyncio.sleep(0)
+
+    async def finish(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.going.pop(0).set()
+            for _ in range(4):
+                await asyncio.sleep(0)
 
 
-def test_each_file_is_run_by_some_seeds_as_often_as_others() -> None:
-    found: Counter[str] = Counter()
-    for seed in range(300):
-        found.update(FILES.keys() - left_out(FILES, seed=str(seed)))
-    drawn = FILES.keys() - turns.ALWAYS
-    assert all(0.6 < found[name] / (300 / turns.OF) < 1.5 for name in drawn), found.most_common()
-    assert all(found[name] == 300 for name in turns.ALWAYS)
+async def test_a_tenant_finds_a_place_at_once_beside_the_flood_of_another() -> None:
+    service = Service(8)
+    await service.ask("rude", 1_000)
+    assert service.begun == ["rude"] * 6
+    await service.ask("quiet", 1)
+    assert service.begun[-1] == "quiet"
+    assert service.turns.waiting("rude") == 994
+    for task in service.tasks:
+        task.cancel()
 
 
-def test_one_seed_leaves_out_the_same() -> None:
-    assert left_out(FILES, seed="1") == left_out(dict(reversed(FILES.items())), seed="1") != left_out(FILES, seed="2")
+async def test_where_all_places_are_taken_the_next_free_ones_go_round() -> None:
+    service = Service(4)
+    for tenant in ("rude", "other"):
+        await service.ask(tenant, 100)
+    assert service.begun == ["rude", "rude", "rude", "other"]
+    await service.ask("quiet", 2)
+    await service.finish(6)
+    assert service.begun[4:].count("quiet") == 2
+    assert service.begun[4:8].count("quiet") >= 1
+    for task in service.tasks:
+        task.cancel()
 
 
-def test_what_is_always_run_is_there() -> None:
-    assert FILES.keys() >= turns.ALWAYS
+async def test_places_come_back_from_who_leaves_before_during_and_after() -> None:
+    service = Service(1)
+    await service.ask("a", 3)
+    service.tasks[1].cancel()
+    await asyncio.sleep(0)
+    assert service.turns.waiting("a") == 1
+    # The place is given at the very moment in which its taker leaves.
+    service.going.pop(0).set()
+    await asyncio.sleep(0)
+    service.tasks[2].cancel()
+    await asyncio.gather(*service.tasks, return_exceptions=True)
+    await service.ask("b", 1)
+    assert service.begun[-1] == "b"
+    await service.finish()
+    async with asyncio.timeout(5), service.turns.place("a"):
+        pass
+    with pytest.raises(RuntimeError):
+        async with service.turns.place("a"):
+            raise RuntimeError
+    async with asyncio.timeout(5), service.turns.place("a"):
+        assert service.turns.waiting("a") == 0
