@@ -297,7 +297,7 @@ async def _counted(connection: AbstractConnection, queues: Sequence[str]) -> dic
     found, channel = dict.fromkeys(queues, 0), None
     for queue in queues:
         async with asyncio.timeout(_STEP_SECONDS):
-            channel = channel or await connection.channel()
+            channel = channel or await connection.channel(publisher_confirms=False)
             try:
                 declared = await channel.declare_queue(dead_queue(queue), passive=True)
                 found[queue] = declared.declaration_result.message_count or 0

@@ -132,7 +132,7 @@ async def show_event(visit: Visit, event_id: str) -> View:
         title=deliveries[0]["event_type"] if deliveries else event_id,
         values={
             "event_id": event_id,
-            "body": msgspec.json.decode(deliveries[0]["body"]) if deliveries and deliveries[0].get("body") else None,
+            "body": msgspec.json.decode(deliveries[0]["body"]) if deliveries and deliveries[0]["body"] else None,
             "columns": _ATTEMPTS.columns,
             "deliveries": [
                 (
