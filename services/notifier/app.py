@@ -6,10 +6,12 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
+from libs.common.egress import LOCAL_NETWORKS, EgressGuard, Lookup
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
+from services.notifier import metrics
 from services.notifier.deliveries import (
     Courier,
     DeliveryConsumers,
@@ -33,7 +35,7 @@ from services.notifier.replays import (
     ReplayConsumers,
     Replayer,
 )
-from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Lookup, Sender
+from services.notifier.sending import EndpointSecrets, Sender
 from services.notifier.settings import Settings
 
 MEASURED = ("replays", "outbox")
@@ -124,6 +126,7 @@ def egress_guard(settings: Settings) -> EgressGuard:
     return EgressGuard(
         allowed=(*settings.webhooks.webhook_allowed_networks, *local),
         denied=settings.webhooks.webhook_denied_networks,
+        on_blocked=metrics.EGRESS_BLOCKED.inc,
     )
 
 

@@ -33,6 +33,7 @@ from libs.common.clock import SystemClock
 from libs.common.contracts.api import PaymentSettled
 from libs.common.contracts.notifier import RegisterEndpoint
 from libs.common.db import Database
+from libs.common.egress import LOCAL_NETWORKS, EgressGuard
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
@@ -42,7 +43,7 @@ from services.notifier.deliveries.domain import RetryPolicy
 from services.notifier.deliveries.workers import Courier
 from services.notifier.endpoints import EndpointRules
 from services.notifier.endpoints import commands as endpoint_commands
-from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Sender
+from services.notifier.sending import EndpointSecrets, Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
 from tests.bench.webhook_path import HANGING_SECONDS, measure_path, receiver
 from tests.support.databases import fresh_database

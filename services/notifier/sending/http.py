@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 from yarl import URL
 
+from libs.common.egress import EgressBlocked, EgressGuard, GuardedResolver, Lookup
 from libs.common.errors import Unavailable
-from services.notifier.errors import EgressBlocked
 from services.notifier.sending.domain import Answer, AttemptError
-from services.notifier.sending.egress import EgressGuard, GuardedResolver, Lookup
 from services.notifier.settings import WebhookSettings
 
 _FIXED_HEADERS = {

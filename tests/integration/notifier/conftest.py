@@ -26,6 +26,7 @@ from libs.common.contracts.notifier import (
     WebhookEndpoint,
 )
 from libs.common.db import Database
+from libs.common.egress import LOCAL_NETWORKS, EgressGuard
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
@@ -37,7 +38,7 @@ from services.notifier.endpoints import EndpointRules
 from services.notifier.endpoints import commands as endpoint_commands
 from services.notifier.endpoints import queries as endpoint_queries
 from services.notifier.replays import commands as replay_commands
-from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Sender
+from services.notifier.sending import EndpointSecrets, Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
 from tests.support.databases import TestDatabase
 from tests.support.waiting import until

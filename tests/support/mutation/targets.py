@@ -93,7 +93,7 @@ GROUPS: dict[str, Group] = {
         (
             "services/notifier/deliveries/domain",
             "services/notifier/endpoints/domain.py",
-            "services/notifier/sending/egress.py",
+            "libs/common/egress.py",
             "services/notifier/sending/secrets.py",
             "services/notifier/sending/signing.py",
         ),

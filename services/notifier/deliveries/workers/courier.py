@@ -13,6 +13,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
+from libs.common.egress import resolving_for
 from libs.common.errors import Unavailable
 from libs.common.observability import tracing
 from libs.common.observability.correlation import Correlation, correlated, new_correlation_id
@@ -32,7 +33,7 @@ from services.notifier.deliveries.domain import (
 )
 from services.notifier.deliveries.workers.slots import Slots
 from services.notifier.errors import SecretUnreadable
-from services.notifier.sending import Answer, EndpointSecrets, Sender, resolving_for, signed_headers
+from services.notifier.sending import Answer, EndpointSecrets, Sender, signed_headers
 from services.notifier.settings import WebhookSettings
 
 log = get_logger("notifier.courier")

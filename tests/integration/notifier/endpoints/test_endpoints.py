@@ -5,13 +5,13 @@ import pytest
 
 from libs.common.contracts.notifier import DeleteEndpoint, ListDeliveries, ListEndpoints, RegisterEndpoint
 from libs.common.contracts.notifier.errors import EndpointConflict, EndpointNotFound, InvalidEndpoint, TooManyEndpoints
+from libs.common.egress import EgressGuard
 from libs.common.errors import InvalidCursor
 from libs.common.ids import new_id
 from services.notifier.deliveries import queries as delivery_queries
 from services.notifier.endpoints import EndpointRules
 from services.notifier.endpoints import commands as endpoint_commands
 from services.notifier.endpoints import queries as endpoint_queries
-from services.notifier.sending import EgressGuard
 from tests.integration.notifier.conftest import KEYRING, RULES, Notifier
 
 URL = "https://merchant.example/hooks"

@@ -1,8 +1,8 @@
-"""Where may a webhook go? Decided at the last moment, on the exact address about to be dialled.
+"""Where may a request go whose address a tenant has chosen? Decided at the last moment, on the exact address about to be dialled.
 
-A merchant chooses the url, so without this guard it could make us ask our own network: a cloud's metadata service, a
-database, the broker. Checking the url when it is registered cannot help, because the name may resolve to something else
-later (DNS rebinding). So the guard stands in two places, both after name resolution:
+Without this guard a tenant could make us ask our own network: a cloud's metadata service, a database, the broker. Checking
+the url when it is registered cannot help, because the name may resolve to something else later (DNS rebinding). So the guard
+stands in two places, both after name resolution:
 
 1. `GuardedResolver` refuses a name as soon as one of its addresses is forbidden; there is no partial trust.
 2. `EgressGuard.socket` is the connector's socket factory: no socket exists for a forbidden address, whatever led to it, a
@@ -22,11 +22,10 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
-from services.notifier import metrics
-from services.notifier.errors import EgressBlocked
 
-log = get_logger("notifier.egress")
+log = get_logger("egress")
 
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
@@ -55,7 +54,7 @@ FORBIDDEN_IPV4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast included
     )
 )
-"""IPv4 networks that no webhook reaches: the IANA special-purpose registry, multicast, and clouds' own addresses."""
+"""IPv4 networks that no request of a tenant reaches: the IANA special-purpose registry, multicast, and clouds' own addresses."""
 
 GLOBAL_UNICAST_IPV6 = IPv6Network("2000::/3")
 """The only part of IPv6 that IANA hands out; everything outside (loopback, mapped and compatible IPv4, both NAT64
@@ -71,7 +70,7 @@ FORBIDDEN_IPV6 = tuple(
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-"""Networks within global unicast that no webhook reaches."""
+"""Networks within global unicast that no request of a tenant reaches."""
 
 LOCAL_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """What local development may reach besides the public internet: loopback and private networks, never link-local."""
@@ -82,19 +81,43 @@ _TENANT_LOOKUPS_MAX = 4
 """Names of one tenant resolved at once: its dead names wait for each other and not for all the threads."""
 
 resolving_for: ContextVar[str] = ContextVar("resolving_for", default="")
-"""The tenant whose webhook is being sent."""
+"""The tenant for whom a request is made."""
+
+
+class EgressBlocked(PlatformError):
+    """An address that must never be reached; the address is for the log alone, never for the tenant.
+
+    Not an `OSError` on purpose: the dialler would otherwise go on to the name's next address, and one forbidden answer
+    refuses the whole name.
+    """
+
+    code = "egress_blocked"
+
+    def __init__(self, address: str) -> None:
+        super().__init__("the address is not one that may be reached")
+        self.address = address
 
 
 class EgressGuard:
     """Knows which addresses may be dialled, and makes the sockets for them."""
 
-    def __init__(self, *, allowed: Iterable[str] = (), denied: Iterable[str] = ()) -> None:
-        """Take the operator's networks in CIDR form; `denied` wins over `allowed`, `allowed` over the tables above."""
+    def __init__(
+        self,
+        *,
+        allowed: Iterable[str] = (),
+        denied: Iterable[str] = (),
+        on_blocked: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take the operator's networks in CIDR form; `denied` wins over `allowed`, `allowed` over the tables above.
+
+        `on_blocked` is called for each address that is refused, to be counted.
+        """
         self._allowed: tuple[Network, ...] = tuple(ip_network(network) for network in allowed)
         self._denied: tuple[Network, ...] = tuple(ip_network(network) for network in denied)
+        self._on_blocked = on_blocked
 
     def admits(self, address: Address) -> bool:
-        """Whether a webhook may be sent to this address."""
+        """Whether a request may go to this address."""
         if _is_in(address, self._denied):
             return False
         if _is_in(address, self._allowed):
@@ -114,7 +137,7 @@ class EgressGuard:
         except ValueError:
             address = None
         if address is None or not self.admits(address):
-            metrics.EGRESS_BLOCKED.inc()
+            self._on_blocked()
             log.warning("egress.blocked", address=host)
             raise EgressBlocked(host)
 
@@ -152,7 +175,7 @@ class GuardedResolver(AbstractResolver):
         """Resolve by `lookup`, or by the system's `getaddrinfo` in threads, of which each tenant gets a few."""
         self._guard = guard
         self._getaddrinfo = getaddrinfo
-        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="guarded-dns")
         self._lookup = lookup or self._ask_system
         self._turns: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
 
