@@ -36,7 +36,7 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from tests.proof.gateway import FAULTS, SETTINGS
 from tests.proof.killing import kill_in_turn
-from tests.proof.results import report
+from tests.proof.results import progress, report
 from tests.proof.shops import PLATFORM_KEY, Endpoints, Shops
 from tests.support.platform import Platform, running_platform
 
@@ -111,6 +111,8 @@ class Proof:
         self.fake = fake
         self.shops = shops
         self.database = admin
+        self.at = ""
+        """What is being done, for whoever waits for it."""
 
     async def rest(self) -> None:
         """Wait until nothing is open on our side, no webhook is pending, and the statement was read to its end.
@@ -119,9 +121,12 @@ class Proof:
             AssertionError: when that takes longer than a look-up of all that is in doubt, and what then follows.
         """
         ends_at = time.monotonic() + self.key_seconds + LOOK_UP_SECONDS + QUIET_SECONDS
+        phase = self.at
         while (left := await self.database.fetchval(_OPEN)) or self.fake.sender.waiting:
+            self.at = f"{phase}: {left} rows are open, {self.fake.sender.waiting} webhooks wait"
             assert time.monotonic() < ends_at, f"{left} rows are open, {self.fake.sender.waiting} webhooks wait"
             await asyncio.sleep(0.3)
+        self.at = phase
 
     async def read_back(self) -> None:
         """Let the statement be read far back, as it is every six hours, and wait for the end of that round."""
@@ -191,9 +196,10 @@ async def prove(
                 # However few the payments are, some of their requests meet a fault; the first of all is to create one.
                 for fault in (found, Fault(kind=FaultKind.DROP_AFTER, times=2), *shares):
                     fake.faults.add(fault)
-                return await _prove(
-                    proof, payments=payments, seed=seed, kill_every_seconds=kill_every_seconds, rounds=rounds
-                )
+                async with progress(lambda: proof.at):
+                    return await _prove(
+                        proof, payments=payments, seed=seed, kill_every_seconds=kill_every_seconds, rounds=rounds
+                    )
             finally:
                 await admin.close()
 
@@ -222,7 +228,8 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
         seconds = time.monotonic() - began
         await proof.rest()
         passed = fake.clock.now() + BEHIND_SECONDS - int(time.time())
-        for _ in range(rounds):
+        for number in range(1, rounds + 1):
+            proof.at = f"days pass, {number} of {rounds}"
             for each in happenings:
                 await each.days(1 + payments // len(shops.merchants) // 20 // rounds)
             fake.clock.advance((BEHIND_SECONDS - passed) // rounds)
@@ -234,9 +241,11 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
     if isinstance(killed, BaseException):
         raise killed
     fake.faults.clear()
+    proof.at = "all ends"
     for each in happenings:
         await each.finish()
     await proof.rest()
+    proof.at = "the statement is read far back"
     await proof.read_back()
     found, ends = await _agreeing(shops)
     assert not found, json.dumps(found, indent=2)[:6000]
@@ -271,12 +280,15 @@ async def _busy(proof: Proof, payments: int) -> None:
         turned = 0
         while not all(task.done() for task in made):
             await asyncio.wait(made, timeout=1.0)
-            due = BUSY_SECONDS * sum(each.offered for each in happenings) // payments
+            offered = sum(each.offered for each in happenings)
+            proof.at = f"{offered} of {payments} payments are made"
+            due = BUSY_SECONDS * offered // payments
             proof.fake.clock.advance(due - turned)
             turned = due
             for shop in proof.shops.every:
                 await shop.happenings.elsewhere()
         await asyncio.gather(*made)
+        proof.at = "the last payments end"
         async with asyncio.timeout(proof.key_seconds + LOOK_UP_SECONDS + QUIET_SECONDS):
             while not any(task.done() for task in following):
                 if all([await each.all_followed() for each in happenings]):
