@@ -75,6 +75,9 @@ FORBIDDEN_IPV6 = tuple(
 LOCAL_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """What local development may reach besides the public internet: loopback and private networks, never link-local."""
 
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+"""What whoever runs the platform may name as an address."""
+
 _LOOKUP_THREADS = 32
 """Names resolved at once. A name whose servers are dead holds a thread for seconds and must not starve the others."""
 _TENANT_LOOKUPS_MAX = 4

@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database, PartitionedTable
+from libs.common.egress import EVERYWHERE, EgressGuard
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
@@ -20,6 +21,7 @@ from services.api.access import (
     Access,
     AccessConsumers,
     Directory,
+    KeySet,
     Login,
     OwnPassword,
     Passwords,
@@ -41,6 +43,7 @@ from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
 from services.api.orders import OrderConsumers, Orders, order_workers
+from services.api.outside import Outside
 from services.api.payments import (
     Abandoner,
     Activity,
@@ -120,7 +123,9 @@ def build(
         auto_provision=settings.auth.tenant_auto_provision,
     )
     OrderConsumers(orders, settings.orders, currencies=frozenset(settings.payments.supported_currencies)).register(bus)
-    tokens = Tokens(settings.auth, clock)
+    # Its address is of whoever runs the platform, and may be within their network.
+    own_provider = Outside(EgressGuard(allowed=EVERYWHERE))
+    tokens = Tokens(settings.auth, clock, key_set=_key_set(settings.auth, clock, own_provider))
     directory = Directory(
         database,
         clock,
@@ -213,6 +218,7 @@ def build(
             yield
         finally:
             passwords.close()
+            await own_provider.close()
             await store.close()
 
     return Service(
@@ -275,6 +281,10 @@ def build(
         details={"redis": lambda: store.state, "partners": lambda: bus.partners_trouble},
         reads_alone=True,
     )
+
+
+def _key_set(settings: AuthSettings, clock: Clock, outside: Outside) -> KeySet | None:
+    return KeySet(settings.jwks_uri, clock, fetch=outside.read) if settings.jwks_uri else None
 
 
 def _streams_max(in_flight_max: int) -> int:

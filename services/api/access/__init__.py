@@ -6,6 +6,7 @@ from services.api.access.consumers import AccessConsumers
 from services.api.access.directory import Directory
 from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus, refused_for
 from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
+from services.api.access.jwks import KeySet
 from services.api.access.keys import unusable_keys
 from services.api.access.login import Login, Session
 from services.api.access.own_password import OwnPassword
@@ -24,6 +25,7 @@ __all__ = [
     "Directory",
     "FeatureKind",
     "FlagState",
+    "KeySet",
     "Login",
     "OwnPassword",
     "Passwords",

@@ -53,10 +53,11 @@ class Tokens:
     """Issues tokens and verifies them; a token verified a moment ago is not verified again."""
 
     def __init__(self, settings: AuthSettings, clock: Clock, *, key_set: KeySet | None = None) -> None:
+        """Verify by the keys of `settings`, and by those of an identity provider where there is one."""
         self._settings = settings
         self._clock = clock
         self._keys = own_keys(settings)
-        self._key_set = key_set or (KeySet(settings.jwks_uri, clock) if settings.jwks_uri else None)
+        self._key_set = key_set
         self._cached: dict[bytes, tuple[Principal, float]] = {}
 
     @property

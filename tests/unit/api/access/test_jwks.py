@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import json
-import threading
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,12 +40,13 @@ class Provider:
         self.document = published(*(jwk(name) for name in names))
         self.reads = 0
         self.away = False
-        self.answers = threading.Event()
+        self.answers = asyncio.Event()
         self.answers.set()
 
-    def fetch(self, uri: str) -> bytes:
+    async def fetch(self, uri: str) -> bytes:
         self.reads += 1
-        assert self.answers.wait(timeout=30)
+        async with asyncio.timeout(30):
+            await self.answers.wait()
         if self.away:
             raise OSError("away")
         return self.document

@@ -29,7 +29,7 @@ from libs.common.secrets import digest, one_line, published, secret_fault
 from libs.common.settings import SettingsError, load
 from libs.common.web.errors import HttpProblem
 from services.api.access import Tokens, read_again
-from services.api.access.jwks import KeySet
+from services.api.access.jwks import Fetch, KeySet
 from services.api.access.signing import VerifyingKey, read_private, read_public, verifying_key
 from services.api.app import check_settings
 from services.api.http.callers import Principal
@@ -68,6 +68,15 @@ def tokens(clock: ManualClock, **changes: Any) -> Tokens:
 def issued(one: Tokens, sub: str = "ops@demo") -> str:
     who = Principal(sub=sub, tid="t", roles=("ops",), perms=frozenset(), plan="pro", region="region-a", jti="")
     return one.issue(who, user_id="u1", now=START, context={})[0]
+
+
+def always(document: bytes) -> Fetch:
+    """An address that always has the same document."""
+
+    async def fetch(_: str) -> bytes:
+        return document
+
+    return fetch
 
 
 async def is_accepted(one: Tokens, token: str) -> bool:
@@ -121,7 +130,7 @@ async def test_others_verify_our_tokens_with_our_key_set(clock: ManualClock, key
     other = Tokens(
         AuthSettings(jwt_secret="n" * 40),
         clock,
-        key_set=KeySet("https://we.example/.well-known/jwks.json", clock, fetch=lambda _: one.key_set),
+        key_set=KeySet("https://we.example/.well-known/jwks.json", clock, fetch=always(one.key_set)),
     )
     assert await is_accepted(other, token)
     assert await is_accepted(one, token)
@@ -240,7 +249,7 @@ async def test_a_provider_cannot_sign_as_we_do_nor_with_the_name_of_our_key(cloc
     theirs = {**VerifyingKey(OTHER_RSA.public_key(), "RS256").published(), "kid": key_id(RSA)}
     document = json.dumps({"keys": [theirs, {**theirs, "kid": "theirs"}]}).encode()
     settings = AuthSettings(jwt_secret=SECRET, jwt_private_key=pem(RSA), jwks_issuer="https://login.example.com")
-    one = Tokens(settings, clock, key_set=KeySet("https://x", clock, fetch=lambda _: document))
+    one = Tokens(settings, clock, key_set=KeySet("https://x", clock, fetch=always(document)))
     named = PAYLOAD | {"iss": "https://login.example.com"}
     assert await is_accepted(one, jwt.encode(named, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
     assert not await is_accepted(one, jwt.encode(PAYLOAD, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
