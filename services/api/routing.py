@@ -53,6 +53,7 @@ from services.api.payments.routes.operations import PaymentOperations
 from services.api.payments.routes.timeline import Expansion, Timelines
 from services.api.processors.routes import Processors
 from services.api.reconciliation.routes import Discrepancies, ReconciliationPeriods, Runs
+from services.api.service_health.routes import ServicesHealth
 from services.api.settings import CardNumbers
 from services.api.webhooks.routes import Webhooks
 
@@ -91,6 +92,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     ExchangeRates,
     Webhooks,
     DeadLetters,
+    ServicesHealth,
     Processors,
     FileImports,
     MatchingRoutes,

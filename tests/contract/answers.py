@@ -14,6 +14,7 @@ from libs.common.contracts.base import key
 from libs.common.db import Database
 from libs.common.errors import PlatformError
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.health import HealthAnswers
 from libs.common.messaging.letter_box import LetterBox
 from libs.common.messaging.requests import Answerer, Reply
 from tests.contract.forms import sample
@@ -45,9 +46,10 @@ def handlers(service: str) -> dict[str, Callable[..., Any]]:
         # Registering names methods, and needs nothing of what they work with.
         unmade = type(kind.__name__, (kind,), {"__init__": lambda _: None, "__getattr__": lambda _, name: None})
         kind.register(unmade(), bus)
-    # Every bus answers for the dead letters of its service.
-    box = LetterBox(service=service, url="", database=cast("Database", None))
-    return bus.answers | {key(kind.contract): handler for kind, handler in box.answers}
+    # Every bus answers for the dead letters of its service, and for its outbox and queues.
+    own: dict[str, Any] = {"service": service, "url": "", "database": cast("Database", None)}
+    answers = (*LetterBox(**own).answers, *HealthAnswers(**own).answers)
+    return bus.answers | {key(kind.contract): handler for kind, handler in answers}
 
 
 def answered(handler: Callable[..., Any]) -> bytes:

@@ -21,9 +21,11 @@ from tests.support.row_security import policies_off, unprotected, without_tenant
 TRIES_MAX = 3
 """A request may be sent again where it could not be answered, as on a busy machine."""
 OF_OPERATORS = {
+    "circuits.list",
     "dead_letters.get",
     "dead_letters.list",
     "dead_letters.redrive",
+    "health.get",
     "reports.refresh",
     "reports.revenue_by_tenant",
 }

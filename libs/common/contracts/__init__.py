@@ -3,7 +3,7 @@
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, `ledger_journal` (what
-people enter), `ledger_policy` (what nobody does alone), `ledger_closing` (the end of a period), `ledger_calendar` (when one ends), and `ledger_statements` (financial statements). `api_facts` and `ledger_facts` are what reconciliation reads. `dead_letters` has what every service answers to operators. `foreign` is what
+people enter), `ledger_policy` (what nobody does alone), `ledger_closing` (the end of a period), `ledger_calendar` (when one ends), and `ledger_statements` (financial statements). `api_facts` and `ledger_facts` are what reconciliation reads. `dead_letters` and `service_health` have what every service answers to operators. `foreign` is what
 other teams publish, which is in no registry.
 """
 
@@ -34,6 +34,7 @@ from libs.common.contracts import (
     ledger_roles,
     ledger_statements,
     notifier,
+    service_health,
 )
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
@@ -81,4 +82,5 @@ __all__ = [
     "ledger_statements",
     "notifier",
     "published_by",
+    "service_health",
 ]

@@ -1,6 +1,7 @@
 """Requests to the gateway while the caller waits: through which processor a tenant charges, and which calls were made."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -241,6 +242,40 @@ class ListUnknownOutcomes(Message, frozen=True, kw_only=True):
     """The tenant."""
     limit: int = 50
     """At most; 1 to 500."""
+
+
+class CircuitReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one process of the gateway calls a processor, or one account at it."""
+
+    process: str
+    """The process: its host and number."""
+    name: str
+    """`sandbox` or `stripe`, or the account: `stripe` for the platform's, `stripe:` and a configuration for a tenant's."""
+    is_account: bool
+    """Whether it is about one account, and not the processor as a whole."""
+    state: Literal["closed", "half_open", "open", "paused"]
+    """`closed` (calls go out), `half_open` (one does, as a probe), `open` (none does) or `paused` (none, for it made too many)."""
+    since: datetime | None
+    """Since when calls do not go out."""
+    until: datetime | None
+    """When the next call goes out at the earliest."""
+    waiting: int
+    """Calls that wait for their turn."""
+    per_second: float | None
+    """How many calls a second this process makes at most to the account; None of a processor as a whole."""
+    seen_at: datetime
+    """When the process has reported it."""
+
+
+class CircuitList(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process of the gateway has reported: processors as a whole, and accounts that are held up."""
+
+    circuits: list[CircuitReport]
+
+
+@request("circuits.list", owner="gateway", published_by=("api",), reply=CircuitList, example={})
+class ListCircuits(Message, frozen=True, kw_only=True):
+    """Which processors and accounts are called at the moment? Requested by the api, for operators of the platform."""
 
 
 class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from libs.common.messaging.broker import Broker
 from libs.common.messaging.consumer import EachConsumer, EachHandler, PackConsumer, SetHandler
 from libs.common.messaging.envelope import Received
 from libs.common.messaging.foreign import ForeignIntake, Read
+from libs.common.messaging.health import HealthAnswers
 from libs.common.messaging.letter_box import LetterBox
 from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
@@ -83,7 +84,8 @@ class Bus:
         )
         self._answerer = Answerer(self._broker, service=service, places=settings.consumer_prefetch)
         self._letter_box = LetterBox(service=service, url=settings.rabbitmq_url, database=database)
-        for kind, handler in self._letter_box.answers:
+        self._health = HealthAnswers(service=service, url=settings.rabbitmq_url, database=database)
+        for kind, handler in (*self._letter_box.answers, *self._health.answers):
             self.answer(kind, handler)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
@@ -123,6 +125,7 @@ class Bus:
             intake=intake,
         )
         self._letter_box.reads(intake)
+        self._health.consumes(subscription.queue)
         places = _share(self._settings.consumer_batch_max)
         postponed = fresh.for_postponed(batch_max=places)
         self._packs += [fresh, postponed]

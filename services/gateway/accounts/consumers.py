@@ -1,17 +1,21 @@
-"""What is handled of gateway configurations: the requests of the api."""
+"""What is handled of accounts at processors: the requests of the api."""
 
 from collections.abc import Callable
 from uuid import UUID
 
+from libs.common.clock import Clock
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
+    CircuitList,
     DeleteGatewayConfig,
     GatewayConfig,
     GatewayConfigDeleted,
     GatewayConfigList,
+    ListCircuits,
     ListGatewayConfigs,
     RotateGatewayKeys,
 )
+from libs.common.db import Database
 from libs.common.messaging import Bus
 from services.gateway.accounts import queries
 from services.gateway.accounts.commands import Configs
@@ -21,7 +25,17 @@ from services.gateway.accounts.sql import ConfigStore
 class AccountConsumers:
     """Answers requests about configurations; `changed` is called after each change, with the tenant and the configuration."""
 
-    def __init__(self, configs: Configs, *, store: ConfigStore, changed: Callable[[str, UUID], None]) -> None:
+    def __init__(
+        self,
+        configs: Configs,
+        *,
+        store: ConfigStore,
+        changed: Callable[[str, UUID], None],
+        database: Database,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._clock = clock
         self._configs = configs
         self._store = store
         self._changed = changed
@@ -32,6 +46,7 @@ class AccountConsumers:
         bus.answer(RotateGatewayKeys, self.on_rotate_gateway_keys)
         bus.answer(DeleteGatewayConfig, self.on_delete_gateway_config)
         bus.answer(ListGatewayConfigs, self.on_list_gateway_configs)
+        bus.answer(ListCircuits, self.on_list_circuits)
 
     async def on_add_gateway_config(self, request: AddGatewayConfig) -> GatewayConfig:
         """Add a configuration."""
@@ -54,3 +69,7 @@ class AccountConsumers:
     async def on_list_gateway_configs(self, request: ListGatewayConfigs) -> GatewayConfigList:
         """List the configurations of a tenant."""
         return await queries.list_configs(self._store, request)
+
+    async def on_list_circuits(self, _: ListCircuits) -> CircuitList:
+        """List what every process of the gateway reports of the processors that it calls."""
+        return await queries.list_circuits(self._database, self._clock)

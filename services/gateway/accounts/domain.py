@@ -77,6 +77,29 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
     """Its name in attempts."""
 
 
+PAUSED = "paused"
+"""The state of an account that has made too many calls, beside those of circuits."""
+
+
+class CircuitSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this process calls a processor, or one account at it."""
+
+    name: str
+    """The processor, or the account."""
+    is_account: bool
+    """Whether it is one account."""
+    state: str
+    """A state of a circuit, or `paused`."""
+    since: datetime | None
+    """Since when calls do not go out."""
+    until: datetime | None
+    """When the next one does at the earliest."""
+    waiting: int
+    """Calls that wait for their turn."""
+    per_second: float | None
+    """Calls a second that this process makes at most to an account."""
+
+
 def is_live(secret_key: str) -> bool:
     """Return the mode of a key of Stripe."""
     return secret_key.partition("_")[2].startswith("live_")

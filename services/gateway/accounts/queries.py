@@ -1,11 +1,21 @@
 """Reads of gateway configurations."""
 
-from libs.common.contracts.gateway_requests import GatewayConfigList, ListGatewayConfigs
+from libs.common.clock import Clock
+from libs.common.contracts.gateway_requests import CircuitList, GatewayConfigList, ListGatewayConfigs
+from libs.common.db import Database
 from services.gateway.accounts.domain import shown
-from services.gateway.accounts.sql import ConfigStore
+from services.gateway.accounts.sql import ConfigStore, circuits
+
+CIRCUITS_MAX = 500
+"""Reports that one list has at most."""
 
 
 async def list_configs(store: ConfigStore, request: ListGatewayConfigs) -> GatewayConfigList:
     """List the configurations of a tenant, newest first, without deleted ones."""
     configs = await store.of_tenant(request.tenant_id)
     return GatewayConfigList(configs=[shown(config) for config in configs if config.deleted_at is None])
+
+
+async def list_circuits(database: Database, clock: Clock) -> CircuitList:
+    """List what every process of the gateway has reported of the processors that it calls."""
+    return CircuitList(circuits=await circuits.reports(database, at=clock.now(), limit=CIRCUITS_MAX))

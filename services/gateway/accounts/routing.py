@@ -6,11 +6,14 @@ at it. What is one account's own trouble, a refused key or a rate limit, counts 
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
+
+import msgspec
 
 from libs.common.clock import Clock
 from libs.common.errors import Transient
 from libs.common.observability.logging import get_logger
-from services.gateway.accounts.domain import ProcessorKind, kind_of
+from services.gateway.accounts.domain import PAUSED, CircuitSeen, ProcessorKind, kind_of
 from services.gateway.accounts.stripe_accounts import StripeAccounts
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import (
@@ -31,12 +34,16 @@ from services.gateway.resilience import (
     Bulkhead,
     Circuit,
     CircuitOpenError,
+    CircuitState,
     ResilientProcessor,
     Retries,
 )
 from services.gateway.settings import ProcessorSettings
 
 log = get_logger("gateway.processors")
+
+SEEN_MAX = 200
+"""Processors and accounts that one process reports."""
 
 
 class _Guard:
@@ -192,9 +199,48 @@ class PlaceProcessors:
         return found
 
 
+class PlaceCircuits:
+    """Which processors, and which accounts at them, this process calls at the moment."""
+
+    def __init__(self, guards: Mapping[ProcessorKind, _Guard], accounts: StripeAccounts, clock: Clock) -> None:
+        self._guards = guards
+        self._accounts = accounts
+        self._clock = clock
+
+    @property
+    def details(self) -> dict[str, Callable[[], str]]:
+        """The states of the processors' circuits, for `/readyz`."""
+        return {f"circuit_{kind}": guard.state for kind, guard in self._guards.items()}
+
+    def seen(self) -> list[CircuitSeen]:
+        """Report every processor, and the accounts that are held up."""
+        now = self._clock.now()
+        found = [_seen(kind, guard.circuit, waiting=guard.bulkhead.waiting) for kind, guard in self._guards.items()]
+        for name, account in self._accounts.guards:
+            seen = _seen(name, account.circuit, waiting=account.bucket.waiting, per_second=account.bucket.per_second)
+            if seen.state == CircuitState.CLOSED and (seconds := account.bucket.paused_seconds):
+                seen = msgspec.structs.replace(seen, state=PAUSED, until=now + timedelta(seconds=seconds))
+            if seen.state != CircuitState.CLOSED or seen.waiting:
+                found.append(seen)
+        return found[:SEEN_MAX]
+
+
+def _seen(name: str, circuit: Circuit, *, waiting: int, per_second: float | None = None) -> CircuitSeen:
+    is_closed = circuit.state is CircuitState.CLOSED
+    return CircuitSeen(
+        name=name,
+        is_account=per_second is not None,
+        state=circuit.state,
+        since=None if is_closed else circuit.opened_at,
+        until=None if is_closed else circuit.probe_at,
+        waiting=waiting,
+        per_second=per_second,
+    )
+
+
 def place_processors(
     *, sandbox: Processor, accounts: StripeAccounts, settings: ProcessorSettings, default: str, clock: Clock
-) -> tuple[PlaceProcessors, PlaceProcessors, dict[str, Callable[[], str]]]:
+) -> tuple[PlaceProcessors, PlaceProcessors, PlaceCircuits]:
     """Build the processors as commands and as the resolver call them, and what reports the states of their circuits.
 
     The two share circuits and bulkheads; the resolver calls once, since its schedule repeats anyway.
@@ -217,5 +263,5 @@ def place_processors(
             is_resolver=is_resolver,
         )
 
-    details = {f"circuit_{kind}": guard.state for kind, guard in guards.items()}
-    return calling(settings.max_retries, is_resolver=False), calling(0, is_resolver=True), details
+    circuits = PlaceCircuits(guards, accounts, clock)
+    return calling(settings.max_retries, is_resolver=False), calling(0, is_resolver=True), circuits

@@ -180,6 +180,11 @@ class StripeAccounts:
         """What protects one account: its pace and its own circuit."""
         return self._guards.of(name, is_live=is_live)
 
+    @property
+    def guards(self) -> list[tuple[str, AccountGuard]]:
+        """What protects the accounts that were called, by their name."""
+        return self._guards.all()
+
     async def identify(self, secret_key: str) -> str:
         """Call Stripe for the account of a key; returns the id of the account.
 

@@ -63,6 +63,11 @@ class AccountGuard:
         self._circuit = self._new_circuit()
         self._last = NotTakenReason.RATE_LIMITED
 
+    @property
+    def circuit(self) -> Circuit:
+        """Whether its calls go out."""
+        return self._circuit
+
     def close(self) -> None:
         """Let calls go out again: the key may be another one."""
         self._circuit = self._new_circuit()
@@ -173,6 +178,10 @@ class AccountGuards:
                 self._guards.popitem(last=False)
         self._guards.move_to_end(name)
         return found
+
+    def all(self) -> list[tuple[str, AccountGuard]]:
+        """List those that were made, by the name of their account."""
+        return [*self._guards.items()]
 
     def forget(self, name: str) -> None:
         """Forget what is known of an account but its pace: its key has changed, perhaps the one that was refused."""

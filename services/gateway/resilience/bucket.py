@@ -42,6 +42,21 @@ class Bucket:
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def per_second(self) -> float:
+        """How many tokens there are in a second."""
+        return self._per_second
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a token."""
+        return sum(map(len, self._lines.values()))
+
+    @property
+    def paused_seconds(self) -> float:
+        """For how long nothing goes out, because the processor wants it so."""
+        return max(0.0, self._paused_until - self._monotonic())
+
     async def turn(self, line: str, *, within_seconds: float) -> None:
         """Take a token, after having waited for it in a line.
 

@@ -76,7 +76,7 @@ class Circuit:
         self._open_for = timedelta(seconds=open_seconds)
         self._opened_at = clock.now()
         self._probing = False
-        self._breaker = _Breaker(fail_max=failures_max, opened=self._note_opening, opens_at=lambda: self._probe_at)
+        self._breaker = _Breaker(fail_max=failures_max, opened=self._note_opening, opens_at=lambda: self.probe_at)
         self._shown: CircuitState | None = None
         self._show()
 
@@ -86,7 +86,13 @@ class Circuit:
         return _STATES[self._breaker.current_state]
 
     @property
-    def _probe_at(self) -> datetime:
+    def opened_at(self) -> datetime:
+        """When it opened last."""
+        return self._opened_at
+
+    @property
+    def probe_at(self) -> datetime:
+        """When the next call goes out at the earliest, where it is open."""
         return self._opened_at + self._open_for
 
     def ensure_closed(self) -> None:
@@ -97,7 +103,7 @@ class Circuit:
         """
         if self.state is CircuitState.CLOSED:
             return
-        if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self._probe_at):
+        if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self.probe_at):
             raise CircuitOpenError(f"the circuit {self._name} is {self.state}")
 
     async def call[T](self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None) -> T:

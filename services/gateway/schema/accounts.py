@@ -123,3 +123,23 @@ def processor_accounts_table(metadata: sa.MetaData) -> sa.Table:
         sa.PrimaryKeyConstraint("processor", "tenant_id", name="pk_processor_accounts"),
         comment="Of which Stripe account each configuration is, whether it owns the account or not.",
     )
+
+
+def circuits_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe which processors each process calls at the moment."""
+    return sa.Table(
+        "circuits",
+        metadata,
+        sa.Column("process", sa.Text, nullable=False, comment="The process of the gateway: its host and number."),
+        sa.Column("name", sa.Text, nullable=False, comment="The processor, or the account, as attempts name it."),
+        sa.Column("is_account", sa.Boolean, nullable=False, comment="Whether it is about one account alone."),
+        sa.Column("state", sa.Text, nullable=False, comment="closed, half_open, open or paused."),
+        sa.Column("since", sa.DateTime(timezone=True), comment="Since when calls do not go out."),
+        sa.Column("until", sa.DateTime(timezone=True), comment="When the next call goes out at the earliest."),
+        sa.Column("waiting", sa.Integer, nullable=False, comment="Calls that wait for their turn."),
+        sa.Column("per_second", sa.Double, comment="Calls a second that the process makes at most to the account."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When it was reported."),
+        sa.PrimaryKeyConstraint("process", "name", "is_account", name="pk_circuits"),
+        sa.CheckConstraint("state IN ('closed', 'half_open', 'open', 'paused')", name="ck_circuits_state"),
+        comment="What each process of the gateway reports of the processors that it calls; renewed every few seconds.",
+    )

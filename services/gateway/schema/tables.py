@@ -12,7 +12,12 @@ from libs.common.messaging import (
     published_table,
 )
 from services.gateway.schema import imports, reconciliation
-from services.gateway.schema.accounts import configs_table, processor_accounts_table, stripe_accounts_table
+from services.gateway.schema.accounts import (
+    circuits_table,
+    configs_table,
+    processor_accounts_table,
+    stripe_accounts_table,
+)
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.matching import matching_tables
 from services.gateway.schema.sandbox import sandbox_payments_table
@@ -228,6 +233,7 @@ DISPUTES = sa.Table(
 )
 
 SANDBOX_PAYMENTS = sandbox_payments_table(METADATA)
+CIRCUITS = circuits_table(METADATA)
 GATEWAY_CONFIGS = configs_table(METADATA)
 STRIPE_ACCOUNTS = stripe_accounts_table(METADATA)
 PROCESSOR_ACCOUNTS = processor_accounts_table(METADATA)

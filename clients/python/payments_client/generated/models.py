@@ -41,6 +41,7 @@ __all__ = [
     "ChangePassword",
     "ChangeUser",
     "ChangeWebhook",
+    "CircuitBody",
     "ClearingBody",
     "ClientActionBody",
     "CloseMonth",
@@ -182,6 +183,7 @@ __all__ = [
     "PutRules",
     "PutSource",
     "PutTenant",
+    "QueueBody",
     "QuoteBody",
     "RateLegBody",
     "Readiness",
@@ -216,6 +218,7 @@ __all__ = [
     "SealBody",
     "SealCheckBody",
     "SealedMonthBody",
+    "ServiceHealthBody",
     "SetCalendarBody",
     "SetFeatureFlag",
     "Settle",
@@ -651,6 +654,25 @@ class ChangeWebhook(Struct, frozen=True, kw_only=True):
     rate_limit_per_second: int | None | UnsetType = UNSET
     """Attempts per second at most; 0 for no limit."""
     url: str | None | UnsetType = UNSET
+
+
+class CircuitBody(Struct, frozen=True, kw_only=True):
+    """Whether one process of the gateway calls a processor, or one account at it."""
+
+    is_account: bool
+    """Whether it is one account, and not the whole processor."""
+    name: str
+    """`sandbox`, `stripe`, or `stripe:` and a configuration."""
+    per_second: float | None
+    """Calls a second that the process makes at most to the account."""
+    process: str
+    seen_at: str
+    since: str | None
+    state: str
+    until: str | None
+    """When the next call goes out at the earliest."""
+    waiting: int
+    """Calls that wait for their turn."""
 
 
 class ClearingBody(Struct, frozen=True, kw_only=True):
@@ -2886,6 +2908,16 @@ class PutTenant(Struct, frozen=True, kw_only=True):
     """Whether it may use the platform; absent: as it is, and ACTIVE for a new one."""
 
 
+class QueueBody(Struct, frozen=True, kw_only=True):
+    """One queue that a service consumes."""
+
+    consumers: int
+    """0: nothing takes its messages."""
+    queue: str
+    waiting: int
+    """Messages that no process has yet."""
+
+
 class QuoteBody(Struct, frozen=True, kw_only=True):
     """A rate that was used."""
 
@@ -3332,6 +3364,20 @@ class SealedMonthBody(Struct, frozen=True, kw_only=True):
     sealed: str
     sha256: str
     unread_accounts: list[str]
+
+
+class ServiceHealthBody(Struct, frozen=True, kw_only=True):
+    """How the messages of one service go; null is what is unknown, since it does not answer."""
+
+    is_answering: bool
+    outbox_oldest_seconds: float | None
+    """For how long the oldest of them has been due."""
+    outbox_pending: int | None
+    """Messages that it is still to publish."""
+    outbox_refused: int | None
+    """Messages that a destination has refused, sent to it again later."""
+    queues: list[QueueBody]
+    service: str
 
 
 class SetCalendarBody(Struct, frozen=True, kw_only=True):

@@ -283,6 +283,9 @@ _LIST_API_KEYS = Operation[models.ApiKeyList](
 _LIST_AUDIT = Operation[models.AuditLines](
     name="listAudit", method="GET", path="/v1/audit", reads=models.AuditLines, items="data"
 )
+_LIST_CIRCUITS = Operation[list[models.CircuitBody]](
+    name="listCircuits", method="GET", path="/v1/circuits", reads=list[models.CircuitBody]
+)
 _LIST_CUSTOMERS = Operation[models.CustomerList](
     name="listCustomers", method="GET", path="/v1/customers", reads=models.CustomerList, items="data"
 )
@@ -379,6 +382,9 @@ _LIST_SAVED_PAYMENT_METHODS = Operation[list[models.SavedMethodBody]](
     method="GET",
     path="/v1/customers/{customer_id}/payment-methods",
     reads=list[models.SavedMethodBody],
+)
+_LIST_SERVICE_HEALTH = Operation[list[models.ServiceHealthBody]](
+    name="listServiceHealth", method="GET", path="/v1/service-health", reads=list[models.ServiceHealthBody]
 )
 _LIST_STATEMENT_LINES = Operation[list[models.StatementLineBody]](
     name="listStatementLines", method="GET", path="/v1/reconciliation/lines", reads=list[models.StatementLineBody]
@@ -1715,6 +1721,16 @@ class Operations(ABC):
             ),
         )
 
+    def list_circuits(self) -> list[models.CircuitBody]:
+        """List circuits.
+
+        Which processors every process of the gateway calls at the moment, and which accounts are held up, as a bare
+        array: those that take no calls first. A report is a few seconds old.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_LIST_CIRCUITS, Call(path={}, query={}))
+
     def list_customers(
         self,
         *,
@@ -2327,6 +2343,16 @@ class Operations(ABC):
         Needs the permission `payments:read`.
         """
         return self._call(_LIST_SAVED_PAYMENT_METHODS, Call(path={"customer_id": customer_id}, query={}))
+
+    def list_service_health(self) -> list[models.ServiceHealthBody]:
+        """List how services are.
+
+        What each service is still to publish, and what waits in its queues, as a bare array. A service that does
+        not answer is there without its figures.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_LIST_SERVICE_HEALTH, Call(path={}, query={}))
 
     def list_statement_lines(
         self,
@@ -4651,6 +4677,16 @@ class AsyncOperations(ABC):
             ),
         )
 
+    async def list_circuits(self) -> list[models.CircuitBody]:
+        """List circuits.
+
+        Which processors every process of the gateway calls at the moment, and which accounts are held up, as a bare
+        array: those that take no calls first. A report is a few seconds old.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_LIST_CIRCUITS, Call(path={}, query={}))
+
     async def list_customers(
         self,
         *,
@@ -5267,6 +5303,16 @@ class AsyncOperations(ABC):
         Needs the permission `payments:read`.
         """
         return await self._call(_LIST_SAVED_PAYMENT_METHODS, Call(path={"customer_id": customer_id}, query={}))
+
+    async def list_service_health(self) -> list[models.ServiceHealthBody]:
+        """List how services are.
+
+        What each service is still to publish, and what waits in its queues, as a bare array. A service that does
+        not answer is there without its figures.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_LIST_SERVICE_HEALTH, Call(path={}, query={}))
 
     async def list_statement_lines(
         self,

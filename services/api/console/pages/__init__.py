@@ -16,6 +16,7 @@ from services.api.console.pages.proposals import POLICY, PROPOSALS
 from services.api.console.pages.reconciliation import DISCREPANCIES, MONTHS, RUNS
 from services.api.console.pages.reports import REPORTS
 from services.api.console.pages.search import SEARCH
+from services.api.console.pages.services import SERVICES
 from services.api.console.pages.settings import AUDIT, DISTURBANCES, FEATURES, TENANTS
 from services.api.console.pages.webhooks import DELIVERIES, REPLAYS, WEBHOOKS
 
@@ -30,7 +31,7 @@ PAGES: tuple[Page, ...] = (
     *(RUNS, DISCREPANCIES, LINES, MATCHES, IMPORTS, SOURCES, MONTHS),
     *(WEBHOOKS, DELIVERIES, REPLAYS),
     *(AUDIT, API_KEYS, USERS, USER_ROLES, POLICIES, FEATURES, TENANTS, DISTURBANCES, ME),
-    *(EVENTS, REQUESTS, DEAD_LETTERS, REFERENCE),
+    *(EVENTS, REQUESTS, SERVICES, DEAD_LETTERS, REFERENCE),
 )
 """Every page."""
 

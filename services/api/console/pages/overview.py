@@ -13,6 +13,7 @@ import msgspec
 from services.api.console.calling import Refused
 from services.api.console.charts import Chart, Point, change_of, chart
 from services.api.console.declared import Page, View
+from services.api.console.pages.services import is_behind, is_held_up
 from services.api.console.values import Formats
 from services.api.console.visits import Visit
 
@@ -108,6 +109,8 @@ async def show(visit: Visit) -> View:
             visit, "Changes of the approval policy to approve", "listPolicyChanges", "/console/policy", status="open"
         ),
         _open(visit, "Dead letters", "listDeadLetters", "/console/dead-letters"),
+        _some(visit, "Services that are behind", "listServiceHealth", is_behind),
+        _some(visit, "Processors and accounts that are not called", "listCircuits", is_held_up),
         _endpoints(visit),
     )
     currency = _currency(visit, report["periods"])
@@ -254,6 +257,13 @@ async def _open(visit: Visit, title: str, operation: str, link: str, **query: st
 
     at = f"{link}?{urlencode(query)}" if query else link
     return await _counted(visit, title, operation, at, count, **query, limit=str(_COUNTED_MAX))
+
+
+async def _some(visit: Visit, title: str, operation: str, needs: Callable[[Mapping[str, Any]], bool]) -> Need | None:
+    """Count the services, or what they call, that somebody should look at."""
+    return await _counted(
+        visit, title, operation, "/console/services", lambda found: str(len([*filter(needs, found)]) or "")
+    )
 
 
 async def _endpoints(visit: Visit) -> Need | None:

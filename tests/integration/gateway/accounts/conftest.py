@@ -11,6 +11,7 @@ from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccou
 from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
+from tests.integration.gateway.accounts.limits import Limits, with_limits
 from tests.support.databases import TestDatabase
 from tests.support.stripe import authorize
 
@@ -69,3 +70,9 @@ async def accounts(gateway_database: TestDatabase, clock: ManualClock) -> AsyncI
         connections = StripeConnections(api_base=fake.url)
         async with connections.open():
             yield Accounts(fake, ConfigStore(database), clock, connections)
+
+
+@pytest.fixture
+async def limits(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Limits]:
+    async with with_limits(gateway_database, clock) as made:
+        yield made

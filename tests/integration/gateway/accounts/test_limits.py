@@ -2,76 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.faults import Fault, FaultKind
 from libs.common.clock import ManualClock
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards, place_processors
+from services.gateway.accounts import StripeAccounts
 from services.gateway.accounts.domain import config_of
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors, Unknown
+from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Unknown
 from services.gateway.processors.port.saving import NewCustomer
-from services.gateway.processors.sandbox import SandboxProcessor
-from services.gateway.processors.stripe import StripeConnections
-from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
-from tests.integration.gateway.accounts.test_configs import adding
-from tests.support.databases import TestDatabase
-from tests.support.stripe import authorize
-
-PER_SECOND = 20.0
-
-
-class Limits:
-    """The processors of a place at a fake Stripe, each account with few calls a second."""
-
-    def __init__(self, fake: FakeStripe, processors: Processors, accounts: StripeAccounts, configs: Configs) -> None:
-        self.fake = fake
-        self.processors = processors
-        self.accounts = accounts
-        self._configs = configs
-
-    async def account(self) -> tuple[str, str]:
-        """A tenant with an account of its own; returns the tenant and the account's name in our books."""
-        tenant_id = f"tenant-{new_id().hex[:12]}"
-        await self._configs.add(adding(tenant_id, secret_key=f"sk_test_{new_id().hex}"))
-        return tenant_id, await self.processors.choose(tenant_id=tenant_id, currency="BRL")
-
-    async def hold(self, whose: tuple[str, str], *, timeout_seconds: float = 5.0) -> object:
-        tenant_id, name = whose
-        request = authorize(tenant_id=tenant_id, timeout_seconds=timeout_seconds)
-        return await self.processors.named(name).authorize(request)
-
-
-@pytest.fixture
-async def limits(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Limits]:
-    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
-        processor = ProcessorSettings(max_retries=0, processor_timeout_seconds=2, circuit_breaker_failure_threshold=3)
-        stripe = StripeSettings(
-            stripe_calls_per_second_test=2 * PER_SECOND,
-            stripe_calls_per_second_endpoint=1_000,
-            stripe_calls_shared_by=2,
-        )
-        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
-        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
-        accounts = StripeAccounts(
-            connections=connections,
-            platform=None,
-            platform_webhook_secrets=(),
-            store=store,
-            keyring=keyring,
-            cache_seconds=60,
-            guards=account_guards(processor, stripe, clock),
-        )
-        processors, _, _ = place_processors(
-            sandbox=SandboxProcessor(clock=clock), accounts=accounts, settings=processor, default="sandbox", clock=clock
-        )
-        async with connections.open():
-            yield Limits(fake, processors, accounts, Configs(store=store, keyring=keyring, clock=clock))
+from tests.integration.gateway.accounts.limits import PER_SECOND, Limits
 
 
 async def test_calls_of_one_account_are_spread_and_its_neighbour_does_not_wait(limits: Limits) -> None:
