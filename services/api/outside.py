@@ -35,7 +35,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outside:
-    """Asks servers of others. It connects when it is asked first; close it when the process ends."""
+    """Reads from servers of others. It connects with the first reading; close it when the process ends."""
 
     def __init__(
         self, guard: EgressGuard, lookup: Lookup | None = None, *, timeout_seconds: float = _TIMEOUT_SECONDS
@@ -104,7 +104,7 @@ class Outside:
                     socket_factory=self._guard.socket,
                     limit=_CONNECTIONS_MAX,
                     limit_per_host=_CONNECTIONS_OF_HOST_MAX,
-                    # Asked rarely: a kept connection is one that the other side has closed.
+                    # Read rarely: a kept connection is one that the other side has closed.
                     force_close=True,
                 ),
                 timeout=aiohttp.ClientTimeout(total=None),
