@@ -65,6 +65,7 @@ LEAKING = {
     "attempts.list_unknown",
     "balances.list",
     "conversions.get",
+    "conversions.list",
     "customers.find_method",
     "deliveries.list",
     "discrepancies.get",

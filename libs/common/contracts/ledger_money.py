@@ -243,6 +243,26 @@ class GetConversion(Message, frozen=True, kw_only=True):
     """The conversion."""
 
 
+class ConversionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Conversions, the newest ids first."""
+
+    conversions: list[MoneyConversion]
+    next_cursor: str | None = None
+    """Continue here; None on the last page."""
+
+
+@request("conversions.list", owner="ledger", published_by=("api",), reply=ConversionPage, example=_TENANT)
+class ListConversions(Message, frozen=True, kw_only=True):
+    """What was exchanged so far? Requested by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    cursor: str | None = None
+    """From the page before."""
+    limit: int = 50
+    """At most; 1 to 200."""
+
+
 class CurrencyAmount(msgspec.Struct, frozen=True, kw_only=True):
     """What an account holds in one currency."""
 

@@ -2,12 +2,14 @@
 
 from libs.common.contracts.ledger_money import (
     ConsolidatedBalances,
+    ConversionPage,
     ConvertedAmount,
     ExchangeRate,
     ExchangeRatePage,
     GetConsolidatedBalances,
     GetConversion,
     GetConvertedAmount,
+    ListConversions,
     ListExchangeRates,
     MoneyConversion,
     PostConversion,
@@ -32,6 +34,7 @@ class ExchangeConsumers:
         bus.answer(GetConvertedAmount, self.on_get_converted_amount)
         bus.answer(PostConversion, self.on_post_conversion)
         bus.answer(GetConversion, self.on_get_conversion)
+        bus.answer(ListConversions, self.on_list_conversions)
         bus.answer(GetConsolidatedBalances, self.on_get_consolidated_balances)
 
     async def on_list_exchange_rates(self, request: ListExchangeRates) -> ExchangeRatePage:
@@ -53,6 +56,10 @@ class ExchangeConsumers:
     async def on_get_conversion(self, request: GetConversion) -> MoneyConversion:
         """Show a conversion."""
         return await self._queries.conversion(request)
+
+    async def on_list_conversions(self, request: ListConversions) -> ConversionPage:
+        """List conversions."""
+        return await self._queries.conversions(request)
 
     async def on_get_consolidated_balances(self, request: GetConsolidatedBalances) -> ConsolidatedBalances:
         """List what a tenant's accounts hold, in one currency."""

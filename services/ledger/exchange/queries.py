@@ -1,8 +1,9 @@
 """Reading rates, what amounts are worth by them, conversions, and balances in one currency."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from uuid import UUID
 
 import msgspec
 
@@ -21,6 +22,8 @@ from services.ledger.exchange import sql
 
 RATES_MAX = 500
 """Rates on one page at most."""
+CONVERSIONS_MAX = 200
+"""Conversions on one page at most."""
 
 _TICK = timedelta(microseconds=1)
 
@@ -134,25 +137,29 @@ class ExchangeQueries:
             raise ConversionUnknown(f"there is no conversion {request.conversion_id}")
         return await self.shown(found)
 
+    async def conversions(self, request: contract.ListConversions) -> contract.ConversionPage:
+        """List conversions; a limit above 200 counts as 200.
+
+        Raises:
+            QueryInvalid: for a limit below 1, or a cursor that is not of such a list.
+        """
+        if request.limit < 1:
+            raise QueryInvalid("limit must be at least 1", errors=(("/limit", "limit must be at least 1"),))
+        limit = min(request.limit, CONVERSIONS_MAX)
+        before = None if request.cursor is None else _read_id(request.cursor)
+        async with self._database.connection() as connection:
+            # One more than requested shows whether there is a next page.
+            found = await sql.conversions(connection, request.tenant_id, before=before, limit=limit + 1)
+            codes = {account.id: account.code for account in await chart_of(connection, request.tenant_id)}
+        page = found[:limit]
+        next_cursor = cursor_text(page[-1].conversion.id.bytes) if len(found) > limit else None
+        return contract.ConversionPage(conversions=[_shown(each, codes) for each in page], next_cursor=next_cursor)
+
     async def shown(self, standing: sql.StandingConversion) -> contract.MoneyConversion:
         """Show a conversion that stands in the books, with the codes of its accounts."""
-        done = standing.conversion
         async with self._database.connection() as connection:
             codes = {account.id: account.code for account in await chart_of(connection, standing.tenant_id)}
-        return contract.MoneyConversion(
-            id=done.id,
-            quote=wire_quote(Quote(from_currency=done.from_currency, to_currency=done.to_currency, legs=standing.legs)),
-            from_account=codes[done.from_account_id],
-            to_account=codes[done.to_account_id],
-            sold_minor=done.amounts.sold_minor,
-            bought_minor=done.amounts.bought_minor,
-            gain_minor=done.amounts.gain_minor,
-            sold_entry_id=derived_id(done.id, EntryKind.CONVERSION_SOLD.value),
-            bought_entry_id=derived_id(done.id, EntryKind.CONVERSION_BOUGHT.value),
-            occurred_at=done.occurred_at,
-            recorded_at=standing.recorded_at,
-            recorded_by=standing.recorded_by,
-        )
+        return _shown(standing, codes)
 
     async def consolidated(self, request: contract.GetConsolidatedBalances) -> contract.ConsolidatedBalances:
         """Return what every account holds in one currency; a currency that no rate leads from is named, not guessed.
@@ -267,6 +274,36 @@ def _require_currency(code: str, field: str) -> None:
         raise UnsupportedCurrency(f"{field} {sentence}", errors=((f"/{field}", sentence),))
 
 
+def _shown(standing: sql.StandingConversion, codes: Mapping[UUID, str]) -> contract.MoneyConversion:
+    done = standing.conversion
+    return contract.MoneyConversion(
+        id=done.id,
+        quote=wire_quote(Quote(from_currency=done.from_currency, to_currency=done.to_currency, legs=standing.legs)),
+        from_account=codes[done.from_account_id],
+        to_account=codes[done.to_account_id],
+        sold_minor=done.amounts.sold_minor,
+        bought_minor=done.amounts.bought_minor,
+        gain_minor=done.amounts.gain_minor,
+        sold_entry_id=derived_id(done.id, EntryKind.CONVERSION_SOLD.value),
+        bought_entry_id=derived_id(done.id, EntryKind.CONVERSION_BOUGHT.value),
+        occurred_at=done.occurred_at,
+        recorded_at=standing.recorded_at,
+        recorded_by=standing.recorded_by,
+    )
+
+
+def _read_id(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=cursor_bytes(cursor, length=16))
+    except ValueError as fault:
+        raise _wrong_cursor() from fault
+
+
+def _wrong_cursor() -> QueryInvalid:
+    sentence = "cursor must be the next_cursor of an earlier page"
+    return QueryInvalid(sentence, errors=(("/cursor", sentence),))
+
+
 def _write_place(place: _Place) -> str:
     return cursor_text(msgspec.msgpack.encode(place))
 
@@ -279,8 +316,7 @@ def _read_place(cursor: str, *, history: bool) -> _Place:
         if not (is_known_currency(place.from_currency) and is_known_currency(place.to_currency)):
             raise ValueError("no pair of currencies")
     except (ValueError, msgspec.DecodeError) as fault:
-        sentence = "cursor must be the next_cursor of an earlier page"
-        raise QueryInvalid(sentence, errors=(("/cursor", sentence),)) from fault
+        raise _wrong_cursor() from fault
     if place.effective_at is not None and place.effective_at.tzinfo is None:
         return msgspec.structs.replace(place, effective_at=place.effective_at.replace(tzinfo=UTC))
     return place

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from libs.common.db import Connection
@@ -237,11 +238,29 @@ SELECT *, rates::text AS legs FROM conversions WHERE tenant_id = :tenant_id AND 
 """)
 
 
+# By the primary key, backwards from where the page before ended.
+_CONVERSIONS = Statement("""
+SELECT *, rates::text AS legs FROM conversions
+ WHERE tenant_id = :tenant_id AND (:before::uuid IS NULL OR id < :before::uuid)
+ ORDER BY id DESC LIMIT :limit
+""")
+
+
 async def conversion(connection: Connection, tenant_id: str, conversion_id: UUID) -> StandingConversion | None:
     """Find one conversion of a tenant."""
     row = await _CONVERSION.fetchrow(connection, tenant_id=tenant_id, conversion_id=conversion_id)
-    if row is None:
-        return None
+    return None if row is None else _standing(row)
+
+
+async def conversions(
+    connection: Connection, tenant_id: str, *, before: UUID | None, limit: int
+) -> list[StandingConversion]:
+    """List the conversions of a tenant, the newest ids first."""
+    rows = await _CONVERSIONS.fetch(connection, tenant_id=tenant_id, before=before, limit=limit)
+    return [_standing(row) for row in rows]
+
+
+def _standing(row: asyncpg.Record) -> StandingConversion:
     return StandingConversion(
         tenant_id=row["tenant_id"],
         digest=row["digest"],

@@ -286,6 +286,9 @@ _LIST_AUDIT = Operation[models.AuditLines](
 _LIST_CIRCUITS = Operation[list[models.CircuitBody]](
     name="listCircuits", method="GET", path="/v1/circuits", reads=list[models.CircuitBody]
 )
+_LIST_CONVERSIONS = Operation[list[models.ConversionBody]](
+    name="listConversions", method="GET", path="/v1/ledger/conversions", reads=list[models.ConversionBody]
+)
 _LIST_CUSTOMERS = Operation[models.CustomerList](
     name="listCustomers", method="GET", path="/v1/customers", reads=models.CustomerList, items="data"
 )
@@ -1730,6 +1733,24 @@ class Operations(ABC):
         Needs the permission `admin:write`.
         """
         return self._call(_LIST_CIRCUITS, Call(path={}, query={}))
+
+    def list_conversions(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> list[models.ConversionBody]:
+        """List conversions.
+
+        The newest ids first, as a bare array; a `Link` leads to the next page.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_LIST_CONVERSIONS, Call(path={}, query={"limit": limit, "cursor": cursor}))
+
+    def iterate_conversions(self, *, limit: int | None = None) -> Iterator[models.ConversionBody]:
+        """Yield what `list_conversions` lists, page after page."""
+        return self._items(_LIST_CONVERSIONS, Call(path={}, query={"limit": limit}))
 
     def list_customers(
         self,
@@ -4686,6 +4707,24 @@ class AsyncOperations(ABC):
         Needs the permission `admin:write`.
         """
         return await self._call(_LIST_CIRCUITS, Call(path={}, query={}))
+
+    async def list_conversions(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> list[models.ConversionBody]:
+        """List conversions.
+
+        The newest ids first, as a bare array; a `Link` leads to the next page.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_LIST_CONVERSIONS, Call(path={}, query={"limit": limit, "cursor": cursor}))
+
+    def iterate_conversions(self, *, limit: int | None = None) -> AsyncIterator[models.ConversionBody]:
+        """Yield what `list_conversions` lists, page after page."""
+        return self._items(_LIST_CONVERSIONS, Call(path={}, query={"limit": limit}))
 
     async def list_customers(
         self,

@@ -29,6 +29,7 @@ from libs.common.contracts.ledger_money import (
     GetConsolidatedBalances,
     GetConversion,
     GetConvertedAmount,
+    ListConversions,
     ListExchangeRates,
     PostConversion,
     RecordExchangeRate,
@@ -57,6 +58,7 @@ from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask, refuse_key
 
 RATES, RATES_MAX = 100, 500
+CONVERSIONS, CONVERSIONS_MAX = 50, 200
 _READ, _WRITE, _POST = "ledger:read", "admin:write", "ledger:write"
 _RATE = re.compile(r"\d{1,40}(\.\d{1,40})?\Z", re.ASCII)
 
@@ -78,6 +80,14 @@ _RATES_QUERY = (
         name="limit",
         description="Rates at most.",
         shape={"type": "integer", "minimum": 1, "maximum": RATES_MAX, "default": RATES},
+    ),
+    QueryParameter(name="cursor", description="From the `Link` of the page before.", shape={"type": "string"}),
+)
+_CONVERSIONS_QUERY = (
+    QueryParameter(
+        name="limit",
+        description="Conversions at most.",
+        shape={"type": "integer", "minimum": 1, "maximum": CONVERSIONS_MAX, "default": CONVERSIONS},
     ),
     QueryParameter(name="cursor", description="From the `Link` of the page before.", shape={"type": "string"}),
 )
@@ -280,6 +290,30 @@ class ExchangeRates(Resource):
             )
         )
         return json_answer(conversion_body(done), status=201)
+
+    @operation(
+        "GET",
+        "/v1/ledger/conversions",
+        operation_id="listConversions",
+        summary="List conversions",
+        description="The newest ids first, as a bare array; a `Link` leads to the next page.",
+        tags=["ledger"],
+        answer=list[ConversionBody],
+        permission=_READ,
+        query=_CONVERSIONS_QUERY,
+        refusals=(QueryInvalid,),
+    )
+    async def list_conversions(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        query = Query(request)
+        page = await self.ask(
+            ListConversions(
+                tenant_id=caller.tenant_id,
+                cursor=query.cursor(),
+                limit=query.integer("limit", default=CONVERSIONS, at_least=1, at_most=CONVERSIONS_MAX),
+            )
+        )
+        link = query.link(page.next_cursor)
+        return json_answer([conversion_body(done) for done in page.conversions], headers=link)
 
     @operation(
         "GET",

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from services.api.console.calling import Refused
 from services.api.console.declared import (
-    HIDDEN,
     YES_OR_NO,
     Act,
     Column,
@@ -156,8 +155,29 @@ RATES = Page(
 CONVERSIONS = Page(
     key="conversions",
     title="Exchange of currencies",
-    needs="getConversion",
-    group=HIDDEN,
+    needs="listConversions",
+    group="Books",
+    show=Listing(
+        operation="listConversions",
+        columns=(
+            Column(
+                member="amount",
+                title="Given",
+                kind=Kind.MONEY,
+                currency="from_currency",
+                link="/console/conversions/{id}",
+            ),
+            Column(member="received_amount", title="Received", kind=Kind.MONEY, currency="to_currency"),
+            Column(member="gain", title="Gain", kind=Kind.MONEY, currency="from_currency", is_minor=True),
+            Column(member="rate", title="Rate"),
+            Column(member="from_account", title="From the account", is_minor=True),
+            Column(member="to_account", title="To the account", is_minor=True),
+            Column(member="occurred_at", title="Happened", kind=Kind.TIME),
+            Column(member="recorded_by", title="Recorded by", is_minor=True),
+        ),
+        acts=(Act(operation="createConversion", title="Exchange money"),),
+        empty="Nothing was exchanged yet. Record a rate, then exchange money by it.",
+    ),
     one=Detail(
         operation="getConversion",
         parameter="conversion_id",
@@ -165,7 +185,7 @@ CONVERSIONS = Page(
         fields=(
             Column(member="amount", title="Given", kind=Kind.MONEY, currency="from_currency"),
             Column(member="received_amount", title="Received", kind=Kind.MONEY, currency="to_currency"),
-            Column(member="gain", title="Gain", kind=Kind.MONEY, currency="to_currency"),
+            Column(member="gain", title="Gain", kind=Kind.MONEY, currency="from_currency"),
             Column(member="rate", title="Rate"),
             Column(member="from_account", title="From the account", link="/console/accounts/{from_account}"),
             Column(member="to_account", title="To the account", link="/console/accounts/{to_account}"),
