@@ -7,11 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database, DatabaseClock
+from libs.common.evidence import SigningKeys, write_public_keys
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
@@ -40,9 +39,6 @@ from services.ledger.integrity import (
     VerificationWorker,
     Verifier,
     export_books,
-    key_id,
-    read_private_key,
-    read_public_keys,
 )
 from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
 from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, RequestArchivist
@@ -163,38 +159,22 @@ def workers(
 
 def verifier_of(settings: ProofSettings, database: Database, *, clock: Clock) -> Verifier:
     """Make the verifier, with the public keys of all keys that the settings have."""
-    keys = {key_id(key.public_key()): key.public_key() for key in private_keys(settings)}
     file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
-    return Verifier(database, clock=clock, keys=read_public_keys(settings.ledger_public_keys) | keys, file=file)
+    return Verifier(database, clock=clock, keys=keys_of(settings).verifying(), file=file)
 
 
 def check_settings(settings: Settings) -> list[str]:
     """Find settings that cannot be; one sentence each."""
-    found = rules.check_settings(settings)
-    proof = settings.proof
-    readers = (
-        ("ledger_signing_private_key", read_private_key),
-        ("ledger_signing_next_private_key", read_private_key),
-        ("ledger_public_keys", read_public_keys),
+    return [*rules.check_settings(settings), *keys_of(settings.proof).faults(prefix="LEDGER")]
+
+
+def keys_of(settings: ProofSettings) -> SigningKeys:
+    """Gather the keys that sign and verify."""
+    return SigningKeys(
+        private=settings.ledger_signing_private_key,
+        next_private=settings.ledger_signing_next_private_key,
+        public=settings.ledger_public_keys,
     )
-    for name, read in readers:
-        try:
-            if pem := getattr(proof, name):
-                read(pem)
-        except ValueError as fault:
-            found.append(f"{name.upper()} {fault}")
-    if proof.ledger_signing_next_private_key and not proof.ledger_signing_private_key:
-        found.append("LEDGER_SIGNING_NEXT_PRIVATE_KEY needs LEDGER_SIGNING_PRIVATE_KEY")
-    return found
-
-
-def private_keys(settings: ProofSettings) -> list[Ed25519PrivateKey]:
-    """Read the keys that sign."""
-    return [
-        read_private_key(pem)
-        for pem in (settings.ledger_signing_private_key, settings.ledger_signing_next_private_key)
-        if pem
-    ]
 
 
 def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> list[Worker]:
@@ -207,7 +187,7 @@ def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> lis
             is_due_at_start=True,
         )
     ]
-    keys = private_keys(settings)
+    keys = keys_of(settings).signing()
     if keys:
         file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
         signer = HeadSigner(database, clock=clock, keys=keys, file=file)
@@ -296,9 +276,7 @@ async def export(settings: Settings) -> None:
 
 async def print_public_keys(settings: Settings) -> None:
     """Print the public keys of those that sign, in PEM, for whoever verifies an export."""
-    for key in private_keys(settings.proof):
-        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        print(f"# {key_id(key.public_key())}\n{pem.decode()}", end="")  # noqa: T201 - its output
+    print(write_public_keys(keys_of(settings.proof).signing()), end="")  # noqa: T201 - its output
 
 
 async def resend(settings: Settings, window: Window) -> int:

@@ -2,10 +2,9 @@
 
 from services.ledger.integrity.commands.export import export_books
 from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reconciliation
-from services.ledger.integrity.commands.signing import HeadSigner, read_private_key
+from services.ledger.integrity.commands.signing import HeadSigner
 from services.ledger.integrity.commands.verification import CONNECTIONS, Report, Round, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
-from services.ledger.integrity.domain import key_id, read_public_keys
 from services.ledger.integrity.workers import (
     COMPARE_EVERY_SECONDS,
     SEAL_EVERY_SECONDS,
@@ -33,7 +32,4 @@ __all__ = [
     "VerificationWorker",
     "Verifier",
     "export_books",
-    "key_id",
-    "read_private_key",
-    "read_public_keys",
 ]

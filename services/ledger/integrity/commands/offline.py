@@ -16,18 +16,8 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from services.ledger.integrity.commands.heads_file import HeadsRead, read_file
-from services.ledger.integrity.domain import (
-    ZERO_HASH,
-    Head,
-    Signed,
-    SignedChain,
-    change_seal,
-    entry_seal,
-    group_hash,
-    read_heads,
-    read_public_keys,
-)
+from libs.common.evidence import ZERO_HASH, HeadsRead, Signed, SignedChain, read_file, read_public_keys
+from services.ledger.integrity.domain import Head, change_seal, entry_seal, group_hash, read_heads
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +103,7 @@ class ExportVerifier:
         self.faults: list[str] = []
         self.entries = self.changes = self.statements = 0
         self._has_keys = bool(keys)
-        self._signed = SignedChain(keys)
+        self._signed = SignedChain(keys, read=read_heads)
         self._kept = {signed.number: signed for signed in kept}
         self._hashes: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._sums: dict[tuple[str, str], int] = defaultdict(int)

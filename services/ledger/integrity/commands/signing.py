@@ -5,21 +5,28 @@ written to a file that may lie where the database's administrators have no acces
 """
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
+from libs.common.evidence import (
+    ZERO_HASH,
+    Signed,
+    SignedChain,
+    append_to,
+    key_id,
+    last_number,
+    read_file,
+    signed_by,
+)
 from libs.common.messaging import publish
 from services.ledger import metrics, outbox
-from services.ledger.integrity.commands.heads_file import append_to, last_number, read_file
-from services.ledger.integrity.domain import ZERO_HASH, Heads, Signed, SignedChain, key_id, read_heads, write_heads
+from services.ledger.integrity.domain import Heads, read_heads, write_heads
 from services.ledger.integrity.sql import heads as sql
 from services.ledger.integrity.sql.findings import StoredFinding
 
@@ -28,21 +35,6 @@ _EVERY = timedelta(seconds=50)
 _QUIET = timedelta(hours=1)
 """How long nothing is signed where nothing has changed."""
 _BATCH = 500
-
-
-def read_private_key(pem: str) -> Ed25519PrivateKey:
-    """Read a private key in PEM.
-
-    Raises:
-        ValueError: when it is no Ed25519 key.
-    """
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError) as fault:
-        raise ValueError("must be PEM of an Ed25519 private key") from fault
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("must be PEM of an Ed25519 private key")
-    return key
 
 
 class HeadSigner:
@@ -82,20 +74,20 @@ class HeadSigner:
             # One that was signed by a clock ahead of ours keeps nobody from signing.
             if timedelta(0) <= now - last[1] < (_QUIET if is_same else _EVERY):
                 return None
+        number = 1 if last is None else last[0].number + 1
         statement = write_heads(
             Heads(
-                number=1 if last is None else last[0].number + 1,
+                number=number,
                 at=now,
                 previous=ZERO_HASH.hex() if last is None else last[0].sha256,
                 entries=entries,
                 changes=changes,
             )
         )
-        signatures = {name: b64encode(key.sign(statement.encode())).decode() for name, key in self._keys.items()}
-        signed = Signed(number=1 if last is None else last[0].number + 1, statement=statement, signatures=signatures)
+        signed = signed_by(self._keys, number=number, statement=statement)
         await sql.write_signed(tx, signed, at=now)
         await publish(
-            tx, [outbox.heads_signed(signed.number, statement=statement, signatures=signatures, signed_at=now)]
+            tx, [outbox.heads_signed(number, statement=statement, signatures=signed.signatures, signed_at=now)]
         )
         return signed
 
@@ -117,7 +109,7 @@ async def check_heads(
     last = await sql.last_signed(connection)
     if not anew:
         return found if last is None else await _not_as_signed(connection, [last[0]])
-    chain = SignedChain(keys)
+    chain = SignedChain(keys, read=read_heads)
     in_file: dict[int, Signed] = {}
     if file is not None:
         read = await asyncio.to_thread(read_file, file)

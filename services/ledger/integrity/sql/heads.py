@@ -6,7 +6,8 @@ import msgspec
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
-from services.ledger.integrity.domain import Head, Signed
+from libs.common.evidence import Signed
+from services.ledger.integrity.domain import Head
 
 # Tried, never waited for: one process signs, and the others have nothing to do (0x7369676e is "sign").
 _LEAD = Statement("SELECT pg_try_advisory_xact_lock(x'7369676e'::int8)")

@@ -20,10 +20,10 @@ from libs.common.contracts.ledger_money import PostConversion
 from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind
 from libs.common.contracts.ledger_roles import AssignAccountRole, Role
 from libs.common.db import Database
+from libs.common.evidence import key_id
 from libs.common.ids import new_id
 from services.ledger.balances.sql.effective import fold
 from services.ledger.integrity import HeadSigner, Verifier
-from services.ledger.integrity.domain import key_id
 from services.ledger.integrity.sql.changes import SEALED
 from services.ledger.periods import Periods
 from tests.integration.ledger.bank import Bank

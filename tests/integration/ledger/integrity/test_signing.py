@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.servers import Servers
 from libs.common.contracts.ledger_books import BooksSigned
 from libs.common.errors import Unavailable
+from libs.common.evidence import key_id, read_file
 from services.ledger.app import check_settings
-from services.ledger.integrity import HeadSigner, Verifier, export_books, key_id
-from services.ledger.integrity.commands.heads_file import read_file
+from services.ledger.integrity import HeadSigner, Verifier, export_books
 from services.ledger.integrity.commands.offline import ExportVerifier
 from services.ledger.integrity.sql.changes import seal_standing
 from services.ledger.integrity.workers import StandingSealer

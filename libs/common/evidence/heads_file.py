@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from libs.common.errors import Unavailable
-from services.ledger.integrity.domain import Signed
+from libs.common.evidence.statements import Signed
 
 _LOCK_SECONDS = 5.0
 """How long the lock is waited for."""

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from libs.common.errors import Unavailable
-from services.ledger.integrity.commands.heads_file import append_to, last_number, read_file
-from services.ledger.integrity.domain import Signed
+from libs.common.evidence import Signed, append_to, last_number, read_file
 
 STATEMENTS = [
     Signed(number=number, statement="x" * 2_000, signatures={"0123456789abcdef": "AAAA"}) for number in range(1, 9)

@@ -1,0 +1,99 @@
+"""Statements of where chains end, each signed and following from the one before it. Pure."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ZERO_HASH = bytes(32)
+"""What the first link of a chain follows, and the first statement."""
+
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Placed(Protocol):
+    """A statement by its place among the others."""
+
+    @property
+    def number(self) -> int:
+        """From 1, without gaps."""
+        ...
+
+    @property
+    def previous(self) -> str:
+        """SHA-256 of the statement before it, in hexadecimal; zeros before the first."""
+        ...
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement and its signatures: a line of the file, and of an export."""
+
+    number: int
+    statement: str
+    """The statement as JSON, byte by byte as it was signed."""
+    signatures: dict[str, str]
+    """The Ed25519 signature by each key, in base64, by the key's id."""
+
+    @property
+    def sha256(self) -> str:
+        """What the next statement names as its previous one."""
+        return sha256(self.statement.encode()).hexdigest()
+
+
+def signed_by(keys: Mapping[str, Ed25519PrivateKey], *, number: int, statement: str) -> Signed:
+    """Sign a statement by each key."""
+    signatures = {name: b64encode(key.sign(statement.encode())).decode() for name, key in keys.items()}
+    return Signed(number=number, statement=statement, signatures=signatures)
+
+
+class SignedChain:
+    """Statements one after the other: each has to follow from the one before it, and to be signed by a key that is known."""
+
+    def __init__(self, keys: Mapping[str, Ed25519PublicKey], *, read: Callable[[str], Placed]) -> None:
+        """Begin before the first; `read` decodes a statement, and raises `msgspec.DecodeError` where it cannot."""
+        self._keys = keys
+        self._read = read
+        self._previous = ZERO_HASH.hex()
+        self._number = 0
+        self.trusted = 0
+        """The number of the last statement that a known key has signed; it vouches for all before it."""
+
+    def faults(self, signed: Signed) -> list[str]:
+        """Return what is wrong with the next statement; one sentence each."""
+        found = []
+        try:
+            heads = self._read(signed.statement)
+        except msgspec.DecodeError:
+            return ["the statement cannot be read"]
+        if (heads.number, signed.number) != (self._number + 1, self._number + 1):
+            found.append(f"a statement is missing or was added: it follows number {self._number}")
+        if heads.previous != self._previous:
+            found.append("the statement does not follow from the one before it")
+        for key_id, signature in signed.signatures.items():
+            key = self._keys.get(key_id)
+            if key is None:
+                continue
+            try:
+                key.verify(b64decode(signature, validate=True), signed.statement.encode())
+            except (InvalidSignature, ValueError):
+                found.append(f"the signature by the key {key_id} is invalid")
+            else:
+                self.trusted = signed.number
+        self._number, self._previous = signed.number, signed.sha256
+        return found
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether a known key has signed the last statement; without keys nothing is."""
+        return self._number == self.trusted
+
+
+def microseconds(instant: datetime) -> int:
+    """Count the microseconds since 1970."""
+    passed = instant - _ZERO
+    return passed.days * 86_400_000_000 + passed.seconds * 1_000_000 + passed.microseconds
