@@ -352,11 +352,30 @@ export-books file: setup
 verify-export file *args: setup
     @{{ python }} -m services.ledger.integrity.commands.offline {{ file }} {{ args }}
 
-# Print the public keys of the ledger's signing keys
+# Print the public keys of the ledger's and the api's signing keys
 [no-exit-message]
 [group('check')]
 public-keys: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.ledger public-keys
+    @{{ python }} -m deploy.local run {{ python }} -m services.api public-keys
+
+# Recompute the seals of changes of tenants, users, keys, roles and policies, compare the tables with them, and name whatever is wrong
+[no-exit-message]
+[group('check')]
+verify-changes: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.api verify
+
+# Write the sealed changes with what proves them to a file, which `just verify-changes-export` verifies without the database
+[no-exit-message]
+[group('check')]
+export-changes file: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.api export > {{ file }}
+
+# Verify an export of sealed changes offline: --keys PUBLIC_KEYS.pem --heads HEADS_FILE
+[no-exit-message]
+[group('check')]
+verify-changes-export file *args: setup
+    @{{ python }} -m services.api.integrity.commands.offline {{ file }} {{ args }}
 
 # Drive the ledger and a model in plain Python by the same 20,000 random operations
 [no-exit-message]

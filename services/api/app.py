@@ -42,6 +42,7 @@ from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
+from services.api.integrity import integrity_workers, keys_of
 from services.api.orders import OrderConsumers, Orders, order_workers
 from services.api.outside import Outside
 from services.api.payments import (
@@ -200,6 +201,7 @@ def build(
             run=partial(forget_expired_keys, database, clock),
         ),
         Worker(name="note uses of keys", every_seconds=NOTE_USES_EVERY_SECONDS, run=keys.note_uses),
+        *integrity_workers(settings.proof, database, clock=clock),
         *order_workers(orders, kept_days=settings.retention.orders_retention_days),
         *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
@@ -294,7 +296,11 @@ def _streams_max(in_flight_max: int) -> int:
 
 def check_settings(settings: Settings) -> list[str]:
     """Find settings that contradict each other or are unsafe in this place; one sentence each."""
-    return [*rules.check_settings(settings), *unusable_keys(settings.auth)]
+    return [
+        *rules.check_settings(settings),
+        *unusable_keys(settings.auth),
+        *keys_of(settings.proof).faults(prefix="API"),
+    ]
 
 
 def history_tables(settings: RetentionSettings) -> list[PartitionedTable]:

@@ -3,13 +3,15 @@
 import argparse
 import getpass
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
 from libs.common.clock import SystemClock
 from libs.common.db import Database
 from libs.common.errors import Invalid, NotFound
+from libs.common.evidence import write_public_keys
 from libs.common.ids import parse_id
 from libs.common.observability.correlation import current
 from services.api.access import Directory, Passwords, Tenant, TenantOrigin, TenantStatus, provision
@@ -31,7 +33,11 @@ from services.api.api_keys import ApiKeys, KeyMode, KeyVerifier
 from services.api.api_keys.schemas import CreateApiKey, require_key
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import ANY_TENANT, PLATFORM_TENANT, Caller, Principal
+from services.api.integrity import export_changes, keys_of, verifier_of
 from services.api.settings import Settings
+
+_LONG_SECONDS = 600.0
+"""Deadline of one statement of a command that reads everything."""
 
 
 async def administer(
@@ -92,6 +98,43 @@ async def administer(
                 return await _key(settings, database, caller, given, action=action)
     finally:
         passwords.close()
+        await database.close()
+
+
+async def verify(settings: Settings) -> None:
+    """Recompute all sealed changes in one snapshot, and print what was changed past the platform; ends with 1 when anything was."""
+    async with _long(settings, "payments-api-verify") as database:
+        report = await verifier_of(settings.proof, database, clock=SystemClock()).all()
+    for finding in report.findings:
+        print(f"{finding.invariant:14} {finding.tenant_id or '-':40} {finding.subject}: {finding.detail}")  # noqa: T201 - its output
+    print(  # noqa: T201 - its output
+        f"{report.changes:,} changes in {report.chains:,} chains recomputed, {len(report.findings)} findings"
+    )
+    if report.findings:
+        raise SystemExit(1)
+
+
+async def export(settings: Settings) -> None:
+    """Write the sealed changes with what is signed of them to standard output, for `just export-changes`."""
+    async with _long(settings, "payments-api-export") as database:
+        async for line in export_changes(database):
+            sys.stdout.buffer.write(line)
+
+
+async def print_public_keys(settings: Settings) -> None:
+    """Print the public keys of those that sign, in PEM, for whoever verifies an export."""
+    print(write_public_keys(keys_of(settings.proof).signing()), end="")  # noqa: T201 - its output
+
+
+@asynccontextmanager
+async def _long(settings: Settings, name: str) -> AsyncIterator[Database]:
+    """Open the database for statements that take long."""
+    reading = msgspec.structs.replace(settings.database, database_timeout_seconds=_LONG_SECONDS)
+    database = Database(reading, schema="api", application_name=name)
+    await database.open()
+    try:
+        yield database
+    finally:
         await database.close()
 
 

@@ -89,6 +89,19 @@ KEY_READINGS = Counter(
     "signing_key_readings_total", "Readings of the keys in files that brought something new.", ["outcome"]
 )  # changed, unusable
 
+HEADS_SIGNED_AT = Gauge(
+    "api_heads_signed_timestamp_seconds",
+    "When this process last signed where the chains of changes end, in seconds since 1970; the freshest process counts.",
+)
+CHANGES_VERIFIED_AT = Gauge(
+    "api_changes_verified_timestamp_seconds",
+    "When this process last verified the sealed changes, in seconds since 1970; the freshest process counts.",
+)
+CHANGE_FINDINGS = Gauge(
+    "api_change_findings",
+    "Changes of tenants, users, keys, roles or policies past the platform that were found; anything but 0 is an alarm.",
+)
+
 # A series by its label, looked up once: looking it up takes a lock and builds strings, and these are counted with every payment.
 created = cache(INTENTS_CREATED.labels)
 transition = cache(TRANSITIONS.labels)

@@ -44,6 +44,7 @@ from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
 from services.api.imports.routes import FileImports
+from services.api.integrity.routes import ChangesVerified
 from services.api.matching.routes import MatchingRoutes
 from services.api.payments.routes.activity import PaymentReports
 from services.api.payments.routes.confirming import Confirmations
@@ -100,6 +101,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Discrepancies,
     ReconciliationPeriods,
     AuditLog,
+    ChangesVerified,
     FeatureFlags,
 )
 """Every resource that is offered everywhere."""

@@ -192,6 +192,19 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     is never charged again in any case, since its payment names it."""
 
 
+class ProofSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is proved that the records of who may do what are as they were written."""
+
+    api_signing_private_key: Lines = ""
+    """PEM of the Ed25519 key that signs where the chains of changes end, once a minute; empty: nothing is signed."""
+    api_signing_next_private_key: Lines = ""
+    """PEM of the key that signs beside it while rotating."""
+    api_public_keys: Lines = ""
+    """PEM of further public keys that verify what was signed, one after another."""
+    api_heads_file: str = ""
+    """The file to which what was signed is appended, best where the database's administrators cannot write; empty: none."""
+
+
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What may vanish at any moment: counts of requests, and chaos."""
 
@@ -304,6 +317,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How payments are looked after whose next step does not come."""
     retention: RetentionSettings = RetentionSettings()
     """How long history is kept."""
+    proof: ProofSettings = ProofSettings()
+    """How it is proved that the records of who may do what are as they were written."""
     redis: RedisSettings = RedisSettings()
     """Where requests are counted."""
     rates: RateSettings = RateSettings()

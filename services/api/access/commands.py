@@ -9,7 +9,7 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api.access.domain import Tenant
 from services.api.access.sql import flags, identity
-from services.api.audit import AuditRecord
+from services.api.audit import AuditRecord, write_sealed_line
 from services.api.http.callers import Caller
 from services.api.identity_errors import ScopeExceedsCaller
 from services.api.outbox import tenant_provisioned
@@ -70,7 +70,10 @@ async def switch_feature(
         correlation_id=correlation.correlation_id,
         at=now,
     )
-    if is_enabled is None:
-        await flags.clear_flag(database, feature, scope, audit=audit)
-    else:
-        await flags.set_flag(database, feature, scope, is_enabled=is_enabled, by=actor, at=now, audit=audit)
+    async with database.transaction() as tx:
+        # The line is there too where there was no row: what an operator did is recorded.
+        if is_enabled is None:
+            await flags.clear_flag(tx, feature, scope)
+        else:
+            await flags.set_flag(tx, feature, scope, is_enabled=is_enabled, by=actor, at=now)
+        await write_sealed_line(tx, audit)

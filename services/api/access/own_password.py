@@ -1,7 +1,7 @@
 """Whoever logs in with a password changes it themselves, by the old one."""
 
 from libs.common.clock import Clock
-from libs.common.db import Connection, Database
+from libs.common.db import Database
 from libs.common.errors import Invalid, Overloaded, Unavailable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
@@ -9,7 +9,7 @@ from libs.common.web.errors import RateLimited
 from services.api.access.directory import Directory
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
-from services.api.audit import AuditRecord, write_line
+from services.api.audit import AuditRecord, write_line, write_sealed_line
 from services.api.http.callers import ANY_TENANT, Principal
 from services.api.identity_errors import NoOwnPassword, WrongPassword
 from services.api.rate_limit import Limit, RateLimiter
@@ -51,13 +51,13 @@ class OwnPassword:
             raise Invalid(f"new_password {sentence}", errors=(("/new_password", sentence),))
         found = None if who.key_id is not None else await identity.account_to_log_in(self._database, who.sub)
         if found is None or (found[0].tenant_id or ANY_TENANT) != who.tid:
-            await self._remember(self._database, who, f"{action}.denied", "denied", NoOwnPassword.code)
+            await write_line(self._database, self._line(who, f"{action}.denied", "denied", NoOwnPassword.code))
             raise NoOwnPassword
         account = found[0]
         # Counted first and given back on success, as logins are and together with them.
         count = await self._limiter.count(self._failures, account.email)
         if count is not None and not count.allowed:
-            await self._remember(self._database, who, f"{action}.throttled", "denied", "throttled")
+            await write_line(self._database, self._line(who, f"{action}.throttled", "denied", "throttled"))
             raise RateLimited("too many wrong passwords of this account", headers=count.headers)
         is_right = False
         try:
@@ -67,10 +67,10 @@ class OwnPassword:
                 # Somebody else may have set another one, or disabled the user, meanwhile.
                 if is_right and await identity.lock_password(tx, account.id) == account.password_hash:
                     await identity.change_password(tx, account.id, password_hash=new_hash)
-                    await self._remember(tx, who, f"{action}.success", "success", "")
+                    await write_sealed_line(tx, self._line(who, f"{action}.success", "success", ""))
                 else:
                     is_right = False
-                    await self._remember(tx, who, f"{action}.failed", "failed", WrongPassword.code)
+                    await write_line(tx, self._line(who, f"{action}.failed", "failed", WrongPassword.code))
         except Unavailable as fault:
             # The right one is no failure; and without a turn it was not looked at.
             if is_right or isinstance(fault, Overloaded):
@@ -82,11 +82,9 @@ class OwnPassword:
         # The process that changed it does not wait for its own message.
         self._directory.forget(account.tenant_id or "")
 
-    async def _remember(
-        self, source: Connection | Database, who: Principal, action: str, outcome: str, reason: str
-    ) -> None:
+    def _line(self, who: Principal, action: str, outcome: str, reason: str) -> AuditRecord:
         now = self._clock.now()
-        line = AuditRecord(
+        return AuditRecord(
             tenant_id="" if who.tid == ANY_TENANT else who.tid,
             id=new_id(now),
             actor=who.sub,
@@ -97,4 +95,3 @@ class OwnPassword:
             correlation_id=current().correlation_id,
             at=now,
         )
-        await write_line(source, line)

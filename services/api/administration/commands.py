@@ -25,7 +25,7 @@ from services.api.access import (
 )
 from services.api.administration import sql
 from services.api.administration.domain import Role, User, held_by
-from services.api.audit import AuditRecord, write_line
+from services.api.audit import AuditRecord, write_sealed_line
 from services.api.errors import OperatorRequired
 from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.identity_errors import (
@@ -224,7 +224,7 @@ class Administration:
             correlation_id=caller.correlation.correlation_id,
             at=now,
         )
-        await write_line(tx, line)
+        await write_sealed_line(tx, line)
 
 
 def _require_home(caller: Caller) -> None:

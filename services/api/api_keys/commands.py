@@ -23,7 +23,7 @@ from services.api.api_keys.domain import (
     new_secret,
 )
 from services.api.api_keys.verifying import KeyVerifier
-from services.api.audit import AuditRecord, write_line
+from services.api.audit import AuditRecord, write_sealed_line
 from services.api.http.callers import Caller
 from services.api.identity_errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 
@@ -184,7 +184,7 @@ class ApiKeys:
             correlation_id=caller.correlation.correlation_id,
             at=now,
         )
-        await write_line(tx, line)
+        await write_sealed_line(tx, line)
 
 
 def _require_held(caller: Caller, scopes: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from services.api.audit.sql import (
     audits_values,
     write_line,
     write_lines,
+    write_sealed_line,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "audits_values",
     "write_line",
     "write_lines",
+    "write_sealed_line",
 ]

@@ -44,6 +44,9 @@ and `{decided}` a CTE of the ids of those that were decided. Of the others no li
 # Inside a transaction or on its own. It publishes nothing, so it is never a `write`, which wakes the relay.
 _INSERT = Statement(INSERT_AUDIT)
 
+# Through a function, since our role may not write seals; after the line, which it reads.
+_SEAL = Statement("SELECT seal_line(:line.tenant_id, :line.id)")
+
 # One range of the index per tenant, read from its newest line on: whatever the log has, a page reads what it shows. Clauses
 # and the limit stand in the statement, since a plan for any filter and any limit would read and sort everything.
 _LINES = """
@@ -85,6 +88,15 @@ def _detail(line: AuditRecord) -> str:
 async def write_line(source: Connection | Database, line: AuditRecord) -> None:
     """Write one line, inside the caller's transaction or on its own."""
     await _INSERT.fetch(source, **audit_values(line))
+
+
+async def write_sealed_line(tx: Connection, line: AuditRecord) -> None:
+    """Write a line about a change of who may do what, and seal it as a link of its tenant's chain.
+
+    The chain is locked until the transaction ends, so it comes last.
+    """
+    await write_line(tx, line)
+    await _SEAL.fetch(tx, line=line)
 
 
 async def write_lines(tx: Connection, lines: Sequence[AuditRecord]) -> None:

@@ -18,6 +18,7 @@ from libs.common.messaging import (
 from services.api.schema.columns import instant as _instant
 from services.api.schema.columns import orders_table, stated
 from services.api.schema.identity import api_keys_table, policies_table, users_table
+from services.api.schema.sealed import seal_tables
 
 METADATA = sa.MetaData(schema=None)
 
@@ -371,3 +372,4 @@ outbox_published = published_table(METADATA)
 operator_actions = operator_actions_table(METADATA)
 inbox = inbox_table(METADATA)
 partition_rules = rules_table(METADATA)
+seal_tables(METADATA)

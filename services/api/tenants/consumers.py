@@ -10,7 +10,7 @@ from libs.common.db import Connection
 from libs.common.ids import new_id
 from libs.common.messaging import Bus, Received, publish
 from services.api.access import TenantStatus
-from services.api.audit import AuditRecord, write_line
+from services.api.audit import AuditRecord, write_sealed_line
 from services.api.outbox import tenant_provisioned
 from services.api.settings import TenantSyncSettings
 from services.api.tenants import sql
@@ -65,7 +65,7 @@ class TenantConsumers:
         if is_new and stated.status is not TenantStatus.DELETED:
             name = stated.name or stated.tenant_id
             await publish(tx, [tenant_provisioned(stated.tenant_id, name, at=at, correlation=event.correlation)])
-        await write_line(
+        await write_sealed_line(
             tx,
             AuditRecord(
                 tenant_id=stated.tenant_id,

@@ -35,7 +35,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
 SECRETS = sorted(published.secrets())
 OPEN = {
     *("api_key_mode", "idempotency_key_lifetime_seconds", "token_expires_seconds"),
-    *("jwt_public_keys", "ledger_public_keys", "orders_routing_keys", "saas_routing_keys"),
+    *("jwt_public_keys", "api_public_keys", "ledger_public_keys", "orders_routing_keys", "saas_routing_keys"),
 }
 """Settings about keys that are none, or may be known to everybody."""
 

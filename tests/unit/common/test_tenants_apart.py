@@ -53,6 +53,8 @@ DERIVED_WITHOUT_TENANT = {
 LOCKS_WITHOUT_TENANT = {
     "libs/common/db/migrate.py": "migrating a schema",
     "services/gateway/reconciliation/reports/sql.py": "shared by all reports; old days of all tenants are deleted together, in bounded steps",
+    "services/api/integrity/sql/changes.py": "one process verifies the chains of all tenants; tried, never waited for",
+    "services/api/integrity/sql/heads.py": "one process signs where the chains of all tenants end; tried, never waited for",
     "services/ledger/integrity/sql/heads.py": "one process signs where the chains of all tenants end; tried, never waited for",
     "services/ledger/balances/sql/effective.py": "one process sums up postings for reading; tried, never waited for",
 }
@@ -68,6 +70,8 @@ KEYS_WITHOUT_TENANT = {
     "api.policies(permission)": "of the platform",
     "api.role_permissions(role, permission)": "of the platform",
     "api.roles(name)": "of the platform",
+    "api.sealed_tables(subject)": "tables",
+    "api.signed_heads(number)": "numbers of ours: what is signed are the ends of the chains of all tenants",
     "api.tenants(id)": "the tenant itself",
     "api.users(id)": "minted by us",
     "api.users(email)": "a login name belongs to one user, who logs in before a tenant is known",

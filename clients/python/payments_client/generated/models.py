@@ -37,9 +37,12 @@ __all__ = [
     "CaptureRequest",
     "ChainBody",
     "ChangeBody",
+    "ChangeChainBody",
     "ChangeCustomer",
+    "ChangeFindingBody",
     "ChangePassword",
     "ChangeUser",
+    "ChangeVerification",
     "ChangeWebhook",
     "CircuitBody",
     "ClearingBody",
@@ -604,6 +607,23 @@ class ChangeBody(Struct, frozen=True, kw_only=True):
     state: str
 
 
+class ChangeChainBody(Struct, frozen=True, kw_only=True):
+    """A chain of sealed changes, and what was proved of it."""
+
+    changes: int
+    """How many it has."""
+    checked_at: str | None
+    """When."""
+    signed: int
+    """Up to which one its end was signed; 0: nothing was."""
+    statement: int | None
+    """The number of the signed statement that has it."""
+    tenant_id: str
+    """Whose it is; empty: of what is no tenant's, such as roles and policies."""
+    verified: int
+    """Up to which one it was recomputed."""
+
+
 class ChangeCustomer(Struct, frozen=True, kw_only=True):
     """What changes; members that are missing stay as they are, `null` clears `name` and `email`."""
 
@@ -615,6 +635,17 @@ class ChangeCustomer(Struct, frozen=True, kw_only=True):
     """A person's or a company's name."""
     reference: str | UnsetType = UNSET
     """Your own reference of the customer, unique among your customers."""
+
+
+class ChangeFindingBody(Struct, frozen=True, kw_only=True):
+    """Something that was changed past the platform."""
+
+    detail: str
+    found_at: str
+    invariant: str
+    """`row_sealed`, `change_sealed`, `change_linked` or `heads_signed`."""
+    subject: str
+    tenant_id: str
 
 
 class ChangePassword(Struct, frozen=True, kw_only=True):
@@ -635,6 +666,13 @@ class ChangeUser(Struct, frozen=True, kw_only=True):
     """At least 12 characters."""
     roles: list[str] | UnsetType = UNSET
     """Names of roles, which allow no more than you may."""
+
+
+class ChangeVerification(Struct, frozen=True, kw_only=True):
+    """How far changes of who may do what were verified, and what was found."""
+
+    chains: list[ChangeChainBody]
+    findings: list[ChangeFindingBody]
 
 
 class ChangeWebhook(Struct, frozen=True, kw_only=True):

@@ -163,6 +163,9 @@ _GET_API_KEY = Operation[models.ApiKeyBody](
 _GET_APPROVAL_POLICY = Operation[models.ApprovalPolicyBody](
     name="getApprovalPolicy", method="GET", path="/v1/ledger/policy", reads=models.ApprovalPolicyBody
 )
+_GET_CHANGE_VERIFICATION = Operation[models.ChangeVerification](
+    name="getChangeVerification", method="GET", path="/v1/audit/verification", reads=models.ChangeVerification
+)
 _GET_CHAOS = Operation[models.Disturbance](
     name="getChaos", method="GET", path="/v1/admin/chaos", reads=models.Disturbance
 )
@@ -1290,6 +1293,18 @@ class Operations(ABC):
         Needs the permission `ledger:read`.
         """
         return self._call(_GET_APPROVAL_POLICY, Call(path={}, query={}))
+
+    def get_change_verification(self) -> models.ChangeVerification:
+        """Show whether changes of users, keys and roles are as they were sealed.
+
+        Each change of a tenant, its users, API keys and feature flags, and the line of the audit log about it, is a
+        link of the tenant's chain of hashes. Shown is how far the chain was recomputed and signed, and what was
+        found changed past the platform; an empty list is good. A platform operator who acts for the platform tenant
+        also sees the chain of roles, permissions and policies.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_GET_CHANGE_VERIFICATION, Call(path={}, query={}))
 
     def get_chaos(self) -> models.Disturbance:
         """How is the tenant disturbed?.
@@ -4258,6 +4273,18 @@ class AsyncOperations(ABC):
         Needs the permission `ledger:read`.
         """
         return await self._call(_GET_APPROVAL_POLICY, Call(path={}, query={}))
+
+    async def get_change_verification(self) -> models.ChangeVerification:
+        """Show whether changes of users, keys and roles are as they were sealed.
+
+        Each change of a tenant, its users, API keys and feature flags, and the line of the audit log about it, is a
+        link of the tenant's chain of hashes. Shown is how far the chain was recomputed and signed, and what was
+        found changed past the platform; an empty list is good. A platform operator who acts for the platform tenant
+        also sees the chain of roles, permissions and policies.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_GET_CHANGE_VERIFICATION, Call(path={}, query={}))
 
     async def get_chaos(self) -> models.Disturbance:
         """How is the tenant disturbed?.

@@ -1,0 +1,1 @@
+"""What verifies, signs and exports the sealed changes."""

@@ -1,0 +1,1 @@
+"""The SQL of sealed changes and signed heads."""
