@@ -3,6 +3,9 @@
 Which currencies are active comes from the `iso4217` package, which follows the maintenance agency's table; how many decimals each
 has is written in `currencies`: JPY 0, BRL 2, KWD 3, CLF 4. A currency that left the table is known for ever: nothing new is agreed in
 it, while what is booked in it can be read and undone.
+
+A tenant's own units (points, miles) are for its books alone, and no currency of ISO 4217 looks like one: two capital letters and a
+digit, whose place says how many decimals there are. At the end it is their number (`PT2` has 2), in the middle ten more (`E8T` has 18).
 """
 
 import re
@@ -18,18 +21,33 @@ from libs.common.errors import FIX, Invalid
 __all__ = [
     "AMOUNT_MINOR_MAX",
     "AMOUNT_PATTERN",
+    "BOOKED_PATTERN",
+    "OWN_UNIT_MINOR_MAX",
+    "OWN_UNIT_PATTERN",
     "Currency",
     "allocate",
+    "amount_minor_max",
     "currency",
     "format_minor",
+    "is_booked",
     "is_currency",
     "is_known_currency",
+    "is_own_unit",
     "json_number",
     "parse_amount",
 ]
 
 AMOUNT_MINOR_MAX = 10**15
-"""No single amount may exceed this many minor units, which keeps a billion of them within a signed 64-bit sum."""
+"""No single amount of a currency may exceed this many minor units, which keeps 9,223 of them within a signed 64-bit sum."""
+
+OWN_UNIT_MINOR_MAX = 10**18
+"""No single amount of an own unit may exceed this many minor units: one whole unit of 18 decimals, of which 9 are within such a sum."""
+
+OWN_UNIT_PATTERN = r"^[A-Z]([A-Z][0-9]|[0-8][A-Z])$"
+"""The code of an own unit, for JSON Schema."""
+
+BOOKED_PATTERN = r"^[A-Z]([A-Z]{2}|[A-Z][0-9]|[0-8][A-Z])$"
+"""The code of what books hold amounts in, a currency or an own unit, for JSON Schema."""
 
 AMOUNT_PATTERN = r"^\d+(\.\d+)?$"
 """An amount as a string, for JSON Schema, whose digits are those of ASCII: no sign, no exponent, no space."""
@@ -41,6 +59,7 @@ their noise. A string was written on purpose and has none."""
 _EXACT = Decimal(0)
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
 _TEXT = re.compile(r"[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
+_OWN_UNIT = re.compile(r"[A-Z](?:[A-Z][0-9]|[0-8][A-Z])", re.ASCII)
 _NEGATIVE = re.compile(r"-[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
 
 
@@ -49,7 +68,7 @@ class UnsupportedCurrency(Invalid):
 
     code = "unsupported_currency"
     status = 400
-    remedy = "Send an active ISO 4217 code in upper case."
+    remedy = "Send an active ISO 4217 code in upper case; in the books also an own unit that the tenant has."
 
 
 class InvalidAmount(Invalid):
@@ -60,7 +79,7 @@ class InvalidAmount(Invalid):
 
 
 class Currency(msgspec.Struct, frozen=True):
-    """An ISO 4217 currency, active or withdrawn: its code of three letters and how many decimals it has (0 to 4)."""
+    """What amounts are in: a currency of ISO 4217 (0 to 4 decimals), active or withdrawn, or an own unit (0 to 18)."""
 
     code: str
     exponent: int
@@ -79,20 +98,39 @@ def is_currency(code: str) -> bool:
 
 
 def is_known_currency(code: str) -> bool:
-    """Tell whether `code` is a currency that is active or once was: books may hold amounts in it."""
+    """Tell whether `code` is a currency of ISO 4217 that is active or once was: books may hold amounts in it."""
     return code in _KNOWN
 
 
+def is_own_unit(code: str) -> bool:
+    """Tell whether `code` has the form of a tenant's own unit; whether a tenant has it is in its books."""
+    return _OWN_UNIT.fullmatch(code) is not None
+
+
+def is_booked(code: str) -> bool:
+    """Tell whether books may hold amounts in `code`: in a currency, active or withdrawn, or in an own unit."""
+    return code in _KNOWN or is_own_unit(code)
+
+
 def currency(code: str) -> Currency:
-    """Look up a currency, active or withdrawn, by its upper-case code.
+    """Look up a currency, active or withdrawn, or an own unit, by its upper-case code.
 
     Raises:
         Invalid: `unsupported_currency` when there is none.
     """
-    found = _KNOWN.get(code)
-    if found is None:
-        raise _unsupported_currency()
-    return found
+    return _KNOWN.get(code) or _own_unit(code)
+
+
+@lru_cache(maxsize=1024)
+def _own_unit(code: str) -> Currency:
+    if not is_own_unit(code):
+        raise _unsupported_currency(code)
+    return Currency(code, int(code[2]) if code[2].isdigit() else 10 + int(code[1]))
+
+
+def amount_minor_max(code: str) -> int:
+    """Return how many minor units an amount in `code` may have at most."""
+    return OWN_UNIT_MINOR_MAX if is_own_unit(code) else AMOUNT_MINOR_MAX
 
 
 @lru_cache(maxsize=8)
@@ -111,20 +149,20 @@ def json_number(text: str) -> Decimal:
     return Decimal(text)
 
 
-def parse_amount(value: Decimal | str | int, code: str, *, withdrawn: bool = False) -> int:
+def parse_amount(value: Decimal | str | int, code: str, *, withdrawn: bool = False, own: bool = False) -> int:
     """Read a positive decimal amount of `code` as minor units: ("150.50", "BRL") is 15050.
 
     A string is digits with at most one point, as `AMOUNT_PATTERN` says. A number may have an exponent, and float noise of
     a peer (59.97000000000001) is rounded away. A real excess of decimals is refused in both. `withdrawn` takes a currency that
-    is not active any more too, for an amount of what exists already.
+    is not active any more too, for an amount of what exists already, and `own` a tenant's own unit, for an amount of its books.
 
     Raises:
         Invalid: `unsupported_currency`, or `invalid_amount` for anything not a plain positive number within
-            `AMOUNT_MINOR_MAX` minor units.
+            `amount_minor_max` minor units.
     """
-    if not (withdrawn or is_currency(code)):
-        raise _unsupported_currency()
-    unit = currency(code)
+    if not (is_currency(code) or (withdrawn and is_known_currency(code)) or (own and is_own_unit(code))):
+        raise _unsupported_currency(code)
+    unit, minor_max = currency(code), amount_minor_max(code)
     text, noise = str(value), _EXACT if isinstance(value, str) else _NOISE
     if isinstance(value, str):
         if _NEGATIVE.match(value):
@@ -138,8 +176,8 @@ def parse_amount(value: Decimal | str | int, code: str, *, withdrawn: bool = Fal
         # The order matters: a magnitude such as 1E+400 is refused before it is turned into an integer.
         if scaled <= 0:
             raise _invalid_amount("amount must be greater than 0")
-        if scaled > AMOUNT_MINOR_MAX:
-            raise _invalid_amount(f"amount must not exceed {format_minor(AMOUNT_MINOR_MAX, code)} {code}")
+        if scaled > minor_max:
+            raise _invalid_amount(f"amount must not exceed {format_minor(minor_max, code)} {code}")
         whole = scaled.to_integral_value()
         if abs(scaled - whole) > noise:
             raise _invalid_amount(f"amount must have at most {unit.exponent} decimal places for {code}")
@@ -148,7 +186,9 @@ def parse_amount(value: Decimal | str | int, code: str, *, withdrawn: bool = Fal
     return int(whole)
 
 
-def _unsupported_currency() -> UnsupportedCurrency:
+def _unsupported_currency(code: str) -> UnsupportedCurrency:
+    if is_own_unit(code):
+        return UnsupportedCurrency("own units are for the books alone: payments and conversions are in currencies")
     return UnsupportedCurrency("unsupported currency")
 
 
