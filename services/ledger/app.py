@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock, SystemClock
+from libs.common.currencies import EXPONENTS
 from libs.common.db import Database, DatabaseClock
 from libs.common.evidence import SigningKeys, write_public_keys
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
@@ -49,6 +50,7 @@ from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, Rol
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
 from services.ledger.settings import ProofSettings, RetentionSettings, Settings
 from services.ledger.statements import StatementConsumers, StatementQueries
+from services.ledger.units import CurrencyExponents, UnitCommands, UnitConsumers
 from services.ledger.watermark import Watermark
 
 MEASURED = (
@@ -84,6 +86,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     journal = Journal(database, clock=clock, proposal_lifetime=lifetime, cache=cache)
     for consumers in (
         AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
+        UnitConsumers(UnitCommands(database, clock=clock)),
         PaymentConsumers(
             PaymentCommands(
                 database,
@@ -127,7 +130,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             Loop(name="keep reports fresh", run=reports.keep_fresh),
             Loop(name="read the database's clock", run=recording.keep),
         ],
-        opens=[recording.opened, verification.opened],
+        opens=[recording.opened, CurrencyExponents(database, EXPONENTS).opened, verification.opened],
         workers=[
             *workers(database, holds, verification.run, reconciliation),
             *signers(settings.proof, database, clock=clock),

@@ -3,7 +3,7 @@
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, `ledger_journal` (what
-people enter), `ledger_policy` (what nobody does alone), `ledger_closing` (the end of a period), `ledger_calendar` (when one ends), and `ledger_statements` (financial statements). `api_facts` and `ledger_facts` are what reconciliation reads. `dead_letters` and `service_health` have what every service answers to operators. `foreign` is what
+people enter), `ledger_policy` (what nobody does alone), `ledger_closing` (the end of a period), `ledger_calendar` (when one ends), `ledger_units` (what is counted beside money), and `ledger_statements` (financial statements). `api_facts` and `ledger_facts` are what reconciliation reads. `dead_letters` and `service_health` have what every service answers to operators. `foreign` is what
 other teams publish, which is in no registry.
 """
 
@@ -33,6 +33,7 @@ from libs.common.contracts import (
     ledger_reports,
     ledger_roles,
     ledger_statements,
+    ledger_units,
     notifier,
     service_health,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "ledger_reports",
     "ledger_roles",
     "ledger_statements",
+    "ledger_units",
     "notifier",
     "published_by",
     "service_health",

@@ -101,6 +101,27 @@ class CalendarInvalid(Invalid):
     remedy = FIX
 
 
+class UnitInvalid(Invalid):
+    """No own unit can have this code or this name."""
+
+    code = "unit_invalid"
+    remedy = FIX
+
+
+class UnitConflict(Conflict):
+    """The tenant has an own unit of this code with another name."""
+
+    code = "unit_conflict"
+    remedy = "Use another code."
+
+
+class UnitLimitReached(Conflict):
+    """The tenant has as many own units as it may have."""
+
+    code = "unit_limit_reached"
+    remedy = "Use one of those that are there."
+
+
 class HoldNotFound(NotFound):
     """The tenant has no such hold."""
 

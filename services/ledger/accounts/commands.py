@@ -17,7 +17,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger as contract
-from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken
+from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken, AccountInvalid
 from libs.common.db import Connection, Database
 from libs.common.errors import BrokenInvariant
 from services.ledger import metrics
@@ -25,6 +25,7 @@ from services.ledger.accounts import sql
 from services.ledger.accounts.domain import default_accounts, default_roles
 from services.ledger.accounts.schemas import account_requested
 from services.ledger.core import Account, Chart, check_account
+from services.ledger.units import missing_unit, missing_units
 
 CHARTS_MAX = 10_000
 """Charts that one process remembers; the oldest makes room."""
@@ -134,6 +135,8 @@ class AccountCommands:
         async with self._database.transaction() as tx:
             # The default accounts come first, so that nobody takes the code of one before it is opened.
             await self._charts.of(tx, [account.tenant_id], opened_at=self._clock.now())
+            for code in sorted(await missing_units(tx, account.tenant_id, account.currencies or ())):
+                raise AccountInvalid(missing_unit(code), errors=(("/currencies", missing_unit(code)),))
             if await sql.open_accounts(tx, [account], opened_at=self._clock.now()):
                 return account
             standing = await sql.account_by_id(tx, account.tenant_id, account.id)

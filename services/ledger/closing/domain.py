@@ -13,7 +13,7 @@ import msgspec
 from libs.common.contracts.ledger import Side
 from libs.common.contracts.ledger_errors import EntryInvalid, RateUnknown
 from libs.common.contracts.ledger_journal import ManualEntry, ManualLine
-from libs.common.money import AMOUNT_MINOR_MAX, format_minor
+from libs.common.money import amount_minor_max, format_minor
 from services.ledger.core import Pair, Quote, Rate, half_even, quote
 
 RUNS_MAX = 200
@@ -55,12 +55,12 @@ def moving(amounts: Mapping[str, int], counterpart: str, drafted: Drafted) -> li
     lines = [
         _line(account, -net, part, drafted.currency)
         for account, net in sorted(amounts.items())
-        for part in _parts(abs(net))
+        for part in _parts(abs(net), drafted.currency)
     ]
     found = []
     for some in batched(lines, _LINES_MAX):
         left = sum(minor if line.side is Side.CREDIT else -minor for line, minor in some)
-        others = [_line(counterpart, left, part, drafted.currency) for part in _parts(abs(left))]
+        others = [_line(counterpart, left, part, drafted.currency) for part in _parts(abs(left), drafted.currency)]
         entry_id = next(drafted.ids, None)
         if entry_id is None:
             raise EntryInvalid(f"there are {RUNS_MAX} entries for this already")
@@ -96,10 +96,10 @@ def _line(account: str, signed: int, part: int, currency: str) -> tuple[ManualLi
     return ManualLine(account=account, side=side, amount=format_minor(part, currency), currency=currency), part
 
 
-def _parts(amount_minor: int) -> Iterator[int]:
+def _parts(amount_minor: int, currency: str) -> Iterator[int]:
     """Cut an amount into those that an entry can have."""
     while amount_minor:
-        part = min(amount_minor, AMOUNT_MINOR_MAX)
+        part = min(amount_minor, amount_minor_max(currency))
         yield part
         amount_minor -= part
 

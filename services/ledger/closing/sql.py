@@ -9,7 +9,7 @@ from libs.common.db.statements import Statement
 from services.ledger.closing.domain import Day
 
 # By hours of `effective_totals` up to the fold, by minutes where a day ends within the hour (zones have whole minutes), and by
-# single postings after the fold.
+# single postings after the fold. An own unit, whose code has a digit, is worth nothing in any currency.
 _DAYS = Statement(
     """
 SELECT (part.starts_at AT TIME ZONE :zone::text)::date AS day, b.currency,
@@ -38,7 +38,7 @@ SELECT (part.starts_at AT TIME ZONE :zone::text)::date AS day, b.currency,
           AND p.posted_at >= CASE WHEN f.posted_at IS NULL THEN '-infinity' ELSE f.posted_at END
           AND p.effective_at < :ends_before) AS part
  WHERE b.tenant_id = :tenant_id AND b.currency <> :currency::bpchar AND a.account_type IN ('ASSET', 'LIABILITY')
-   AND a.id <> ALL(:but::uuid[])
+   AND b.currency !~ '[0-9]' AND a.id <> ALL(:but::uuid[])
  GROUP BY 1, 2 HAVING sum(part.debits_minor - part.credits_minor) <> 0 ORDER BY 1, 2
 """,
     is_of_one_day="h.starts_at + interval '1 hour' <= :ends_before::timestamptz AND (h.starts_at AT TIME ZONE :zone::text)::date "

@@ -17,7 +17,7 @@ import msgspec
 from libs.common.contracts.ledger import AccountType, Side
 from libs.common.contracts.ledger_errors import AccountInvalid
 from libs.common.contracts.ledger_roles import Role
-from libs.common.money import is_currency
+from libs.common.money import is_currency, is_own_unit
 from services.ledger.core.balance import BALANCE_MINOR_MAX
 
 ACCOUNT_CODE_LENGTH_MAX = 64
@@ -56,7 +56,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     ceiling_minor: int | None = None
     """The most that it may hold in its normal direction, in minor units of each currency."""
     currencies: tuple[str, ...] | None = None
-    """The currencies that it takes, in alphabetical order; None: all."""
+    """The currencies and own units that it takes, in alphabetical order; None: all."""
 
     @property
     def normal_side(self) -> Side:
@@ -90,9 +90,9 @@ def check_account(account: Account) -> Account:
         if not account.currencies:
             faults.append(("/currencies", "currencies must name one or be absent"))
         faults += [
-            ("/currencies", f"{c!r} is not an active ISO 4217 currency")
+            ("/currencies", f"{c!r} is neither an active ISO 4217 currency nor an own unit")
             for c in account.currencies
-            if not is_currency(c)
+            if not (is_currency(c) or is_own_unit(c))
         ]
     if faults:
         raise AccountInvalid("; ".join(sentence for _, sentence in faults), errors=tuple(faults))

@@ -8,10 +8,20 @@ import msgspec
 
 from libs.common.contracts.ledger import EntryKind, Side
 from libs.common.contracts.ledger_errors import CurrencyMixed, EntryInvalid, EntryUnbalanced
-from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_known_currency
+from libs.common.money import (
+    AMOUNT_MINOR_MAX,
+    OWN_UNIT_MINOR_MAX,
+    InvalidAmount,
+    UnsupportedCurrency,
+    is_known_currency,
+    is_own_unit,
+)
 
 ENTRY_LINES_MAX = 1000
 """Lines that one entry may have at most."""
+
+ENTRY_MINOR_MAX = 2**63 - 1
+"""The most that the debits of one entry may sum up to: a signed 64-bit integer, which only own units can reach."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -22,9 +32,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     side: Side
     """Debit or credit; the amount itself is never negative."""
     amount_minor: int
-    """1 to 10^15 minor units of `currency`."""
+    """1 to 10^15 minor units of `currency`; of an own unit up to 10^18."""
     currency: str
-    """ISO 4217 code, upper case."""
+    """ISO 4217 code, upper case, or the code of an own unit."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +77,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             raise EntryInvalid(f"an entry must have 2 to {ENTRY_LINES_MAX} lines")
         currency = self.lines[0].currency
         # One that was withdrawn meanwhile too: what was agreed in it is still captured, refunded and read.
-        if not is_known_currency(currency):
-            raise UnsupportedCurrency(f"{currency!r} is not an ISO 4217 currency")
+        if is_known_currency(currency):
+            minor_max = AMOUNT_MINOR_MAX
+        elif is_own_unit(currency):
+            minor_max = OWN_UNIT_MINOR_MAX
+        else:
+            raise UnsupportedCurrency(f"{currency!r} is neither an ISO 4217 currency nor an own unit")
         imbalance = 0
         for line in self.lines:
             if line.currency != currency:
                 raise CurrencyMixed(
                     f"the lines of an entry must be in one currency, not {currency} and {line.currency}"
                 )
-            if not 0 < line.amount_minor <= AMOUNT_MINOR_MAX:
-                raise InvalidAmount(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units")
+            if not 0 < line.amount_minor <= minor_max:
+                raise InvalidAmount(f"an amount must be 1 to {minor_max} minor units")
             imbalance += line.amount_minor if line.side is Side.DEBIT else -line.amount_minor
         if imbalance != 0:
             raise EntryUnbalanced(f"debits must equal credits; they differ by {abs(imbalance)} minor units")
+        if minor_max > AMOUNT_MINOR_MAX and self.amount_minor > ENTRY_MINOR_MAX:
+            raise InvalidAmount(f"the debits of an entry must not exceed {ENTRY_MINOR_MAX} minor units together")
 
     @property
     def currency(self) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from libs.common.contracts.ledger import Side
 from libs.common.contracts.ledger_books import HoldState
 from libs.common.contracts.ledger_errors import EntryInvalid
-from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_known_currency
+from libs.common.money import InvalidAmount, UnsupportedCurrency, amount_minor_max, is_booked
 from services.ledger.core.entry import Entry
 
 RESOLVED_FIELDS = ("state", "captured_minor", "entry_id", "resolved_at")
@@ -33,9 +33,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     credit_account_id: UUID
     """The account that a capture credits."""
     currency: str
-    """ISO 4217 code, upper case."""
+    """ISO 4217 code, upper case, or the code of an own unit."""
     amount_minor: int
-    """1 to 10^15 minor units."""
+    """1 to 10^15 minor units; of an own unit up to 10^18."""
     placed_at: datetime
     """When it was placed."""
     expires_at: datetime | None = None
@@ -50,10 +50,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """When it was captured, voided or expired."""
 
     def __post_init__(self) -> None:
-        if not is_known_currency(self.currency):
-            raise UnsupportedCurrency(f"{self.currency!r} is not an ISO 4217 currency")
-        if not 0 < self.amount_minor <= AMOUNT_MINOR_MAX:
-            raise InvalidAmount(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units")
+        if not is_booked(self.currency):
+            raise UnsupportedCurrency(f"{self.currency!r} is neither an ISO 4217 currency nor an own unit")
+        minor_max = amount_minor_max(self.currency)
+        if not 0 < self.amount_minor <= minor_max:
+            raise InvalidAmount(f"an amount must be 1 to {minor_max} minor units")
         if self.debit_account_id == self.credit_account_id:
             raise EntryInvalid("a hold needs two accounts")
 

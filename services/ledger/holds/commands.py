@@ -12,13 +12,14 @@ from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_errors import AccountUnknown, HoldResolved
 from libs.common.db import Database
 from libs.common.ids import derived_id
-from libs.common.money import UnsupportedCurrency, is_currency
+from libs.common.money import UnsupportedCurrency, is_currency, is_own_unit
 from libs.common.observability.correlation import current
 from services.ledger.accounts import accounts_of
 from services.ledger.core import Entry, HoldState, Line
 from services.ledger.holds import queries, sql
 from services.ledger.holds.schemas import hold_requested, hold_shown
 from services.ledger.posting import Booking, Placing, PostingService, Releasing
+from services.ledger.units import missing_unit, missing_units
 
 EXPIRIES_MAX = 500
 """Holds that one round of expiring lets go at most."""
@@ -44,9 +45,11 @@ class HoldCommands:
             HoldConflict: when there is a hold of this id with other content.
             ApprovalRequired: when the tenant lets nobody change its books alone.
         """
-        if not is_currency(request.currency):
-            raise UnsupportedCurrency(f"{request.currency!r} is not an active ISO 4217 currency")
+        if not (is_currency(request.currency) or is_own_unit(request.currency)):
+            raise UnsupportedCurrency(f"{request.currency!r} is neither an active ISO 4217 currency nor an own unit")
         async with self._database.connection() as connection:
+            for code in await missing_units(connection, request.tenant_id, [request.currency]):
+                raise UnsupportedCurrency(missing_unit(code), errors=(("/currency", missing_unit(code)),))
             found = await accounts_of(connection, request.tenant_id, [request.debit_account, request.credit_account])
         for code in (request.debit_account, request.credit_account):
             if code not in found:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import batched
 from time import perf_counter
@@ -16,6 +16,7 @@ from libs.common.contracts.ledger_journal import ManualEntry, ManualLine
 from libs.common.errors import Invalid, Rejected
 from libs.common.money import InvalidAmount, UnsupportedCurrency, parse_amount
 from services.ledger.core import Account, Entry, Line
+from services.ledger.units import missing_unit
 
 DESCRIPTION_LENGTH_MAX = 500
 
@@ -85,7 +86,19 @@ def codes(entries: Iterable[ManualEntry]) -> set[str]:
     return {line.account for entry in entries for line in entry.lines}
 
 
-def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, Account], now: datetime) -> Entry:
+def currencies(entries: Iterable[ManualEntry]) -> set[str]:
+    """Collect the codes of everything that amounts are in."""
+    return {line.currency for entry in entries for line in entry.lines}
+
+
+def manual_entry(
+    entry: ManualEntry,
+    *,
+    tenant_id: str,
+    accounts: Mapping[str, Account],
+    missing_units: Collection[str],
+    now: datetime,
+) -> Entry:
     """Make the journal entry that a person wants, debits first.
 
     What they wrote is the content, so that the same again is a replay; the hour is a part of it only where they named one.
@@ -101,6 +114,8 @@ def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, A
     for place, line in enumerate(entry.lines):
         # What the ledger closes by itself stands in the books, also in a currency that has left the table.
         lines.append(_line(line, accounts, withdrawn=entry.kind is not msgspec.UNSET, pointer=f"/lines/{place}"))
+        if line.currency in missing_units:
+            raise _wrong(UnsupportedCurrency, missing_unit(line.currency), f"/lines/{place}/currency")
         if line.currency != entry.lines[0].currency:
             sentence = (
                 f"the lines of an entry must be in one currency, not {entry.lines[0].currency} and {line.currency}"
@@ -144,7 +159,7 @@ def _line(line: ManualLine, accounts: Mapping[str, Account], *, withdrawn: bool,
     if account is None:
         raise _wrong(AccountUnknown, f"the chart has no account {line.account}", f"{pointer}/account")
     try:
-        amount_minor = parse_amount(line.amount, line.currency, withdrawn=withdrawn)
+        amount_minor = parse_amount(line.amount, line.currency, withdrawn=withdrawn, own=True)
     except (InvalidAmount, UnsupportedCurrency) as fault:
         member = "currency" if isinstance(fault, UnsupportedCurrency) else "amount"
         raise _wrong(type(fault), fault.detail, f"{pointer}/{member}") from fault

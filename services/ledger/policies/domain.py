@@ -16,7 +16,7 @@ from libs.common.contracts.ledger_policy import (
     ProposePolicyChange,
     RuleKind,
 )
-from libs.common.money import AMOUNT_MINOR_MAX, is_known_currency
+from libs.common.money import amount_minor_max, is_booked
 
 REASON_LENGTH_MAX = 500
 
@@ -60,13 +60,14 @@ def _faults(rule: ApprovalRule) -> Iterable[tuple[str, str]]:
         yield "/thresholds", f"must be at most {THRESHOLDS_MAX}"
     seen: set[str] = set()
     for place, threshold in enumerate(rule.thresholds[:THRESHOLDS_MAX]):
-        if not is_known_currency(threshold.currency):
-            yield f"/thresholds/{place}/currency", "must be an ISO 4217 code"
+        if not is_booked(threshold.currency):
+            yield f"/thresholds/{place}/currency", "must be an ISO 4217 code, or the code of an own unit"
         if threshold.currency in seen:
             yield f"/thresholds/{place}/currency", "must be named once"
         seen.add(threshold.currency)
-        if not 0 < threshold.at_least_minor <= AMOUNT_MINOR_MAX:
-            yield f"/thresholds/{place}/amount", f"must be 1 to {AMOUNT_MINOR_MAX} minor units"
+        minor_max = amount_minor_max(threshold.currency)
+        if not 0 < threshold.at_least_minor <= minor_max:
+            yield f"/thresholds/{place}/amount", f"must be 1 to {minor_max} minor units"
 
 
 def codes(rules: Iterable[ApprovalRule]) -> list[str]:

@@ -667,6 +667,46 @@ CALENDARS = sa.Table(
     comment="By which time zone each tenant's books are kept: the highest revision is in force. Never changed or removed.",
 )
 
+OWN_UNITS = sa.Table(
+    "own_units",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose unit it is."),
+    sa.Column(
+        "code",
+        _CURRENCY,
+        nullable=False,
+        comment="Two capital letters and a digit, whose place says the decimals; no currency looks like it.",
+    ),
+    sa.Column(
+        "exponent",
+        sa.SmallInteger,
+        nullable=False,
+        comment="How many decimals its amounts have, 0 to 18, as its code says.",
+    ),
+    sa.Column("name", sa.Text, nullable=False, comment="Its name for people, 1 to 100 characters."),
+    sa.Column("created_at", _INSTANT, nullable=False, comment="Since when the tenant has it."),
+    sa.Column("created_by", sa.Text, nullable=False, comment="Who added it: a subject."),
+    sa.PrimaryKeyConstraint("tenant_id", "code", name="pk_own_units"),
+    sa.CheckConstraint("code ~ '^[A-Z]([A-Z][0-9]|[0-8][A-Z])$'", name="ck_own_units_code"),
+    sa.CheckConstraint(
+        "exponent = CASE WHEN code ~ '[0-9]$' THEN right(code, 1)::integer ELSE 10 + substr(code, 2, 1)::integer END",
+        name="ck_own_units_exponent",
+    ),
+    sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="ck_own_units_name"),
+    comment="What each tenant counts beside money. Never changed or removed.",
+)
+
+CURRENCY_EXPONENTS = sa.Table(
+    "currency_exponents",
+    METADATA,
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code, active or withdrawn."),
+    sa.Column("exponent", sa.SmallInteger, nullable=False, comment="How many decimals its amounts have, 0 to 4."),
+    sa.PrimaryKeyConstraint("currency", name="pk_currency_exponents"),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="ck_currency_exponents_currency"),
+    sa.CheckConstraint("exponent BETWEEN 0 AND 4", name="ck_currency_exponents_exponent"),
+    comment="How many decimals the amounts of each currency have in these books. Never changed or removed.",
+)
+
 PERIOD_SEALS = sa.Table(
     "period_seals",
     METADATA,

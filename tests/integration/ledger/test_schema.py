@@ -53,7 +53,7 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
         "AND NOT c.relispartition "
         "AND c.relname NOT IN ('outbox', 'outbox_published', 'outbox_refused', 'operator_actions', 'inbox', 'partition_rules', 'alembic_version', 'chains', 'entry_groups', 'chain_checks', "
         "'claim_checks', 'invariant_checks', 'watermark', 'change_chains', 'change_groups', 'change_checks', 'sealed_changes', "
-        "'sealed_tables', 'signed_heads') "
+        "'sealed_tables', 'signed_heads', 'currency_exponents') "
         "AND NOT EXISTS (SELECT FROM pg_attribute a "
         "WHERE a.attrelid = i.indexrelid AND a.attname = 'tenant_id')"
     )

@@ -115,15 +115,15 @@ class JournalText:
         yield from self._metadata(_facts(entry, payments))
         for line, name in zip(entry.lines, names, strict=True):
             signed = line.amount_minor if line.side is Side.DEBIT else -line.amount_minor
-            amount = format_minor(signed, line.currency)
-            yield f"  {name}  {amount} {line.currency}" if self._is_beancount else f"  {name}  {line.currency} {amount}"
+            amount, code = format_minor(signed, line.currency), line.currency
+            yield f"  {name}  {amount} {code}" if self._is_beancount else f"  {name}  {_symbol(code)} {amount}"
         yield ""
 
     def _declare(self, line: JournalLine, name: str, on: date) -> Iterator[str]:
         if line.currency not in self._declared:
             self._declared.add(line.currency)
             if not self._is_beancount:
-                yield f"commodity {line.currency} {_sample(line.currency)}"
+                yield f"commodity {_symbol(line.currency)} {_sample(line.currency)}"
         if name in self._declared:
             return
         self._declared.add(name)
@@ -174,6 +174,11 @@ def _quoted(text: str) -> str:
 
 def _hledger(text: str) -> str:
     return _one_line(text).translate(_WIDE).strip()
+
+
+def _symbol(code: str) -> str:
+    """Write a code as hledger takes it: in quotes where it has a digit, as that of an own unit."""
+    return code if code.isalpha() else f'"{code}"'
 
 
 def _sample(code: str) -> str:

@@ -25,6 +25,8 @@ SEALED = {
     "periods": (("tenant_id", "ends_before"), ""),
     "period_seals": (("tenant_id", "ends_before"), ""),
     "calendars": (("tenant_id", "revision"), ""),
+    "own_units": (("tenant_id", "code"), ""),
+    "currency_exponents": (("currency",), ""),
     "exchange_rates": (("tenant_id", "from_currency", "to_currency", "effective_at"), ""),
     "conversions": (("tenant_id", "id"), ""),
     "manual_entries": (("tenant_id", "entry_id"), ""),

@@ -6,10 +6,8 @@ from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_errors import ProposalDecided, ProposalExpired, ProposalNotFound, SelfApproval
 from libs.common.contracts.ledger_journal import Outcome, Proposal, ProposalStatus
 from libs.common.db import Connection
-from services.ledger.accounts import accounts_by_code
-from services.ledger.manual_entries.commands.journal import Journal, Undone
+from services.ledger.manual_entries.commands.journal import Journal, Undone, named_in
 from services.ledger.manual_entries.commands.outcomes import all_or_none, count, notes_of
-from services.ledger.manual_entries.domain import codes
 from services.ledger.manual_entries.sql import manual, proposals
 
 
@@ -30,8 +28,8 @@ async def approve(journal: Journal, request: contract.ApproveProposal) -> contra
         # Of before the person was kept, or from an api of before: the one who decides may be the one who made the key.
         if existing.made_by.startswith("key:") and not existing.responsible:
             raise SelfApproval("nobody known answers for the key that proposed it: reject it, and propose it again")
-        accounts = await accounts_by_code(tx, request.tenant_id, codes(existing.entries))
-        read = await journal.entries_or_faults(request.tenant_id, existing.entries, accounts)
+        accounts, missing = await named_in(tx, request.tenant_id, existing.entries)
+        read = await journal.entries_or_faults(request.tenant_id, existing.entries, accounts, missing)
         results = await journal.post(tx, existing.entries, read, is_approved=True)
         if any(result.outcome is Outcome.REFUSED for result in results):
             raise Undone(all_or_none(results))

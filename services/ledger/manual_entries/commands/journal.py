@@ -1,6 +1,6 @@
 """What posting, proposing and deciding share: reading entries, letting the engine decide them, and trying them out."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
 from libs.common.clock import Clock
@@ -14,8 +14,9 @@ from libs.common.observability.correlation import current
 from services.ledger.accounts import Charts, accounts_by_code
 from services.ledger.core import Account, Entry
 from services.ledger.manual_entries.commands.outcomes import all_or_none, as_if, result_of
-from services.ledger.manual_entries.domain import Fault, codes, fault_of, in_turn, manual_entry
+from services.ledger.manual_entries.domain import Fault, codes, currencies, fault_of, in_turn, manual_entry
 from services.ledger.posting import BalanceCache, Booking, Refused, post_locked
+from services.ledger.units import missing_units
 
 CONTENTION_RETRIES_MAX = 5
 """How often a transaction that lost against another one is run again."""
@@ -51,19 +52,21 @@ class Journal:
         async with self.database.transaction() as tx:
             # The default accounts are there before any message about the tenant.
             await self._charts.of(tx, [tenant_id], opened_at=self.clock.now())
-            accounts = await accounts_by_code(tx, tenant_id, codes(entries))
-        return await self.entries_or_faults(tenant_id, entries, accounts)
+            accounts, missing = await named_in(tx, tenant_id, entries)
+        return await self.entries_or_faults(tenant_id, entries, accounts, missing)
 
     async def entries_or_faults(
-        self, tenant_id: str, entries: Sequence[ManualEntry], accounts: Mapping[str, Account]
+        self, tenant_id: str, entries: Sequence[ManualEntry], accounts: Mapping[str, Account], missing: Collection[str]
     ) -> list[Entry | Fault]:
-        """Make the journal entries, or the fault of each that cannot be one."""
+        """Make the journal entries, or the fault of each that cannot be one; `missing` are own units that the tenant does not have."""
         now = self.clock.now()
         read: list[Entry | Fault] = []
         async for some in in_turn(entries):
             for place, entry in enumerate(some, start=len(read)):
                 try:
-                    read.append(manual_entry(entry, tenant_id=tenant_id, accounts=accounts, now=now))
+                    read.append(
+                        manual_entry(entry, tenant_id=tenant_id, accounts=accounts, missing_units=missing, now=now)
+                    )
                 except Rejected as reason:
                     read.append(fault_of(reason, place=place))
         return read
@@ -116,6 +119,16 @@ class Journal:
                 continue
         async with self.database.transaction() as tx:
             return await work(tx)
+
+
+async def named_in(
+    tx: Connection, tenant_id: str, entries: Sequence[ManualEntry]
+) -> tuple[dict[str, Account], set[str]]:
+    """Read the accounts that entries name, and which of the own units that they are in the tenant does not have."""
+    return (
+        await accounts_by_code(tx, tenant_id, codes(entries)),
+        await missing_units(tx, tenant_id, currencies(entries)),
+    )
 
 
 def check_size(entries: Sequence[ManualEntry], *, entries_max: int) -> None:

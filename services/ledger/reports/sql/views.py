@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import msgspec
 
 from libs.common.contracts.ledger import AccountBalance, AccountType
+from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.contracts.ledger_reports import Granularity, RevenueRow
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
+from services.ledger.core import BALANCE_MINOR_MAX
 
 QUARTER = timedelta(minutes=15)
 """The piece of time that the view sums up."""
@@ -99,10 +102,11 @@ SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at,
 """
 
 _SUMS = (
-    "coalesce(sum(credits_minor) FILTER (WHERE is_revenue), 0)::int8 AS gross_minor, "
-    "coalesce(sum(debits_minor) FILTER (WHERE is_revenue), 0)::int8 AS reversals_minor, "
-    "coalesce(sum(debits_minor - credits_minor) FILTER (WHERE NOT is_revenue), 0)::int8 AS refunds_minor"
+    "coalesce(sum(credits_minor) FILTER (WHERE is_revenue), 0) AS gross_minor, "
+    "coalesce(sum(debits_minor) FILTER (WHERE is_revenue), 0) AS reversals_minor, "
+    "coalesce(sum(debits_minor - credits_minor) FILTER (WHERE NOT is_revenue), 0) AS refunds_minor"
 )
+"""Of several accounts, each of which holds 64 bits: the sum may be more."""
 
 
 def _turned(select: str) -> Statement:
@@ -122,7 +126,26 @@ _REVENUE = _turned("""
 SELECT date_trunc(:granularity, quarter_at AT TIME ZONE :zone) AS local_at, currency, {sums}
   FROM ({turned}) AS turned GROUP BY 1, 2 ORDER BY 1, 2
 """)
-_REVENUE_BY_TENANT = _turned("SELECT tenant_id, currency, {sums} FROM ({turned}) AS turned GROUP BY 1, 2 ORDER BY 1, 2")
+# An own unit of one tenant, whose code has a digit, is nothing beside that of another.
+_REVENUE_BY_TENANT = _turned("""
+SELECT tenant_id, currency, {sums} FROM ({turned}) AS turned WHERE currency !~ '[0-9]' GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+def _revenue_row(row: asyncpg.Record, *, tenant_id: str, period_at: datetime | None = None) -> RevenueRow:
+    gross, reversals, refunds = (int(row[name]) for name in ("gross_minor", "reversals_minor", "refunds_minor"))
+    if max(abs(gross), abs(reversals), abs(refunds)) > BALANCE_MINOR_MAX:
+        raise QueryInvalid(
+            f"the revenue in {row['currency']} exceeds {BALANCE_MINOR_MAX} minor units: ask for a shorter time"
+        )
+    return RevenueRow(
+        period_at=period_at,
+        tenant_id=tenant_id,
+        currency=row["currency"],
+        gross_minor=gross,
+        reversals_minor=reversals,
+        refunds_minor=refunds,
+    )
 
 
 async def revenue(
@@ -134,7 +157,11 @@ async def revenue(
     zone: ZoneInfo,
     currency: str | None,
 ) -> list[RevenueRow]:
-    """Sum up a tenant's revenue by period on the calendar of a time zone, and by currency."""
+    """Sum up a tenant's revenue by period on the calendar of a time zone, and by currency.
+
+    Raises:
+        QueryInvalid: when a sum is more than a message can hold.
+    """
     whole, edges = period.cut()
     rows = await _REVENUE.fetch(
         connection,
@@ -146,15 +173,8 @@ async def revenue(
         zone=zone.key,
     )
     return [
-        RevenueRow(
-            # A midnight that the clocks skip is the instant of the change, one that they repeat is the first of the two.
-            period_at=row["local_at"].replace(tzinfo=zone).astimezone(UTC),
-            tenant_id=tenant_id,
-            currency=row["currency"],
-            gross_minor=row["gross_minor"],
-            reversals_minor=row["reversals_minor"],
-            refunds_minor=row["refunds_minor"],
-        )
+        # A midnight that the clocks skip is the instant of the change, one that they repeat is the first of the two.
+        _revenue_row(row, tenant_id=tenant_id, period_at=row["local_at"].replace(tzinfo=zone).astimezone(UTC))
         for row in rows
     ]
 
@@ -180,16 +200,7 @@ async def revenue_by_tenant(
     rows = await _REVENUE_BY_TENANT.fetch(
         connection, tenant_ids=list(tenant_ids), whole=whole, edges=edges, currency=currency
     )
-    return [
-        RevenueRow(
-            tenant_id=row["tenant_id"],
-            currency=row["currency"],
-            gross_minor=row["gross_minor"],
-            reversals_minor=row["reversals_minor"],
-            refunds_minor=row["refunds_minor"],
-        )
-        for row in rows
-    ]
+    return [_revenue_row(row, tenant_id=row["tenant_id"]) for row in rows]
 
 
 # Never a posting that is newer than the view: all figures are of its last refresh. Two probes of postings for each

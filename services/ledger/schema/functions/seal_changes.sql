@@ -47,6 +47,12 @@ CREATE TRIGGER seal_insert AFTER INSERT ON ledger.conversions REFERENCING NEW TA
 
 CREATE TRIGGER seal_update AFTER UPDATE ON ledger.conversions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
+CREATE TRIGGER seal_delete AFTER DELETE ON ledger.currency_exponents REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON ledger.currency_exponents REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON ledger.currency_exponents REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
 CREATE TRIGGER seal_delete AFTER DELETE ON ledger.exchange_rates REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_insert AFTER INSERT ON ledger.exchange_rates REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
@@ -70,6 +76,12 @@ CREATE TRIGGER seal_delete AFTER DELETE ON ledger.operator_actions REFERENCING O
 CREATE TRIGGER seal_insert AFTER INSERT ON ledger.operator_actions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_update AFTER UPDATE ON ledger.operator_actions REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_delete AFTER DELETE ON ledger.own_units REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON ledger.own_units REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON ledger.own_units REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 
 CREATE TRIGGER seal_delete AFTER DELETE ON ledger.period_seals REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.seal_changes();
 

@@ -19,6 +19,8 @@ from libs.common.contracts.ledger_calendar import SetCalendar
 from libs.common.contracts.ledger_money import PostConversion
 from libs.common.contracts.ledger_policy import ApprovalRule, RuleKind
 from libs.common.contracts.ledger_roles import AssignAccountRole, Role
+from libs.common.contracts.ledger_units import AddOwnUnit
+from libs.common.currencies import EXPONENTS
 from libs.common.db import Database
 from libs.common.evidence import key_id
 from libs.common.ids import new_id
@@ -26,6 +28,7 @@ from services.ledger.balances.sql.effective import fold
 from services.ledger.integrity import HeadSigner, Verifier
 from services.ledger.integrity.sql.changes import SEALED
 from services.ledger.periods import Periods
+from services.ledger.units import CurrencyExponents, UnitCommands
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import Ledger
@@ -95,6 +98,10 @@ TAMPERINGS = [
               names="sha256", sql="UPDATE period_seals SET sha256 = sha256(sha256)"),
     Tampering(who=SUPERUSER, does="changes the zone of a calendar", finding=_SEALED, subject="calendars", names="zone",
               sql="UPDATE calendars SET zone = 'Asia/Tokyo'"),
+    Tampering(who=SUPERUSER, does="renames an own unit", finding=_SEALED, subject="own_units", names="name",
+              sql="UPDATE own_units SET name = 'Miles'"),
+    Tampering(who=SUPERUSER, does="changes the decimals of a currency", finding=_SEALED, subject="currency_exponents",
+              names="exponent", sql="UPDATE currency_exponents SET exponent = 0 WHERE currency = 'BRL'"),
     Tampering(who=SUPERUSER, does="changes a conversion", finding=_SEALED, subject="conversions", names="bought_minor",
               sql="UPDATE conversions SET bought_minor = bought_minor + 1"),
     Tampering(who=SUPERUSER, does="changes a hold that was captured", finding=_SEALED, subject="holds", names="amount_minor",
@@ -193,6 +200,10 @@ async def scene(servers: Servers, folder: Path) -> AsyncIterator[Scene]:
         await board.propose(ApprovalRule(kind=RuleKind.REVERSAL))
         rules = ApprovalRule(kind=RuleKind.REVERSAL), ApprovalRule(kind=RuleKind.HOLD)
         await board.approve(await board.propose(*rules))
+        await UnitCommands(database, clock=clock).add(
+            AddOwnUnit(tenant_id=tenant_id, code="PT2", name="Points", created_by="ana")
+        )
+        await CurrencyExponents(database, EXPONENTS).keep()
         await Periods(database, clock=clock).keep_by(SetCalendar(tenant_id=tenant_id, zone="Etc/UTC", changed_by="ana"))
         await bank.close(clock.now().replace(hour=0, minute=0, second=0, microsecond=0))
         async with database.transaction() as tx:

@@ -22,6 +22,7 @@ from libs.common.contracts.ledger_reports import (
     ReportJournal,
     ReportTrialBalance,
 )
+from libs.common.contracts.ledger_units import AddOwnUnit
 from libs.common.ids import new_id
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
@@ -31,6 +32,7 @@ from services.ledger.entries import EntryCommands
 from services.ledger.exchange import ExchangeCommands
 from services.ledger.posting import Booking, PostingService
 from services.ledger.reports import ReportQueries
+from services.ledger.units import UnitCommands
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.books import Books, moved
 from tests.support import judges
@@ -83,6 +85,10 @@ WORDS = (
     "=cmd|' /C calc'!A0",
     "Café 日本 \U0001f4b6 е",
 )
+
+
+OWN_UNITS = {"PT0": "7", "PT2": "12.34", "E8T": "0.123456789012345678"}
+"""Own units, with an amount of each."""
 
 
 async def journal(reports: ReportQueries, tenant_id: str, *, limit: int = 500) -> AsyncIterator[list[JournalRecord]]:
@@ -149,6 +155,11 @@ async def test_judges_agree_over_entries_of_every_kind(bank: Bank, books: Books,
             await service.post(Booking(entry=entry, correlation=correlation))
     spoken = [moved(code, "SPARE", "7.01", "USD", description=dice.choice(WORDS)) for code in CODES]
     spoken += [moved("SPARE", "BANK", "3", "JPY", description=words) for words in WORDS]
+    for code, amount in OWN_UNITS.items():
+        await UnitCommands(bank.database, clock=bank.clock).add(
+            AddOwnUnit(tenant_id=tenant_id, code=code, name=code, created_by="ana")
+        )
+        spoken.append(moved("SPARE", "REVENUE", amount, code))
     answer = await books.post(tenant_id, *spoken)
     reversed_id = answer.results[0].id
     assert reversed_id is not None
@@ -195,7 +206,7 @@ async def ended(bank: Bank, books: Books) -> None:
     year = bank.clock.now().year
     end = datetime(year + 1, 1, 1, tzinfo=UTC)
     rows = (await books.reports.trial_balance(ReportTrialBalance(tenant_id=bank.tenant_id))).rows
-    for currency in {row.currency for row in rows} - {"BRL"}:
+    for currency in {row.currency for row in rows} - {"BRL", *OWN_UNITS}:
         await rate(bank, currency, "4", bank.clock.now() - timedelta(days=365))
         await rate(bank, currency, "5", end - timedelta(hours=1))
     bank.clock.advance(end + timedelta(days=1) - bank.clock.now())

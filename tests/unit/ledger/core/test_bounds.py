@@ -15,7 +15,7 @@ from libs.common.contracts.ledger_errors import (
     FloorCrossed,
 )
 from libs.common.ids import new_id
-from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency
+from libs.common.money import AMOUNT_MINOR_MAX, OWN_UNIT_MINOR_MAX, InvalidAmount, UnsupportedCurrency
 from services.ledger.core import (
     BALANCE_MINOR_MAX,
     ENTRY_LINES_MAX,
@@ -138,6 +138,10 @@ def a_hold(**changes: object) -> Hold:
     return msgspec.convert(fields | changes, Hold)
 
 
+def test_a_hold_in_an_own_unit_may_be_larger() -> None:
+    assert a_hold(amount_minor=OWN_UNIT_MINOR_MAX, currency="E8T").currency == "E8T"
+
+
 @pytest.mark.parametrize("amount_minor", [1, AMOUNT_MINOR_MAX])
 def test_a_hold_of_every_amount_within_bounds_is_placed(amount_minor: int) -> None:
     assert a_hold(amount_minor=amount_minor).amount_minor == amount_minor
@@ -149,6 +153,7 @@ def test_a_hold_of_every_amount_within_bounds_is_placed(amount_minor: int) -> No
         {"amount_minor": 0},
         {"amount_minor": -1},
         {"amount_minor": AMOUNT_MINOR_MAX + 1},
+        {"amount_minor": OWN_UNIT_MINOR_MAX + 1, "currency": "E8T"},
         {"currency": "XYZ"},
         {"debit_account_id": UUID(int=5), "credit_account_id": UUID(int=5)},
     ],

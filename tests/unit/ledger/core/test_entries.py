@@ -16,7 +16,7 @@ from libs.common.contracts.ledger_errors import (
 )
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
-from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency
+from libs.common.money import AMOUNT_MINOR_MAX, OWN_UNIT_MINOR_MAX, InvalidAmount, UnsupportedCurrency
 from services.ledger.core import BALANCE_MINOR_MAX, Account, Balance, Entry, Line, check_account, normal_side
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -92,6 +92,16 @@ def test_what_cannot_stand_in_a_book_cannot_be_made(
 @pytest.mark.parametrize("currency", ["BGN", "HRK"])
 def test_an_entry_may_be_in_a_currency_that_was_withdrawn(currency: str) -> None:
     assert entry(debit(100, currency), credit(100, currency)).currency == currency
+
+
+def test_an_entry_in_an_own_unit_holds_more_but_no_more_than_64_bits() -> None:
+    assert entry(*[debit(OWN_UNIT_MINOR_MAX, "E8T"), credit(OWN_UNIT_MINOR_MAX, "E8T")] * 9).currency == "E8T"
+    for lines in (
+        [debit(OWN_UNIT_MINOR_MAX, "E8T"), credit(OWN_UNIT_MINOR_MAX, "E8T")] * 10,
+        [debit(OWN_UNIT_MINOR_MAX + 1, "E8T"), credit(OWN_UNIT_MINOR_MAX + 1, "E8T")],
+    ):
+        with pytest.raises(InvalidAmount):
+            entry(*lines)
 
 
 def test_an_entry_belongs_to_a_tenant() -> None:

@@ -22,7 +22,7 @@ NOT_CONTENT = {"id": "names the entry"}
 
 
 def content_of(entry: ManualEntry) -> str:
-    return manual_entry(entry, tenant_id="t", accounts=ACCOUNTS, now=NOW).content
+    return manual_entry(entry, tenant_id="t", accounts=ACCOUNTS, missing_units=(), now=NOW).content
 
 
 async def test_the_fingerprint_is_that_of_the_whole_whatever_its_length() -> None:
