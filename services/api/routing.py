@@ -28,6 +28,7 @@ from services.api.books.routes.records import RecordReports
 from services.api.books.routes.reports import BalanceReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.statements import StatementReports
+from services.api.books.routes.units import OwnUnits
 from services.api.books.routes.verification import Verifications
 from services.api.console import Changes, Console, Ended, Entrance, Inside, Operations, Sessions, console_routes
 from services.api.customers.routes.customers import CustomerRoutes
@@ -90,6 +91,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Verifications,
     Accounts,
     AccountRoles,
+    OwnUnits,
     ExchangeRates,
     Webhooks,
     DeadLetters,

@@ -14,6 +14,7 @@ from litestar.datastructures import Headers as RequestHeaders
 
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
+from libs.common.money import is_own_unit
 from services.api.http.callers import Headers
 
 AnyRequest = Request[Any, Any, Any]
@@ -94,11 +95,13 @@ class Query:
         """Read the cursor, whose meaning is somebody else's."""
         return self.text("cursor", length_max=_CURSOR_LENGTH_MAX)
 
-    def currency(self, name: str = "currency") -> str | None:
-        """Read a currency code."""
+    def currency(self, name: str = "currency", *, own: bool = False) -> str | None:
+        """Read a currency code; `own` takes that of an own unit too."""
         value = self._values.get(name)
-        if value is not None and not _CURRENCY.match(value):
-            raise wrong(name, "must be an ISO 4217 code of three upper-case letters")
+        if value is not None and not (_CURRENCY.match(value) or (own and is_own_unit(value))):
+            raise wrong(
+                name, f"must be an ISO 4217 code of three upper-case letters{', or of an own unit' if own else ''}"
+            )
         return value
 
     def identifier(self, name: str) -> UUID | None:

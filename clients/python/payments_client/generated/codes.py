@@ -926,6 +926,24 @@ class Unavailable(ServerFault):
     code = "unavailable"
 
 
+class UnitConflict(Conflict):
+    """The tenant has an own unit of this code with another name."""
+
+    code = "unit_conflict"
+
+
+class UnitInvalid(Unprocessable):
+    """No own unit can have this code or this name."""
+
+    code = "unit_invalid"
+
+
+class UnitLimitReached(Conflict):
+    """The tenant has as many own units as it may have."""
+
+    code = "unit_limit_reached"
+
+
 class UnknownFields(Unprocessable):
     """The body has members that this route does not read."""
 
@@ -1138,6 +1156,9 @@ BY_CODE: dict[str, type[ApiError]] = {
     "too_many_webhook_endpoints": TooManyWebhookEndpoints,
     "too_many_webhook_secrets": TooManyWebhookSecrets,
     "unavailable": Unavailable,
+    "unit_conflict": UnitConflict,
+    "unit_invalid": UnitInvalid,
+    "unit_limit_reached": UnitLimitReached,
     "unknown_fields": UnknownFields,
     "unsupported_currency": UnsupportedCurrency,
     "url_too_long": UrlTooLong,

@@ -14,6 +14,7 @@ __all__ = [
     "AccountRoleBody",
     "AccountRoleHistoryBody",
     "AccountType",
+    "AddOwnUnitBody",
     "Address",
     "AgesBody",
     "ApiKeyBody",
@@ -141,6 +142,7 @@ __all__ = [
     "OpenBody",
     "OrderPayment",
     "Outcome",
+    "OwnUnitBody",
     "PartBody",
     "PaymentAuthorized",
     "PaymentAuthorizedWebhook",
@@ -344,6 +346,17 @@ class AccountType(OpenEnum):
     EXPENSE = "EXPENSE"
     LIABILITY = "LIABILITY"
     REVENUE = "REVENUE"
+
+
+class AddOwnUnitBody(Struct, frozen=True, kw_only=True):
+    """An own unit that is to be added. It never changes."""
+
+    code: str
+    """Two capital letters and a digit, whose place says the decimals: at the end it is their number (`PT2` has 2), in
+    the middle ten more, up to 18 (`E8T`).
+    """
+    name: str
+    """Its name for people."""
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -908,7 +921,7 @@ class CreateAccount(Struct, frozen=True, kw_only=True):
     code: str
     """Unique in the chart: `FEES`."""
     currencies: list[str] | None | UnsetType = UNSET
-    """The currencies it takes; absent: all."""
+    """The currencies and own units it takes; absent: all."""
     floor_minor: int | None | UnsetType = UNSET
     """The least that may be available in its normal direction; 0: no overdraft."""
     label: str
@@ -1530,7 +1543,7 @@ class EntryLine(Struct, frozen=True, kw_only=True):
     amount: Amount
     """Above zero; a JSON number or a numeric string, read exactly."""
     currency: str
-    """ISO 4217 code, upper case."""
+    """ISO 4217 code, upper case, or the code of an own unit."""
     side: Side
 
 
@@ -2149,7 +2162,7 @@ class NewThreshold(Struct, frozen=True, kw_only=True):
     amount: Amount
     """Above zero; a JSON number or a numeric string, read exactly."""
     currency: str
-    """ISO 4217 code, upper case."""
+    """ISO 4217 code, upper case, or the code of an own unit."""
 
 
 class NextActionBody(Struct, frozen=True, kw_only=True):
@@ -2193,6 +2206,18 @@ class Outcome(OpenEnum):
     POSTED = "posted"
     REFUSED = "refused"
     REPLAYED = "replayed"
+
+
+class OwnUnitBody(Struct, frozen=True, kw_only=True):
+    """A unit that the tenant's books count in, beside money."""
+
+    code: str
+    """What amounts name it by."""
+    created_at: str
+    created_by: str
+    decimals: int
+    """How many its amounts have, as its code says."""
+    name: str
 
 
 class PartBody(Struct, frozen=True, kw_only=True):
@@ -2754,7 +2779,7 @@ class PlaceHoldBody(Struct, frozen=True, kw_only=True):
     """Above zero; a JSON number or a numeric string, read exactly."""
     credit_account: str
     currency: str
-    """ISO 4217 code, upper case."""
+    """ISO 4217 code, upper case, or the code of an own unit."""
     debit_account: str
     expires_at: str | None | UnsetType = UNSET
     """When it is let go by itself; absent: never."""

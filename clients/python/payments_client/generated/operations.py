@@ -12,6 +12,9 @@ from payments_client.exchange import Call, Operation
 from payments_client.generated import models
 
 
+_ADD_OWN_UNIT = Operation[models.OwnUnitBody](
+    name="addOwnUnit", method="POST", path="/v1/ledger/units", reads=models.OwnUnitBody, has_key=True
+)
 _APPROVE_POLICY_CHANGE = Operation[models.PolicyChangeBody](
     name="approvePolicyChange",
     method="POST",
@@ -334,6 +337,9 @@ _LIST_LEDGER_ENTRIES = Operation[list[models.EntryBody]](
 _LIST_LINE_MATCHES = Operation[list[models.MatchBody]](
     name="listLineMatches", method="GET", path="/v1/reconciliation/matches", reads=list[models.MatchBody]
 )
+_LIST_OWN_UNITS = Operation[list[models.OwnUnitBody]](
+    name="listOwnUnits", method="GET", path="/v1/ledger/units", reads=list[models.OwnUnitBody]
+)
 _LIST_PAYMENT_INTENT_ATTEMPTS = Operation[list[models.AttemptBody]](
     name="listPaymentIntentAttempts",
     method="GET",
@@ -642,6 +648,27 @@ class Operations(ABC):
     @abstractmethod
     def _items(self, operation: Operation[Any], call: Call) -> Iterator[Any]:
         """Yield the items of all pages."""
+
+    def add_own_unit(
+        self,
+        body: models.AddOwnUnitBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.OwnUnitBody:
+        """Add an own unit.
+
+        Lets the books count in points, miles or anything else that is no currency: manual entries, holds,
+        statements and reports take its code where they take that of a currency; payments and conversions do not. It
+        never changes; again is answered the same. An amount has at most 10^18 of its smallest parts, and an account
+        at most 2^63-1 of them as debits and as credits: with 18 decimals that is 1 and 9.2 units, with 8 it is ten
+        billion and 92 billion.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(
+            _ADD_OWN_UNIT, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
+        )
 
     def approve_policy_change(
         self,
@@ -2139,6 +2166,15 @@ class Operations(ABC):
             Call(path={}, query={"part_id": part_id, "rule": rule, "in_force": in_force, "limit": limit}),
         )
 
+    def list_own_units(self) -> list[models.OwnUnitBody]:
+        """List own units.
+
+        What the tenant's books count beside money, by code, as a bare array.
+
+        Needs the permission `ledger:read`.
+        """
+        return self._call(_LIST_OWN_UNITS, Call(path={}, query={}))
+
     def list_payment_intent_attempts(self, intent_id: UUID | str) -> list[models.AttemptBody]:
         """What was requested of processors for a payment intent.
 
@@ -3620,6 +3656,27 @@ class AsyncOperations(ABC):
     @abstractmethod
     def _items(self, operation: Operation[Any], call: Call) -> AsyncIterator[Any]:
         """Yield the items of all pages."""
+
+    async def add_own_unit(
+        self,
+        body: models.AddOwnUnitBody,
+        *,
+        idempotency_key: str | None = None,
+        prefer: str | None = None,
+    ) -> models.OwnUnitBody:
+        """Add an own unit.
+
+        Lets the books count in points, miles or anything else that is no currency: manual entries, holds,
+        statements and reports take its code where they take that of a currency; payments and conversions do not. It
+        never changes; again is answered the same. An amount has at most 10^18 of its smallest parts, and an account
+        at most 2^63-1 of them as debits and as credits: with 18 decimals that is 1 and 9.2 units, with 8 it is ten
+        billion and 92 billion.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _ADD_OWN_UNIT, Call(path={}, query={}, body=body, idempotency_key=idempotency_key, prefer=prefer)
+        )
 
     async def approve_policy_change(
         self,
@@ -5126,6 +5183,15 @@ class AsyncOperations(ABC):
             _LIST_LINE_MATCHES,
             Call(path={}, query={"part_id": part_id, "rule": rule, "in_force": in_force, "limit": limit}),
         )
+
+    async def list_own_units(self) -> list[models.OwnUnitBody]:
+        """List own units.
+
+        What the tenant's books count beside money, by code, as a bare array.
+
+        Needs the permission `ledger:read`.
+        """
+        return await self._call(_LIST_OWN_UNITS, Call(path={}, query={}))
 
     async def list_payment_intent_attempts(self, intent_id: UUID | str) -> list[models.AttemptBody]:
         """What was requested of processors for a payment intent.

@@ -7,6 +7,7 @@ from litestar import Response
 from libs.common.contracts.ledger import FollowEntries, ListBalances, ListEntries
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.contracts.ledger_errors import QueryInvalid
+from services.api.books.routes.parameters import CURRENCY
 from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
@@ -22,7 +23,7 @@ _INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.99
 _PERIOD = (
     QueryParameter(name="from", description="Posted at or after this date or instant (UTC).", shape=_INSTANT),
     QueryParameter(name="to", description="Posted until this instant, or on this date, included.", shape=_INSTANT),
-    QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
+    CURRENCY,
 )
 _ENTRIES_QUERY = (
     *_PERIOD,
@@ -99,7 +100,7 @@ class Entries(Resource):
                 tenant_id=caller.tenant_id,
                 posted_from=query.begin(),
                 posted_until=query.end(),
-                currency=query.currency(),
+                currency=query.currency(own=True),
                 account=query.text("account", length_max=64),
                 payment_intent_id=query.identifier("payment_intent_id"),
                 limit=query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
@@ -152,7 +153,7 @@ def balances_request(query: Query, tenant_id: str) -> ListBalances | GetBalances
         Invalid: for an instant together with a period, or more than one time.
     """
     before, times, account = query.end("as_of"), query.names("time", _TIMES), query.text("account", length_max=64)
-    begin, end, currency = query.begin(), query.end(), query.currency()
+    begin, end, currency = query.begin(), query.end(), query.currency(own=True)
     if before is None:
         for name, given in (("time", times), ("account", account)):
             if given is not None:

@@ -195,6 +195,6 @@ class Holds(Resource):
 
 def _minor(raw: bytes, currency: str, *, withdrawn: bool = False) -> int:
     try:
-        return parse_amount(amount_in(raw, "/amount"), currency, withdrawn=withdrawn)
+        return parse_amount(amount_in(raw, "/amount"), currency, withdrawn=withdrawn, own=True)
     except UnsupportedCurrency as fault:
         raise UnsupportedCurrency("unsupported currency", errors=(("/currency", "unsupported currency"),)) from fault

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from libs.common.money import BOOKED_PATTERN
 from services.api.http.parameters import QueryParameter
 from services.api.http.requests import Ask
 
@@ -19,7 +20,9 @@ TZ = QueryParameter(
     shape={"type": "string", "default": "UTC", "examples": ["America/Sao_Paulo"]},
 )
 CURRENCY = QueryParameter(
-    name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}
+    name="currency",
+    description="ISO 4217 code, or the code of an own unit.",
+    shape={"type": "string", "pattern": BOOKED_PATTERN},
 )
 CURSOR = QueryParameter(
     name="cursor", description="The `next_cursor` of the page before.", shape={"type": "string", "maxLength": 512}

@@ -10,8 +10,8 @@ from litestar.response import Stream
 from libs.common.clock import iso
 from libs.common.contracts import ledger_reports as contract
 from libs.common.contracts.ledger_errors import AccountUnknown, EntryNotFound, QueryInvalid
-from libs.common.money import UnsupportedCurrency, is_known_currency
-from services.api.books.routes.parameters import CURSOR, FROM_TO, LIVE, TZ, all_pages, limited
+from libs.common.money import UnsupportedCurrency, is_booked
+from services.api.books.routes.parameters import CURRENCY, CURSOR, FROM_TO, LIVE, TZ, all_pages, limited
 from services.api.books.schemas import records as shapes
 from services.api.books.schemas.plain_text import JournalText, TextFormat
 from services.api.http.callers import Caller
@@ -62,8 +62,8 @@ class RecordReports(Resource):
             QueryParameter(name="account", description="The account's code.", shape={"type": "string"}, required=True),
             QueryParameter(
                 name="currency",
-                description="ISO 4217 code.",
-                shape={"type": "string", "pattern": "^[A-Z]{3}$"},
+                description=CURRENCY.description,
+                shape=CURRENCY.shape,
                 required=True,
             ),
             *FROM_TO,
@@ -80,12 +80,12 @@ class RecordReports(Resource):
     async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone, locale = wants_csv(request, query), query.zone(), chosen_locale(query)
-        account, currency = query.text("account", length_max=64), query.currency()
+        account, currency = query.text("account", length_max=64), query.currency(own=True)
         if account is None:
             raise wrong("account", "is required")
         if currency is None:
             raise wrong("currency", "is required")
-        if not is_known_currency(currency):
+        if not is_booked(currency):
             raise UnsupportedCurrency("unsupported currency", errors=(("currency", "unsupported currency"),))
         requested = contract.ReportStatement(
             tenant_id=caller.tenant_id,

@@ -73,7 +73,7 @@ class RevenueReports(Resource):
                 zone=zone.key,
                 posted_from=query.begin(zone=zone),
                 posted_until=query.end(zone=zone),
-                currency=query.currency(),
+                currency=query.currency(own=True),
             )
         )
         items = [shapes.revenue_item(row, zone) for row in found.rows]
@@ -106,7 +106,7 @@ class RevenueReports(Resource):
         requested = contract.ReportRevenueByTenant(
             posted_from=query.begin(zone=zone),
             posted_until=query.end(zone=zone),
-            currency=query.currency(),
+            currency=query.currency(own=True),
             limit=TENANTS_MAX if as_csv else query.integer("limit", default=TENANTS, at_least=1, at_most=TENANTS_MAX),
             cursor=query.cursor(),
         )
@@ -174,7 +174,7 @@ class BalanceReports(Resource):
                 tenant_id=caller.tenant_id,
                 posted_from=query.begin(zone=zone),
                 posted_until=query.end(zone=zone),
-                currency=query.currency(),
+                currency=query.currency(own=True),
             )
         )
         items = [shapes.balance_item(balance) for balance in found.balances]

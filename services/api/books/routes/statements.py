@@ -118,7 +118,7 @@ class StatementReports(Resource):
 
     async def _report(self, kind: str, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
-        currency = query.currency()
+        currency = query.currency(own=True)
         chosen, locale, now = chosen_format(request, query), chosen_locale(query), self.clock.now()
         zone = query.zone()
         if query.text("tz") is None:

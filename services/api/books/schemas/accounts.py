@@ -35,7 +35,9 @@ class CreateAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     currencies: (
         Annotated[
             list[Annotated[str, msgspec.Meta(min_length=3, max_length=3)]],
-            msgspec.Meta(min_length=1, max_length=200, description="The currencies it takes; absent: all."),
+            msgspec.Meta(
+                min_length=1, max_length=200, description="The currencies and own units it takes; absent: all."
+            ),
         ]
         | None
     ) = None

@@ -22,7 +22,10 @@ class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     debit_account: _Code
     credit_account: _Code
     amount: AmountIn
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
+    currency: Annotated[
+        str,
+        msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case, or the code of an own unit."),
+    ]
     expires_at: (
         Annotated[str, msgspec.Meta(max_length=64, description="When it is let go by itself; absent: never.")] | None
     ) = None

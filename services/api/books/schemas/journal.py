@@ -41,7 +41,10 @@ class EntryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     account: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="The account's code.")]
     side: Side
     amount: AmountIn
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
+    currency: Annotated[
+        str,
+        msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case, or the code of an own unit."),
+    ]
 
 
 class NewEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,7 +183,7 @@ def _amount_text(line: EntryLine, pointer: str) -> str:
     if isinstance(given, str):
         return given
     try:
-        return format_minor(parse_amount(given, line.currency), line.currency)
+        return format_minor(parse_amount(given, line.currency, own=True), line.currency)
     except Invalid:
         return str(given)
 
@@ -254,4 +257,4 @@ def proposal_body(proposal: Proposal) -> ProposalBody:
 
 def _canonical(amount: str, currency: str) -> str:
     # It was accepted when it was proposed, perhaps by an earlier release that read texts more widely.
-    return format_minor(parse_amount(json_number(amount.strip()), currency, withdrawn=True), currency)
+    return format_minor(parse_amount(json_number(amount.strip()), currency, withdrawn=True, own=True), currency)

@@ -36,7 +36,10 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class NewThreshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From which amount on a rule holds."""
 
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
+    currency: Annotated[
+        str,
+        msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case, or the code of an own unit."),
+    ]
     amount: AmountIn
 
 
@@ -153,7 +156,7 @@ def rules_requested(rules: Sequence[NewApprovalRule]) -> list[ApprovalRule]:
 
 def _minor(threshold: NewThreshold, pointer: str) -> int:
     try:
-        return parse_amount(amount_in(bytes(threshold.amount), f"{pointer}/amount"), threshold.currency)
+        return parse_amount(amount_in(bytes(threshold.amount), f"{pointer}/amount"), threshold.currency, own=True)
     except UnsupportedCurrency as fault:
         raise UnsupportedCurrency(fault.detail, errors=((f"{pointer}/currency", fault.detail),)) from fault
     except InvalidAmount as fault:

@@ -8,7 +8,7 @@ from services.api.console.pages.customers import CUSTOMERS
 from services.api.console.pages.developers import DEAD_LETTERS, EVENTS, REFERENCE, REQUESTS
 from services.api.console.pages.entries import ENTRIES
 from services.api.console.pages.files import IMPORTS, LINES, MATCHES, SOURCES
-from services.api.console.pages.ledger import CONVERSIONS, HOLDS, PERIODS, RATES, ROLES, VERIFICATION
+from services.api.console.pages.ledger import CONVERSIONS, HOLDS, PERIODS, RATES, ROLES, UNITS, VERIFICATION
 from services.api.console.pages.overview import OVERVIEW
 from services.api.console.pages.payments import PAYMENTS
 from services.api.console.pages.processors import PROCESSOR_EVENTS, PROCESSORS, UNKNOWN_OUTCOMES
@@ -26,7 +26,7 @@ GROUPS = ("", "Payments", "Books", "Reports", "Reconciliation", "Webhooks", "Set
 PAGES: tuple[Page, ...] = (
     *(OVERVIEW, PAYMENTS, CUSTOMERS, PROCESSORS, PROCESSOR_EVENTS, UNKNOWN_OUTCOMES, SEARCH),
     *(ACCOUNTS, CONSOLIDATED, ENTRIES, COMPOSE, PROPOSALS, POLICY),
-    *(HOLDS, RATES, CONVERSIONS, ROLES, PERIODS, VERIFICATION),
+    *(HOLDS, RATES, CONVERSIONS, ROLES, UNITS, PERIODS, VERIFICATION),
     *REPORTS,
     *(RUNS, DISCREPANCIES, LINES, MATCHES, IMPORTS, SOURCES, MONTHS),
     *(WEBHOOKS, DELIVERIES, REPLAYS),

@@ -122,6 +122,24 @@ ROLES = Page(
     ),
 )
 
+UNITS = Page(
+    key="own-units",
+    title="Own units",
+    needs="listOwnUnits",
+    group="Books",
+    show=Listing(
+        operation="listOwnUnits",
+        columns=(
+            Column(member="code", title="Code", kind=Kind.CODE),
+            Column(member="name", title="Name"),
+            Column(member="decimals", title="Decimals", kind=Kind.COUNT),
+            Column(member="created_by", title="Added by", is_minor=True),
+            Column(member="created_at", title="Added", kind=Kind.TIME, is_minor=True),
+        ),
+        acts=(Act(operation="addOwnUnit", title="Add an own unit"),),
+    ),
+)
+
 RATES = Page(
     key="rates",
     title="Exchange rates",

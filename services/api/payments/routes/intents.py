@@ -297,7 +297,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     try:
         amount_minor = parse_amount(amount_in(bytes(body.amount), "/amount"), body.currency)
     except UnsupportedCurrency as fault:
-        raise _unsupported_currency() from fault
+        raise _unsupported_currency(fault.detail) from fault
     _require_payable(body)
     saved_method_id = saved_method(
         payment_method=body.payment_method, off_session=body.off_session, customer_id=body.customer
@@ -336,8 +336,8 @@ def _require_payable(body: CreatePaymentIntent) -> None:
         raise BillingDetailsRequired("a CPF has 11 digits, a CNPJ 14", "billing_details/tax_id")
 
 
-def _unsupported_currency() -> UnsupportedCurrency:
-    return UnsupportedCurrency("unsupported currency", errors=(("/currency", "unsupported currency"),))
+def _unsupported_currency(detail: str = "unsupported currency") -> UnsupportedCurrency:
+    return UnsupportedCurrency(detail, errors=(("/currency", detail),))
 
 
 def intent_filter(query: Query) -> IntentFilter:

@@ -63,6 +63,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
         {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"},
         {"code": "FEES", "label": "Other", "account_type": "EXPENSE"},
     ),
+    "addOwnUnit": ({"code": "PT2", "name": "Loyalty points"}, {"code": "PT2", "name": "Miles"}),
     "putLedgerCalendar": ({"zone": "America/Sao_Paulo"}, {"zone": "Europe/Lisbon"}),
     "putAccountRole": ({"account": "CASH"}, {"account": "BANK"}),
     "recordExchangeRate": (RATE, RATE | {"rate": "5.4322"}),

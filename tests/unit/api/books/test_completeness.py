@@ -6,10 +6,12 @@ import msgspec
 
 from libs.common.contracts.ledger import Account, JournalEntry, PostingLine
 from libs.common.contracts.ledger_books import Hold
+from libs.common.contracts.ledger_units import OwnUnit
 from services.api.books.schemas.accounts import account_body
 from services.api.books.schemas.entries import entry_body
 from services.api.books.schemas.holds import hold_body
 from services.api.books.schemas.journal import EntryLine, NewEntry, manual_entry
+from services.api.books.schemas.units import unit_body
 from tests.support.fields import filled, unseen
 
 
@@ -19,6 +21,10 @@ def test_each_field_of_a_hold_shows_to_clients() -> None:
 
 def test_each_field_of_an_account_shows_to_clients() -> None:
     assert unseen(filled(Account), account_body) == set()
+
+
+def test_each_field_of_an_own_unit_shows_to_clients() -> None:
+    assert unseen(filled(OwnUnit), unit_body) == set()
 
 
 def test_each_field_of_an_entry_shows_to_clients() -> None:
