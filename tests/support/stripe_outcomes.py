@@ -93,7 +93,7 @@ NEXT = {
         "called about again every half minute until the key is mended; an authorization of which nothing was ever in doubt is "
         "declined after minutes"
     ),
-    Outcome.READ_AGAIN: "read again on the schedule",
+    Outcome.READ_AGAIN: "read again soon",
 }
 
 

@@ -208,7 +208,8 @@ class _Change:
         # A release that we have requested is ours, whatever the processor calls it.
         number = self._authorization.number
         releases = [self._payment.attempt(each, number=number) for each in (Operation.VOID, Operation.EXPIRE)]
-        if any(a is not None and a.status is AttemptStatus.APPROVED for a in releases):
+        is_released = any(a is not None and a.status is AttemptStatus.APPROVED for a in releases)
+        if is_released and self._authorization.is_decided:
             return Applied.KNOWN
         capture = self._payment.attempt(Operation.CAPTURE, number=number)
         if capture is not None and capture.status is AttemptStatus.APPROVED:

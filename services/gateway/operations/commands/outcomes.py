@@ -268,7 +268,7 @@ class Outcomes:
             # Its turn comes then; that it waited uses up no age of a schedule, and is nothing that a person could mend.
             return now + pause
         if attempt.known_ref:
-            return self._patience.after_acceptance(asked_at=asked_at, now=now)
+            return self._patience.after_unread(asked_at=asked_at, now=now, pause=pause)
         if isinstance(answer, Unknown):
             return self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
         return self._patience.after_refusal(

@@ -7,6 +7,9 @@ import msgspec
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.processors.port import NotTaken, NotTakenReason, Operation
 
+_UNREAD_PART = 10
+"""A reading that failed is repeated once this part of the operation's age has passed."""
+
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """When to call again about an attempt without an answer, and when to stop."""
@@ -34,6 +37,13 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     def after_acceptance(self, *, asked_at: datetime, now: datetime) -> datetime | None:
         """The next age at which to read what the processor has taken on; None when it has ended: a person must look."""
         return next((asked_at + age for age in self.reading_ages if asked_at + age > now), None)
+
+    def after_unread(self, *, asked_at: datetime, now: datetime, pause: timedelta = timedelta(0)) -> datetime | None:
+        """When to read again after a reading that failed: once a tenth of its age has passed, since the ages of the schedule are
+        those of readings; None when that has ended: a person must look."""
+        following = self.after_acceptance(asked_at=asked_at, now=now)
+        soon = now + max(self.pause, pause, (now - asked_at) / _UNREAD_PART)
+        return following if following is None else min(following, soon)
 
     def after_silence(self, *, asked_at: datetime, now: datetime, pause: timedelta = timedelta(0)) -> datetime | None:
         """The next age of the schedule after the `pause` that the processor requests, or the next one at which to look up;

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from libs.common.contracts.gateway_methods import PaymentMethodType
+from services.gateway.operations.domain.attempts import AttemptStatus
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -14,6 +15,8 @@ from services.gateway.processors.port import (
     DeclineReason,
     ExpiredNotice,
     Notice,
+    Operation,
+    VoidedNotice,
 )
 from tests.integration.gateway.notices.test_notices import Telling
 from tests.integration.gateway.operations.test_lifecycle import Place
@@ -45,6 +48,24 @@ async def test_money_of_the_last_moment_is_taken_once(place: Place, order: tuple
     assert [name for name in names if name in TAKEN] == TAKEN
     # What had expired is not reported once the money is there.
     assert names.index("payment.captured") == len(names) - 1
+
+
+async def test_a_code_that_was_voided_ends_once_its_end_is_reported(place: Place) -> None:
+    command = place.authorize_command(15_050)
+    body = msgspec.structs.replace(command.body, payment_method_type=PaymentMethodType.PIX)
+    await place.commands.authorize(msgspec.structs.replace(command, body=body))
+    intent = body.payment_intent_id
+    [shown] = await place.attempts(intent)
+    assert shown.status is AttemptStatus.ACTION_REQUIRED
+    await place.commands.void(place.void_command(15_050, intent=intent, gateway_ref=shown.known_ref))
+
+    ended = Telling(place, intent, shown.known_ref).of(VoidedNotice)
+    applied = [await place.notices.apply(ended) for _ in range(2)]
+
+    assert applied == [Applied.APPLIED, Applied.KNOWN]
+    statuses = {each.operation: each.status for each in await place.attempts(intent)}
+    assert statuses == {Operation.AUTHORIZE: AttemptStatus.DECLINED, Operation.VOID: AttemptStatus.APPROVED}
+    assert await place.names(intent) == ["payment.action_required", "payment.voided", "payment.declined"]
 
 
 async def test_other_refusal_of_what_was_paid_contradicts(place: Place) -> None:

@@ -225,8 +225,14 @@ def waits(pair: Pair, row: Row) -> timedelta | None:
     match row.outcome:
         case Outcome.DONE | Outcome.DECLINED | Outcome.STILL_HELD | Outcome.STILL_OPEN | Outcome.ADOPTED:
             return None
-        case Outcome.PENDING | Outcome.ACTION | Outcome.READ_AGAIN:
+        case Outcome.PENDING | Outcome.ACTION:
             return next(then for then in PATIENCE.reading_ages if then > age) - age
+        case Outcome.READ_AGAIN:
+            # A reading that failed was none: it is repeated long before the next age.
+            following = next(then for then in PATIENCE.reading_ages if then > age) - age
+            if pair.reply in {Reply.UNAUTHORIZED, Reply.FORBIDDEN, Reply.MISSING}:
+                pause = timedelta(seconds=CREDENTIALS_PAUSE_SECONDS)
+            return min(following, max(PATIENCE.pause, pause, age / 10))
         case Outcome.UNKNOWN if pair.moment is Moment.LOOK_UP:
             return PATIENCE.look_up_ages[1] - PATIENCE.look_up_ages[0]
         case Outcome.UNKNOWN:

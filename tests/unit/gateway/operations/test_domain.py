@@ -161,6 +161,16 @@ def test_next_age_is_the_first_that_is_still_to_come(passed: int, silent: int | 
     assert found == tuple(None if s is None else REQUESTED_AT + timedelta(seconds=s) for s in (silent, accepted))
 
 
+@pytest.mark.parametrize(
+    ("passed", "pause", "following"),
+    [(10, 0, 15), (10, 20, 30), (10, 90, 60), (100, 0, 110), (590, 0, 600), (600, 0, None)],
+)
+def test_a_reading_that_failed_is_repeated_before_the_next_age(passed: int, pause: int, following: int | None) -> None:
+    now = REQUESTED_AT + timedelta(seconds=passed)
+    found = SCHEDULE.after_unread(asked_at=REQUESTED_AT, now=now, pause=timedelta(seconds=pause))
+    assert found == (None if following is None else REQUESTED_AT + timedelta(seconds=following))
+
+
 def test_age_at_which_the_processor_wants_to_be_left_alone_is_passed_over() -> None:
     following = SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=timedelta(seconds=5))
     assert following == REQUESTED_AT + timedelta(seconds=30)
