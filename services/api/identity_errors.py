@@ -1,6 +1,6 @@
 """What is refused to whoever administers tenants, users, policies and API keys, by name: one class for each code."""
 
-from libs.common.errors import CHECK_ID, Conflict, Forbidden, NotFound
+from libs.common.errors import CHECK_ID, RETRY, Conflict, Forbidden, NotFound, Unavailable
 
 
 class ApiKeyNotFound(NotFound):
@@ -117,3 +117,51 @@ class PermissionUnknown(NotFound):
 
     def __init__(self) -> None:
         super().__init__("there is no such permission")
+
+
+class IdentityProviderNotFound(NotFound):
+    """The tenant has no identity provider."""
+
+    code = "identity_provider_not_found"
+    remedy = "Log in with your password, or have an administrator set one."
+
+    def __init__(self) -> None:
+        super().__init__("the tenant has no identity provider")
+
+
+class ConsoleOff(Conflict):
+    """There is no console here, and so no login by an identity provider."""
+
+    code = "console_off"
+    remedy = "Have whoever runs the platform set `CONSOLE_KEY`."
+
+    def __init__(self) -> None:
+        super().__init__("there is no console here")
+
+
+class LoginNotBegun(Forbidden):
+    """This login was not begun in this browser, is over already, or was begun too long ago."""
+
+    code = "login_not_begun"
+    remedy = "Log in again."
+
+
+class IdentityRefused(Forbidden):
+    """The identity provider has refused the login, or what it states of who has logged in is not valid."""
+
+    code = "identity_refused"
+    remedy = "Log in again; if it goes on, have an administrator look at the identity provider."
+
+
+class IdentityUnknown(Forbidden):
+    """Whom the identity provider has logged in is no user of the tenant, or may not log in any more."""
+
+    code = "identity_unknown"
+    remedy = "Have an administrator add you with the email that the identity provider has verified."
+
+
+class IdentityProviderUnavailable(Unavailable):
+    """The identity provider does not answer as it must."""
+
+    code = "identity_provider_unavailable"
+    remedy = RETRY

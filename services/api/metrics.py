@@ -65,7 +65,9 @@ def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:
         WAITING_OLDEST.labels(stage).set(oldest_seconds)
 
 
-LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, denied, throttled
+LOGINS = Counter(
+    "logins_total", "Logins, by password or by an identity provider.", ["outcome"]
+)  # success, failed, denied, throttled
 DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
 AUDIT_UNWRITTEN = Counter(
     "audit_outcomes_unwritten_total", "Outcomes that the audit log did not take; their intentions are in it."

@@ -1,4 +1,6 @@
-"""Logging in with a password: a login name and a password become a token."""
+"""Logging in: a login name and a password become a token, and so does whom the tenant's identity provider has proven."""
+
+from datetime import datetime
 
 import msgspec
 
@@ -18,10 +20,14 @@ from services.api.audit import AuditRecord, write_line
 from services.api.errors import NoTenant, TenantRefused
 from services.api.http.callers import ANY_TENANT, Principal
 from services.api.http.errors import InvalidCredentials
+from services.api.identity_errors import IdentityUnknown
 from services.api.rate_limit import Limit, RateLimiter
 
 _ADMIN_PLAN, _ADMIN_REGION = "enterprise", "region-a"
 """What a global admin who names no tenant is treated as."""
+_PASSWORD, _PROVIDER = "password", "identity_provider"
+"""The ways in, as the audit log names them."""
+_TOKEN_PATH = "/v1/auth/token"  # noqa: S105 - a path
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +82,10 @@ class Login:
             metrics.LOGINS.labels("throttled").inc()
             await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise RateLimited("too many failed logins of this account", headers=count.headers)
-        now = self._clock.now()
         try:
             found = await identity.account_to_log_in(self._database, name)
             # Whoever is changed while the password is checked gets a token of before the change.
-            account, read_at = found or (None, now)
+            account, read_at = found or (None, self._clock.now())
             matches = await self._passwords.matches(account.password_hash if account else None, password)
         except Unavailable:
             await self._limiter.give_back(self.failures, name)
@@ -97,30 +102,61 @@ class Login:
             )
             raise InvalidCredentials()
         await self._limiter.give_back(self.failures, name)
+        return await self._enter(
+            account, read_at=read_at, requested_tenant_id=tenant_id, action=action, target=_TOKEN_PATH, way=_PASSWORD
+        )
+
+    async def enter_proven(self, email: str, *, tenant_id: str, issuer: str, action: str) -> Session:
+        """Give a token to a user of a tenant whom its identity provider, `issuer`, has proven.
+
+        Raises:
+            IdentityUnknown: when the user is none of that tenant, or may not log in any more.
+            TenantRefused: when the tenant is suspended or deleted.
+        """
+        found = await identity.account_to_log_in(self._database, email)
+        account, read_at = found or (None, self._clock.now())
+        if account is None or account.tenant_id != tenant_id or account.disabled_at is not None:
+            raise IdentityUnknown
+        return await self._enter(
+            account, read_at=read_at, requested_tenant_id=None, action=action, target=issuer, way=_PROVIDER
+        )
+
+    async def note_refused(self, name: str, *, tenant_id: str, issuer: str, action: str, reason: str) -> None:
+        """Write down that somebody came from a tenant's identity provider and was not let in."""
+        metrics.LOGINS.labels("failed").inc()
+        detail = {"reason": reason, "way": _PROVIDER}
+        await self._remember(name, f"{action}.failed", "failed", detail, tenant_id=tenant_id, target=issuer)
+
+    async def _enter(
+        self,
+        account: Account,
+        *,
+        read_at: datetime,
+        requested_tenant_id: str | None,
+        action: str,
+        target: str,
+        way: str,
+    ) -> Session:
+        """Issue the token of somebody who has proven who they are, by whichever way."""
+        name, tenant_id = account.email, account.tenant_id or ""
         try:
-            principal = await self._principal(account, tenant_id)
+            principal = await self._principal(account, requested_tenant_id)
         except TenantRefused as denial:
             metrics.LOGINS.labels("denied").inc()
-            await self._remember(
-                name, f"{action}.denied", "denied", {"reason": denial.reason}, tenant_id=account.tenant_id or ""
-            )
+            detail = {"reason": denial.reason, "way": way}
+            await self._remember(name, f"{action}.denied", "denied", detail, tenant_id=tenant_id, target=target)
             raise
         token, _ = self._tokens.issue(
             principal,
             user_id=account.id.hex,
-            now=now,
+            now=self._clock.now(),
             read_at=read_at,
             tokens_from=account.tokens_from,
             context={"email": account.email},
         )
         metrics.LOGINS.labels("success").inc()
-        await self._remember(
-            name,
-            f"{action}.success",
-            "success",
-            {"roles": ",".join(account.roles)},
-            tenant_id=account.tenant_id or "",
-        )
+        detail = {"roles": ",".join(account.roles), "way": way}
+        await self._remember(name, f"{action}.success", "success", detail, tenant_id=tenant_id, target=target)
         return Session(access_token=token, expires_in=self._token_expires_seconds)
 
     async def _principal(self, account: Account, requested_tenant_id: str | None) -> Principal:
@@ -144,7 +180,16 @@ class Login:
             jti="",
         )
 
-    async def _remember(self, name: str, action: str, outcome: str, detail: dict[str, str], *, tenant_id: str) -> None:
+    async def _remember(
+        self,
+        name: str,
+        action: str,
+        outcome: str,
+        detail: dict[str, str],
+        *,
+        tenant_id: str,
+        target: str = _TOKEN_PATH,
+    ) -> None:
         await write_line(
             self._database,
             AuditRecord(
@@ -152,7 +197,7 @@ class Login:
                 id=new_id(self._clock.now()),
                 actor=name,
                 action=action,
-                target="/v1/auth/token",
+                target=target,
                 outcome=outcome,
                 detail=detail,
                 correlation_id=current().correlation_id,

@@ -174,6 +174,12 @@ class ConfirmContended(Conflict):
     code = "confirm_contended"
 
 
+class ConsoleOff(Conflict):
+    """There is no console here, and so no login by an identity provider."""
+
+    code = "console_off"
+
+
 class ConversionConflict(Conflict):
     """There is a conversion of this id with other content."""
 
@@ -436,6 +442,12 @@ class IdempotencyKeyReused(Unprocessable):
     """The key was used with a different request."""
 
     code = "idempotency_key_reused"
+
+
+class IdentityProviderNotFound(NotFound):
+    """The tenant has no identity provider."""
+
+    code = "identity_provider_not_found"
 
 
 class ImportConflict(Conflict):
@@ -1031,6 +1043,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "ceiling_crossed": CeilingCrossed,
     "chaos_injected": ChaosInjected,
     "confirm_contended": ConfirmContended,
+    "console_off": ConsoleOff,
     "conversion_conflict": ConversionConflict,
     "conversion_invalid": ConversionInvalid,
     "conversion_not_found": ConversionNotFound,
@@ -1075,6 +1088,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "idempotency_key_missing": IdempotencyKeyMissing,
     "idempotency_key_refused": IdempotencyKeyRefused,
     "idempotency_key_reused": IdempotencyKeyReused,
+    "identity_provider_not_found": IdentityProviderNotFound,
     "import_conflict": ImportConflict,
     "import_not_found": ImportNotFound,
     "import_source_invalid": ImportSourceInvalid,
