@@ -9,7 +9,7 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database, PartitionedTable
-from libs.common.egress import EVERYWHERE, EgressGuard
+from libs.common.egress import EVERYWHERE, LOCAL_NETWORKS, EgressGuard
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
@@ -34,7 +34,7 @@ from services.api.access import (
 from services.api.administration import Administration
 from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyMode, KeyVerifier
 from services.api.audit import AuditConsumers
-from services.api.console import Changes, Ended, Inside, Sessions
+from services.api.console import Attempts, Changes, Ended, Inside, Sessions
 from services.api.customers import Customers
 from services.api.customers.schemas import render_customer
 from services.api.http.chaos import Chaos
@@ -42,6 +42,14 @@ from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
+from services.api.identity_providers import (
+    RESEAL_EVERY_SECONDS,
+    IdentityProviders,
+    Provider,
+    ProviderLogin,
+    ProviderSecrets,
+    Resealer,
+)
 from services.api.integrity import integrity_workers, keys_of
 from services.api.orders import OrderConsumers, Orders, order_workers
 from services.api.outside import Outside
@@ -209,10 +217,38 @@ def build(
         rereading = partial(read_again, tokens, read_keys)
         unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
 
+    client_secrets = (
+        ProviderSecrets(settings.console_key, settings.console.console_keys_previous) if settings.console_key else None
+    )
+    if client_secrets is not None:
+        resealer = Resealer(database, secrets=client_secrets)
+        unasked.append(Worker(name="reseal client secrets", every_seconds=RESEAL_EVERY_SECONDS, run=resealer.run))
+
     inside, changes = (
         Inside(),
         Changes(partial(versions, database), streams_max=_streams_max(settings.http.http_in_flight_max)),
     )
+    providers = Outside(_provider_guard(settings))
+    console = None
+    if client_secrets is not None:
+        key, previous = settings.console_key, settings.console.console_keys_previous
+        console = ConsoleParts(
+            inside=inside,
+            changes=changes,
+            sessions=Sessions(key, previous),
+            ended=Ended(store),
+            logins=ProviderLogin(
+                database,
+                provider=Provider(providers, clock, is_local=settings.place.is_local),
+                secrets=client_secrets,
+                login=login,
+                limiter=limiter,
+                logins_per_minute=settings.rates.rate_limit_login_address_per_min,
+                clock=clock,
+            ),
+            attempts=Attempts(key, previous),
+            clock=clock,
+        )
 
     @asynccontextmanager
     async def closing() -> AsyncIterator[None]:
@@ -221,6 +257,7 @@ def build(
         finally:
             passwords.close()
             await own_provider.close()
+            await providers.close()
             await store.close()
 
     return Service(
@@ -244,19 +281,14 @@ def build(
             ask=ask or bus.request,
             cards=settings.payments.card_numbers,
             is_local=settings.place.is_local,
-            console=ConsoleParts(
-                inside=inside,
-                changes=changes,
-                sessions=Sessions(settings.console_key, settings.console.console_keys_previous),
-                ended=Ended(store),
-                clock=clock,
-            )
-            if settings.console_key
-            else None,
+            console=console,
             parts={
                 "login": login,
                 "own_password": own_password,
                 "administration": Administration(database, clock=clock, passwords=passwords, directory=directory),
+                "identity_providers": IdentityProviders(
+                    database, clock=clock, secrets=client_secrets, is_local=settings.place.is_local
+                ),
                 "api_keys": ApiKeys(database, clock=clock, mode=mode, verifier=keys),
                 "payments": payments,
                 "operations": operations,
@@ -274,7 +306,7 @@ def build(
         workers=unasked,
         loops=[
             Loop(name="hand out answers", run=answers.run),
-            *([Loop(name="look for changes", run=changes.run)] if settings.console_key else []),
+            *([Loop(name="look for changes", run=changes.run)] if console else []),
         ],
         opens=[closing],
         shells=[edge.wrap, inside.enclose],
@@ -287,6 +319,12 @@ def build(
 
 def _key_set(settings: AuthSettings, clock: Clock, outside: Outside) -> KeySet | None:
     return KeySet(settings.jwks_uri, clock, fetch=outside.read) if settings.jwks_uri else None
+
+
+def _provider_guard(settings: Settings) -> EgressGuard:
+    """Return which addresses tenants' identity providers may have: on a developer's machine, private ones too."""
+    local = LOCAL_NETWORKS if settings.place.is_local else ()
+    return EgressGuard(allowed=(*settings.console.identity_provider_allowed_networks, *local))
 
 
 def _streams_max(in_flight_max: int) -> int:

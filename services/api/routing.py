@@ -30,7 +30,19 @@ from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.statements import StatementReports
 from services.api.books.routes.units import OwnUnits
 from services.api.books.routes.verification import Verifications
-from services.api.console import Changes, Console, Ended, Entrance, Inside, Operations, Sessions, console_routes
+from services.api.console import (
+    Attempts,
+    Changes,
+    Console,
+    Ended,
+    Entrance,
+    Inside,
+    Logins,
+    Operations,
+    ProviderEntrance,
+    Sessions,
+    console_routes,
+)
 from services.api.customers.routes.customers import CustomerRoutes
 from services.api.customers.routes.methods import SavedMethods
 from services.api.dead_letters.routes import DeadLetters
@@ -44,6 +56,7 @@ from services.api.http.requests import Ask
 from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
+from services.api.identity_providers.routes import IdentityProviderRoutes
 from services.api.imports.routes import FileImports
 from services.api.integrity.routes import ChangesVerified
 from services.api.matching.routes import MatchingRoutes
@@ -65,6 +78,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Tenants,
     Users,
     Rules,
+    IdentityProviderRoutes,
     PaymentIntents,
     Confirmations,
     PaymentOperations,
@@ -121,6 +135,8 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     changes: Changes
     sessions: Sessions
     ended: Ended
+    logins: Logins
+    attempts: Attempts
     clock: Clock
 
 
@@ -190,7 +206,8 @@ def _console(
         clock=parts.clock,
         is_local=is_local,
     )
-    return console_routes(entrance, Console(operations), parts.changes)
+    providers = ProviderEntrance(entrance, logins=parts.logins, attempts=parts.attempts, is_local=is_local)
+    return console_routes(entrance, providers, Console(operations), parts.changes)
 
 
 class _Guarded(Router):

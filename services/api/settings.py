@@ -15,6 +15,7 @@ from libs.common.setting_values import (
     HostAndPort,
     Lines,
     Long,
+    Network,
     Origin,
     RedisAddress,
     Short,
@@ -266,6 +267,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
     `APP_ENV=local`, and no console elsewhere."""
     console_keys_previous: tuple[str, ...] = ()
     """Still open sessions, no longer seal them: set while rotating."""
+    identity_provider_allowed_networks: tuple[Network, ...] = ()
+    """Networks that requests to tenants' identity providers may reach although they are private (CIDR)."""
 
 
 class ChaosSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,14 +10,28 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from services.api.console import Changes, Console, Ended, Entrance, Inside, Operations, Sessions, console_routes
+from services.api.access import Session as Token
+from services.api.console import (
+    Attempts,
+    Changes,
+    Console,
+    Ended,
+    Entrance,
+    Inside,
+    Operations,
+    ProviderEntrance,
+    Sessions,
+    console_routes,
+)
 from services.api.console.sessions import COOKIE, Session
 from services.api.errors import StoreUnavailable
 from services.api.http.callers import Principal
+from services.api.identity_providers import Attempt, Begun
 from services.api.routing import RESOURCES, document
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
-SESSIONS = Sessions(base64.b64encode(bytes(32)).decode())
+KEY = base64.b64encode(bytes(32)).decode()
+SESSIONS, ATTEMPTS = Sessions(KEY), Attempts(KEY)
 OPERATIONS = Operations(RESOURCES, lambda: document(RESOURCES))
 
 
@@ -29,6 +43,42 @@ class Sent(msgspec.Struct, kw_only=True):
     query: str
     headers: dict[str, str]
     body: Any
+
+
+class Providers:
+    """The identity providers of tenants: what reaches them is kept, and what comes of it is chosen by the test."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+        self.begun: list[tuple[str, str]] = []
+        self.completed: list[tuple[Attempt | None, dict[str, str], str]] = []
+
+    async def begin(self, tenant_id: str, *, host: str, next_: str, address: str) -> Begun:
+        """Begin a login at a provider, for whom it is another host."""
+        if self.fault is not None:
+            raise self.fault
+        self.begun.append((tenant_id, host))
+        attempt = Attempt(
+            tenant_id=tenant_id,
+            issuer="https://login.example",
+            client_id="payments",
+            state="state",
+            nonce="nonce",
+            verifier="verifier",
+            redirect_uri=f"{host}/console/login/callback/a",
+            next=next_,
+            ends_at=int(NOW.timestamp()) + 60,
+        )
+        return Begun(address="https://login.example/authorize?client_id=payments&state=state", attempt=attempt)
+
+    async def complete(
+        self, attempt: Attempt | None, query: Mapping[str, str], *, path: str, address: str
+    ) -> tuple[Token, str]:
+        """Let in whoever comes, unless a fault is chosen."""
+        self.completed.append((attempt, dict(query), path))
+        if self.fault is not None:
+            raise self.fault
+        return Token(access_token="t", expires_in=60), "" if attempt is None else attempt.next
 
 
 class Seat:
@@ -55,9 +105,10 @@ class Seat:
             clock=self,
             is_local=False,
         )
-        self._app = Litestar(
-            console_routes(entrance, Console(OPERATIONS), Changes(self._look, streams_max=1)), openapi_config=None
-        )
+        self.providers = Providers()
+        providers = ProviderEntrance(entrance, logins=self.providers, attempts=ATTEMPTS, is_local=False)
+        changes = Changes(self._look, streams_max=1)
+        self._app = Litestar(console_routes(entrance, providers, Console(OPERATIONS), changes), openapi_config=None)
         self.session = Session(token="t.o.k", csrf=csrf, tenant_id="a", name="ops", ends_at=int(NOW.timestamp()) + 60)
         self.cookies = {COOKIE: SESSIONS.seal(self.session)}
 

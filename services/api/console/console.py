@@ -41,7 +41,7 @@ _LEADS_TO = {
 """Where one is after an operation that makes something: its page."""
 _WITHOUT_SUBJECT = frozenset({"closeReconciliationPeriod"})
 """Operations that make what their address names."""
-_UNAUTHORIZED, _UNPROCESSABLE = 401, 422
+_UNAUTHORIZED, _NOT_FOUND, _UNPROCESSABLE = 401, 404, 422
 _SENT_BEFORE = (
     "This form was sent before with other values, and that was done. Send it once more only if this is to be done too."
 )
@@ -257,7 +257,13 @@ class Console:
             if not all(path.get(name) for name in reading.parameters):
                 # It is made by this, and the form has a field for its name.
                 return None
-            return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
+            try:
+                return await visit.read(reading.id, path={name: path[name] for name in reading.parameters})
+            except Refused as refused:
+                if reading.parameters or refused.status != _NOT_FOUND:
+                    raise
+                # The one of the tenant is made by this.
+                return None
         return await self._listed(visit, operation, path)
 
     async def _listed(self, visit: Visit, operation: Operation, path: Mapping[str, str]) -> Any:

@@ -22,7 +22,8 @@ from services.api.http.parameters import AnyRequest
 
 _FIELDS_MAX = 500
 _FORM = "application/x-www-form-urlencoded"
-_TENANT = re.compile(r"[!-~]{1,64}\Z")
+TENANT = re.compile(r"[!-~]{1,64}\Z")
+"""What may name a tenant."""
 _SHOWN = re.compile(r"[!-\[\]-~]*\Z")
 """What an address may have in it: no space, nothing that is not ASCII, and no backslash, which browsers take for a slash."""
 START = "/console/overview"
@@ -91,11 +92,16 @@ class Entrance:
         )
 
     async def show_login(
-        self, request: AnyRequest, *, fault: Refused | None = None, email: str = "", next_: str = ""
+        self, request: AnyRequest, *, fault: Refused | None = None, email: str = "", tenant: str = "", next_: str = ""
     ) -> Response[bytes]:
-        """Show the form of a login."""
-        preferences = self.preferences(request)
-        values = {"fault": fault, "email": email, "next": local(next_ or request.query_params.get("next", ""))}
+        """Show the forms of a login: by password, and by the tenant's identity provider."""
+        preferences, query = self.preferences(request), request.query_params
+        values = {
+            "fault": fault,
+            "email": email,
+            "tenant": tenant or query.get("tenant", ""),
+            "next": local(next_ or query.get("next", "")),
+        }
         return page(rendered("login.html", values, preferences), status=fault.status if fault else 200)
 
     async def log_in(self, request: AnyRequest) -> Response[bytes]:
@@ -144,7 +150,7 @@ class Entrance:
             InvalidTenant: for what names no tenant.
         """
         session = visit.session
-        if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+        if not TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
             raise InvalidTenant("This does not name a tenant.")
         response = redirect(local(back) or START)
         self._keep(
@@ -210,12 +216,15 @@ class Entrance:
         given = request.headers.get("x-console-form", "")
         return sent_from_here(request) and is_same(given, visit.session.csrf)
 
+    def refused(self, request: AnyRequest, fault: Exception) -> Refused:
+        """Return what went wrong here as if the API had answered so."""
+        problem, headers = problem_of(fault, path=request.url.path)
+        lines = {name.lower(): value for name, value in headers.items()}
+        return Refused(Answer(status=problem.status, headers=lines, body=msgspec.json.encode(problem)))
+
     def show_trouble(self, request: AnyRequest, fault: Exception) -> Response[bytes]:
         """Show that something could not be done for reasons that no page knows, as while the database does not answer."""
-        if not isinstance(fault, Refused):
-            problem, headers = problem_of(fault, path=request.url.path)
-            lines = {name.lower(): value for name, value in headers.items()}
-            fault = Refused(Answer(status=problem.status, headers=lines, body=msgspec.json.encode(problem)))
+        fault = fault if isinstance(fault, Refused) else self.refused(request, fault)
         values = {"fault": fault, "again": address_of(request) if request.method == "GET" else ""}
         kept = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         content = rendered("trouble.html", values, self.preferences(request))

@@ -16,6 +16,8 @@ from services.api.console.operations import Operation, Operations
 
 _DEPTH_MAX = 3
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_SECRETS = frozenset({"password", "new_password", "secret_key", "webhook_secret", "client_secret"})
+"""Members that are not shown while they are written."""
 _LONG_TEXT = 500
 """Characters from which a text gets several lines."""
 
@@ -114,7 +116,7 @@ def _field(name: str, raw: Mapping[str, Any], inner: Mapping[str, Any], *, requi
         shape = Shape.JSON
     elif inner.get("format") == "date-time":
         shape = Shape.INSTANT
-    elif name.rsplit(".", maxsplit=1)[-1] in {"password", "new_password", "secret_key", "webhook_secret"}:
+    elif name.rsplit(".", maxsplit=1)[-1] in _SECRETS:
         shape = Shape.SECRET
     else:
         shape = Shape.LONG if inner.get("maxLength", 0) > _LONG_TEXT else Shape.TEXT

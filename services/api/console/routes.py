@@ -15,6 +15,7 @@ from services.api.console.console import Console, not_found
 from services.api.console.entrance import Entrance, address_of, lapsed
 from services.api.console.live import Changes
 from services.api.console.passing import exported, is_exported, is_uploaded, uploaded
+from services.api.console.provider_login import ProviderEntrance
 from services.api.console.rendering import redirect
 from services.api.console.showing import segment_value
 from services.api.console.visits import Visit
@@ -24,7 +25,9 @@ from services.api.http.tables import streamed
 type Shown = Callable[[Visit], Awaitable[Response[bytes]]]
 
 
-def console_routes(entrance: Entrance, console: Console, changes: Changes) -> list[HTTPRouteHandler]:
+def console_routes(
+    entrance: Entrance, providers: ProviderEntrance, console: Console, changes: Changes
+) -> list[HTTPRouteHandler]:
     """Build the routes of the console."""
 
     async def within(request: AnyRequest, show: Shown) -> Response[Any]:
@@ -77,6 +80,20 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
     async def log_in(request: AnyRequest) -> Response[bytes]:
         try:
             return await entrance.log_in(request)
+        except Exception as fault:  # noqa: BLE001 - as above
+            return entrance.show_trouble(request, fault)
+
+    @post("/console/login/provider", include_in_schema=False, status_code=200)
+    async def go_to_provider(request: AnyRequest) -> Response[bytes]:
+        try:
+            return await providers.begin(request)
+        except Exception as fault:  # noqa: BLE001 - as above
+            return entrance.show_trouble(request, fault)
+
+    @get("/console/login/callback/{place:str}", include_in_schema=False)
+    async def come_back(request: AnyRequest) -> Response[bytes]:
+        try:
+            return await providers.complete(request)
         except Exception as fault:  # noqa: BLE001 - as above
             return entrance.show_trouble(request, fault)
 
@@ -190,6 +207,8 @@ def console_routes(entrance: Entrance, console: Console, changes: Changes) -> li
         asset,
         login,
         log_in,
+        go_to_provider,
+        come_back,
         log_out,
         prefer,
         tenant,

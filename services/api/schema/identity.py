@@ -1,4 +1,4 @@
-"""Tables of who may do what: users, policies and API keys."""
+"""Tables of who may do what: users and their identity providers, policies and API keys."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -75,4 +75,35 @@ def api_keys_table(metadata: sa.MetaData) -> sa.Table:
         sa.CheckConstraint("mode IN ('test', 'live')", name="ck_api_keys_mode"),
         sa.Index("uq_api_keys_secret", "secret_hash", unique=True),
         sa.Index("ix_api_keys_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+    )
+
+
+def identity_providers_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe where users of a tenant log in, beside their passwords."""
+    return sa.Table(
+        "identity_providers",
+        metadata,
+        sa.Column(
+            "tenant_id", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True, comment="Whose users log in there."
+        ),
+        sa.Column("issuer", sa.Text, nullable=False, comment="Its name, an address, as its tokens have it."),
+        sa.Column("client_id", sa.Text, nullable=False, comment="What we are called there."),
+        sa.Column("client_secret", sa.LargeBinary, comment="By what it knows us, sealed; NULL: by PKCE alone."),
+        instant("created_at", "When the tenant got one."),
+        instant("updated_at", "When it was changed last."),
+    )
+
+
+def user_identities_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe by which subject a user is known to the tenant's identity provider."""
+    return sa.Table(
+        "user_identities",
+        metadata,
+        sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id"), nullable=False, comment="Whose user it is."),
+        sa.Column("subject", sa.Text, nullable=False, comment="What the tenant's identity provider calls the user."),
+        sa.Column("user_id", pg.UUID, sa.ForeignKey("users.id"), nullable=False, comment="The user."),
+        sa.Column("issuer", sa.Text, nullable=False, comment="The identity provider of that time."),
+        instant("bound_at", "When the user logged in by it first."),
+        sa.PrimaryKeyConstraint("tenant_id", "subject"),
+        sa.UniqueConstraint("tenant_id", "user_id", name="uq_user_identities_user"),
     )

@@ -17,7 +17,13 @@ from libs.common.messaging import (
 )
 from services.api.schema.columns import instant as _instant
 from services.api.schema.columns import orders_table, stated
-from services.api.schema.identity import api_keys_table, policies_table, users_table
+from services.api.schema.identity import (
+    api_keys_table,
+    identity_providers_table,
+    policies_table,
+    user_identities_table,
+    users_table,
+)
 from services.api.schema.sealed import seal_tables
 
 METADATA = sa.MetaData(schema=None)
@@ -75,6 +81,7 @@ feature_flags = sa.Table(
 
 orders = orders_table(METADATA)
 users, policies, api_keys = users_table(METADATA), policies_table(METADATA), api_keys_table(METADATA)
+identity_providers, user_identities = identity_providers_table(METADATA), user_identities_table(METADATA)
 payment_intents = sa.Table(
     "payment_intents",
     METADATA,

@@ -36,6 +36,7 @@ LEAKING = {
     "changeUser",
     "getApiKey",
     "getCustomer",
+    "getIdentityProvider",
     "getPaymentIntent",
     "listApiKeys",
     "listCustomers",
@@ -107,8 +108,10 @@ async def _fill(api: Api, client: Client) -> list[str]:
     user = {"email": f"{MARK}@{client.tenant}.example", "password": "a-long-password-of-one-person", "roles": ["ops"]}
     made = await client.call("POST", "/v1/users", user)
     key = await client.call("POST", "/v1/api-keys", {"name": MARK, "scopes": ["payments:read"]})
+    provider = {"issuer": "https://login.example.com", "client_id": MARK}
+    set_ = await client.call("PUT", "/v1/identity-provider", provider)
     answers = [refund, customer, made, key]
-    assert {answer.status for answer in answers} <= {200, 201, 202}, [answer.raw for answer in answers]
+    assert {answer.status for answer in (*answers, set_)} <= {200, 201, 202}, [answer.raw for answer in answers]
     return [str(found["id"]) for found in (intent, held, *(answer.json for answer in answers))]
 
 

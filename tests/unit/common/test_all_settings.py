@@ -184,6 +184,7 @@ OTHER: dict[str, str] = {
     "REDIS_SENTINELS": "10.0.0.1:26379,10.0.0.2:26379",
     "WEBHOOK_ALLOWED_PORTS": "444",
     "WEBHOOK_ALLOWED_NETWORKS": "10.1.0.0/16",
+    "IDENTITY_PROVIDER_ALLOWED_NETWORKS": "10.2.0.0/16",
     "WEBHOOK_DENIED_NETWORKS": "10.2.0.0/16",
     "CARD_NUMBERS": "mask",
     "JWT_PRIVATE_KEY": PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode().strip(),

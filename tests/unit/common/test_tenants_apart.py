@@ -100,6 +100,7 @@ REDIS_KEYS_WITHOUT_TENANT = {
     "services/api/rate_limit/limiter.py:_ask": "of whoever is counted; see COUNTED_WITHOUT_TENANT",
 }
 COUNTED_WITHOUT_TENANT = {
+    "services/api/identity_providers/login.py": "by the address of a stranger, together with logins by password",
     "services/api/access/login.py": "a login name belongs to one user, who logs in before a tenant is known",
     "services/api/access/own_password.py": "the same count as that of failed logins",
     "services/api/http/edge.py": "by address before a token proves the tenant; then by tenant and subject",

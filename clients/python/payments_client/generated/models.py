@@ -117,6 +117,7 @@ __all__ = [
     "HeldBody",
     "HoldBody",
     "HoldState",
+    "IdentityProviderBody",
     "InStageBody",
     "InquiryClosed",
     "InquiryClosedWebhook",
@@ -183,6 +184,7 @@ __all__ = [
     "ProposeLedgerEntries",
     "ProposedEntry",
     "ProposedLine",
+    "PutIdentityProvider",
     "PutPolicy",
     "PutRole",
     "PutRules",
@@ -1855,6 +1857,20 @@ class HoldState(OpenEnum):
     VOIDED = "VOIDED"
 
 
+class IdentityProviderBody(Struct, frozen=True, kw_only=True):
+    """An identity provider, without its secret."""
+
+    client_id: str
+    created_at: str
+    has_client_secret: bool
+    issuer: str
+    login_path: str
+    """The page of the console on which users log in by it."""
+    redirect_path: str
+    """Where users come back to: register it there, behind the host of the console."""
+    updated_at: str
+
+
 class InStageBody(Struct, frozen=True, kw_only=True):
     """Payments or refunds of one currency that are in one stage now."""
 
@@ -2906,6 +2922,19 @@ class ProposedLine(Struct, frozen=True, kw_only=True):
     amount: str
     currency: str
     side: Side
+
+
+class PutIdentityProvider(Struct, frozen=True, kw_only=True):
+    """The identity provider by which users log in from now on."""
+
+    client_id: str
+    """What we are called there."""
+    client_secret: str | None | UnsetType = UNSET
+    """By what it knows us; it is never shown. Absent: by PKCE alone, as a public client."""
+    issuer: str
+    """Its issuer, exactly as its tokens have it: an https address, behind which `/.well-known/openid-configuration`
+    is.
+    """
 
 
 class PutPolicy(Struct, frozen=True, kw_only=True):

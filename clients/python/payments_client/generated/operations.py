@@ -144,6 +144,9 @@ _DELETE_CUSTOMER = Operation[None](
 _DELETE_GATEWAY_CONFIG = Operation[None](
     name="deleteGatewayConfig", method="DELETE", path="/v1/gateway-configs/{config_id}", reads=None, has_key=True
 )
+_DELETE_IDENTITY_PROVIDER = Operation[None](
+    name="deleteIdentityProvider", method="DELETE", path="/v1/identity-provider", reads=None
+)
 _DELETE_IMPORT_SOURCE = Operation[None](
     name="deleteImportSource", method="DELETE", path="/v1/reconciliation/sources/{source_id}", reads=None, has_key=True
 )
@@ -195,6 +198,9 @@ _GET_DISCREPANCY = Operation[models.DiscrepancyHistoryBody](
 )
 _GET_HOLD = Operation[models.HoldBody](
     name="getHold", method="GET", path="/v1/ledger/holds/{hold_id}", reads=models.HoldBody
+)
+_GET_IDENTITY_PROVIDER = Operation[models.IdentityProviderBody](
+    name="getIdentityProvider", method="GET", path="/v1/identity-provider", reads=models.IdentityProviderBody
 )
 _GET_IMPORT = Operation[models.FileImportBody](
     name="getImport", method="GET", path="/v1/reconciliation/imports/{import_id}", reads=models.FileImportBody
@@ -444,6 +450,9 @@ _PUT_ACCOUNT_ROLE = Operation[models.AccountRoleBody](
 )
 _PUT_CHAOS = Operation[models.Disturbance](
     name="putChaos", method="PUT", path="/v1/admin/chaos", reads=models.Disturbance
+)
+_PUT_IDENTITY_PROVIDER = Operation[models.IdentityProviderBody](
+    name="putIdentityProvider", method="PUT", path="/v1/identity-provider", reads=models.IdentityProviderBody
 )
 _PUT_IMPORT_PART = Operation[None](
     name="putImportPart",
@@ -1246,6 +1255,16 @@ class Operations(ABC):
             _DELETE_GATEWAY_CONFIG, Call(path={"config_id": config_id}, query={}, idempotency_key=idempotency_key)
         )
 
+    def delete_identity_provider(self) -> None:
+        """Delete the identity provider.
+
+        Nobody logs in by it any more, and who was who there is forgotten; sessions end with their tokens. Set
+        again, it finds users by their email again.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_DELETE_IDENTITY_PROVIDER, Call(path={}, query={}))
+
     def delete_import_source(
         self,
         source_id: UUID | str,
@@ -1410,6 +1429,15 @@ class Operations(ABC):
         Needs the permission `ledger:read`.
         """
         return self._call(_GET_HOLD, Call(path={"hold_id": hold_id}, query={}))
+
+    def get_identity_provider(self) -> models.IdentityProviderBody:
+        """Get the identity provider.
+
+        By which the tenant's users log in to the console, and where they do; never its secret.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_GET_IDENTITY_PROVIDER, Call(path={}, query={}))
 
     def get_import(self, import_id: UUID | str) -> models.FileImportBody:
         """Get an import.
@@ -2694,6 +2722,22 @@ class Operations(ABC):
         Needs the permission `admin:write`.
         """
         return self._call(_PUT_CHAOS, Call(path={}, query={}, body={} if body is None else body, prefer=prefer))
+
+    def put_identity_provider(
+        self,
+        body: models.PutIdentityProvider,
+        *,
+        prefer: str | None = None,
+    ) -> models.IdentityProviderBody:
+        """Set the identity provider.
+
+        Users of the tenant, who are there already, log in to the console by it (OpenID Connect, the authorization
+        code with PKCE); their passwords stay valid. You must be allowed all that they are. Send the secret each
+        time.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(_PUT_IDENTITY_PROVIDER, Call(path={}, query={}, body=body, prefer=prefer))
 
     def put_import_part(self, import_id: UUID | str, number: int, body: bytes) -> None:
         """Send a part of a file.
@@ -4256,6 +4300,16 @@ class AsyncOperations(ABC):
             _DELETE_GATEWAY_CONFIG, Call(path={"config_id": config_id}, query={}, idempotency_key=idempotency_key)
         )
 
+    async def delete_identity_provider(self) -> None:
+        """Delete the identity provider.
+
+        Nobody logs in by it any more, and who was who there is forgotten; sessions end with their tokens. Set
+        again, it finds users by their email again.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_DELETE_IDENTITY_PROVIDER, Call(path={}, query={}))
+
     async def delete_import_source(
         self,
         source_id: UUID | str,
@@ -4420,6 +4474,15 @@ class AsyncOperations(ABC):
         Needs the permission `ledger:read`.
         """
         return await self._call(_GET_HOLD, Call(path={"hold_id": hold_id}, query={}))
+
+    async def get_identity_provider(self) -> models.IdentityProviderBody:
+        """Get the identity provider.
+
+        By which the tenant's users log in to the console, and where they do; never its secret.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_GET_IDENTITY_PROVIDER, Call(path={}, query={}))
 
     async def get_import(self, import_id: UUID | str) -> models.FileImportBody:
         """Get an import.
@@ -5720,6 +5783,22 @@ class AsyncOperations(ABC):
         Needs the permission `admin:write`.
         """
         return await self._call(_PUT_CHAOS, Call(path={}, query={}, body={} if body is None else body, prefer=prefer))
+
+    async def put_identity_provider(
+        self,
+        body: models.PutIdentityProvider,
+        *,
+        prefer: str | None = None,
+    ) -> models.IdentityProviderBody:
+        """Set the identity provider.
+
+        Users of the tenant, who are there already, log in to the console by it (OpenID Connect, the authorization
+        code with PKCE); their passwords stay valid. You must be allowed all that they are. Send the secret each
+        time.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(_PUT_IDENTITY_PROVIDER, Call(path={}, query={}, body=body, prefer=prefer))
 
     async def put_import_part(self, import_id: UUID | str, number: int, body: bytes) -> None:
         """Send a part of a file.

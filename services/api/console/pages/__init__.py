@@ -1,7 +1,7 @@
 """Every page of the console, in the order of its menu."""
 
 from services.api.console.declared import Page
-from services.api.console.pages.access import API_KEYS, ME, POLICIES, USER_ROLES, USERS
+from services.api.console.pages.access import API_KEYS, IDENTITY_PROVIDER, ME, POLICIES, USER_ROLES, USERS
 from services.api.console.pages.accounts import ACCOUNTS, CONSOLIDATED
 from services.api.console.pages.composing import COMPOSE
 from services.api.console.pages.customers import CUSTOMERS
@@ -30,7 +30,7 @@ PAGES: tuple[Page, ...] = (
     *REPORTS,
     *(RUNS, DISCREPANCIES, LINES, MATCHES, IMPORTS, SOURCES, MONTHS),
     *(WEBHOOKS, DELIVERIES, REPLAYS),
-    *(AUDIT, API_KEYS, USERS, USER_ROLES, POLICIES, FEATURES, TENANTS, DISTURBANCES, ME),
+    *(AUDIT, API_KEYS, USERS, IDENTITY_PROVIDER, USER_ROLES, POLICIES, FEATURES, TENANTS, DISTURBANCES, ME),
     *(EVENTS, REQUESTS, SERVICES, DEAD_LETTERS, REFERENCE),
 )
 """Every page."""

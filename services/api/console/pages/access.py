@@ -1,8 +1,10 @@
-"""Settings: who may do what: users, roles and their limits, API keys, one's own account."""
+"""Settings: who may do what: users and where they log in, roles and their limits, API keys, one's own account."""
 
+from services.api.console.calling import Refused
 from services.api.console.declared import Act, Column, Detail, Kind, Listing, Page, View
 from services.api.console.showing import buttons_of
 from services.api.console.visits import Visit
+from services.api.identity_errors import IdentityProviderNotFound
 
 _KEY = {"key_id": "id"}
 _USER = {"user_id": "id"}
@@ -37,6 +39,45 @@ USERS = Page(
         empty="Nobody logs in to this tenant by password yet. Add somebody with New user.",
     ),
     letter="u",
+)
+
+
+async def show_identity_provider(visit: Visit) -> View:
+    """Show by which identity provider users log in, or that there is none.
+
+    Raises:
+        Refused: when the API refuses to tell.
+    """
+    set_it = Act(operation="putIdentityProvider", title="Set the identity provider")
+    delete_it = Act(operation="deleteIdentityProvider", title="Delete", is_danger=True)
+    columns = (
+        Column(member="issuer", title="Issuer", kind=Kind.CODE),
+        Column(member="client_id", title="Client", kind=Kind.CODE),
+        Column(member="has_client_secret", title="Has a secret", kind=Kind.FLAG),
+        Column(member="redirect_path", title="Path to register there", kind=Kind.CODE),
+        Column(member="login_path", title="Page on which users log in", kind=Kind.CODE),
+        Column(member="created_at", title="Created", kind=Kind.TIME),
+        Column(member="updated_at", title="Changed", kind=Kind.TIME),
+    )
+    try:
+        found = await visit.read("getIdentityProvider")
+    except Refused as fault:
+        if fault.problem.get("code") != IdentityProviderNotFound.code:
+            raise
+        found = {}
+    acts = (set_it, delete_it) if found else (set_it,)
+    return View(
+        template="identity_provider.html",
+        values={"columns": columns, "thing": found, "buttons": await buttons_of(visit, acts, found)},
+    )
+
+
+IDENTITY_PROVIDER = Page(
+    key="identity-provider",
+    title="Identity provider",
+    needs="getIdentityProvider",
+    group="Settings",
+    show=show_identity_provider,
 )
 
 USER_ROLES = Page(

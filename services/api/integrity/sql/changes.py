@@ -31,6 +31,8 @@ SEALED = {
     "policies": SealedTable(key=("permission",)),
     "feature_flags": SealedTable(key=("name", "tenant_id"), tenant="t.tenant_id"),
     "api_keys": SealedTable(key=("id",), tenant="t.tenant_id", digested="secret_hash"),
+    "identity_providers": SealedTable(key=("tenant_id",), tenant="t.tenant_id", digested="client_secret"),
+    "user_identities": SealedTable(key=("tenant_id", "subject"), tenant="t.tenant_id"),
     "operator_actions": SealedTable(key=("id",), digested="detail"),
 }
 """The tables that triggers seal: not read from the database that is verified."""

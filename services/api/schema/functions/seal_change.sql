@@ -24,6 +24,12 @@ CREATE TRIGGER seal_insert AFTER INSERT ON api.feature_flags FOR EACH ROW EXECUT
 
 CREATE TRIGGER seal_update AFTER UPDATE ON api.feature_flags FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION api.seal_change();
 
+CREATE TRIGGER seal_delete AFTER DELETE ON api.identity_providers FOR EACH ROW EXECUTE FUNCTION api.seal_change();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON api.identity_providers FOR EACH ROW EXECUTE FUNCTION api.seal_change();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON api.identity_providers FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION api.seal_change();
+
 CREATE TRIGGER seal_delete AFTER DELETE ON api.operator_actions FOR EACH ROW EXECUTE FUNCTION api.seal_change();
 
 CREATE TRIGGER seal_insert AFTER INSERT ON api.operator_actions FOR EACH ROW EXECUTE FUNCTION api.seal_change();
@@ -59,6 +65,12 @@ CREATE TRIGGER seal_delete AFTER DELETE ON api.tenants FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER seal_insert AFTER INSERT ON api.tenants FOR EACH ROW EXECUTE FUNCTION api.seal_change();
 
 CREATE TRIGGER seal_update AFTER UPDATE ON api.tenants FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION api.seal_change();
+
+CREATE TRIGGER seal_delete AFTER DELETE ON api.user_identities FOR EACH ROW EXECUTE FUNCTION api.seal_change();
+
+CREATE TRIGGER seal_insert AFTER INSERT ON api.user_identities FOR EACH ROW EXECUTE FUNCTION api.seal_change();
+
+CREATE TRIGGER seal_update AFTER UPDATE ON api.user_identities FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION api.seal_change();
 
 CREATE TRIGGER seal_delete AFTER DELETE ON api.users FOR EACH ROW EXECUTE FUNCTION api.seal_change();
 

@@ -99,6 +99,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "changeUser": ({"roles": ["ops"]}, None),
     "putRole": ({"description": "Looks at the books.", "permissions": ["ledger:read"]}, None),
     "putPolicy": ({"effect": "allow", "allowed_plans": [], "allowed_regions": []}, None),
+    "putIdentityProvider": ({"issuer": "https://login.example.com", "client_id": "payments"}, None),
     "createApiKey": ({"name": "shop", "scopes": ["payments:read"]}, None),
     "rotateApiKey": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),
     "setFeatureFlag": ({"is_enabled": True}, None),

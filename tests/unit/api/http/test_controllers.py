@@ -29,6 +29,7 @@ CHANGED_HERE = {
     ),
     *("createApiKey", "rotateApiKey", "revokeApiKey"),
     *("putTenant", "createUser", "changeUser", "putRole", "putPolicy"),
+    *("putIdentityProvider", "deleteIdentityProvider"),
     "putImportPart",
 }
 """Writes by which no other service is requested to change something."""
