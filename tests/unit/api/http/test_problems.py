@@ -54,9 +54,12 @@ def test_what_routes_declare_is_raised_somewhere() -> None:
     assert idle - BY_THE_FRAMEWORK == set()
 
 
-def test_every_problem_is_declared_by_a_route_or_precedes_routing() -> None:
+def test_every_problem_is_of_a_route_a_page_or_precedes_routing() -> None:
     before = {"malformed_request", "duplicate_header", "request_too_slow", "url_too_long", "headers_too_large"}
-    assert set(PROBLEMS) - {kind.code for kind in declared()} == {*before, "route_not_found", "method_not_allowed"}
+    # Logins by an identity provider end on pages of the console.
+    pages = {"login_not_begun", "identity_refused", "identity_unknown", "identity_provider_unavailable"}
+    others = {*before, *pages, "route_not_found", "method_not_allowed"}
+    assert set(PROBLEMS) - {kind.code for kind in declared()} == others
 
 
 def test_the_committed_reference_is_the_registry() -> None:
