@@ -13,7 +13,17 @@ from libs.common.web.problems import problem_of
 from services.api.console.calling import Answer, Inside, Refused
 from services.api.console.operations import Operations
 from services.api.console.rendering import page, redirect, rendered
-from services.api.console.sessions import COOKIE, PREFERENCES_COOKIE, Ended, Session, Sessions, is_same, new_csrf
+from services.api.console.sessions import (
+    PREFERENCES_COOKIE,
+    Ended,
+    Session,
+    Sessions,
+    cookies_of,
+    is_same,
+    names_among,
+    new_csrf,
+    sealed_of,
+)
 from services.api.console.texts import language, offered, preferred
 from services.api.console.visits import Permits, Preferences, Visit
 from services.api.http.callers import ANY_TENANT, Principal
@@ -75,7 +85,7 @@ class Entrance:
         Raises:
             PlatformError: when whose token it is cannot be found out now.
         """
-        session = self._sessions.open(request.cookies.get(COOKIE), now=self._clock.now().timestamp())
+        session = self._sessions.open(sealed_of(request.cookies), now=self._clock.now().timestamp())
         if session is None or await self._ended.has(session):
             return None
         principal = await self._identify(session.token)
@@ -136,11 +146,16 @@ class Entrance:
         self._keep(response, session)
         return response
 
-    async def log_out(self, session: Session) -> Response[bytes]:
+    async def log_out(self, request: AnyRequest, session: Session) -> Response[bytes]:
         """End a session, in this browser and wherever its cookie was copied to."""
         await self._ended.add(session, now=self._clock.now().timestamp())
+        return self.to_login(request)
+
+    def to_login(self, request: AnyRequest) -> Response[bytes]:
+        """Lead to the login, and have the browser forget its session."""
         response = redirect("/console/login")
-        response.delete_cookie(COOKIE, path="/console")
+        for name in names_among(request.cookies):
+            response.delete_cookie(name, path="/console")
         return response
 
     def choose_tenant(self, visit: Visit, tenant_id: str, back: str) -> Response[bytes]:
@@ -185,15 +200,16 @@ class Entrance:
         return response
 
     def _keep(self, response: Response[bytes], session: Session) -> None:
-        response.set_cookie(
-            COOKIE,
-            self._sessions.seal(session),
-            path="/console",
-            httponly=True,
-            samesite="lax",
-            secure=not self._is_local,
-            expires=None,
-        )
+        for name, text in cookies_of(self._sessions.seal(session)):
+            response.set_cookie(
+                name,
+                text,
+                path="/console",
+                httponly=True,
+                samesite="lax",
+                secure=not self._is_local,
+                expires=None,
+            )
 
     async def form(self, request: AnyRequest) -> dict[str, str] | None:
         """Read a form that was sent from a page of ours; None where it was sent from elsewhere, or is none."""

@@ -100,7 +100,7 @@ def console_routes(
     @post("/console/logout", include_in_schema=False, status_code=200)
     async def log_out(request: AnyRequest) -> Any:
         async def leave(visit: Visit, _form: Mapping[str, str]) -> Response[bytes]:
-            return await entrance.log_out(visit.session)
+            return await entrance.log_out(request, visit.session)
 
         return await sent(request, leave)
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from binascii import Error as NotBase64
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -23,6 +24,10 @@ log = get_logger("api.console")
 COOKIE, PREFERENCES_COOKIE = "console_session", "console_preferences"
 _OWNER = UUID(int=0)
 _LABEL = "console"
+_PART = 3_600
+"""Characters of a cookie: browsers refuse one above 4,096 bytes with its name and attributes."""
+_PARTS_MAX = 8
+"""Cookies of one session: a token of about 20 kB, more than servers take in a header."""
 _MARK = 32
 """Hexadecimal digits of what signs an address."""
 
@@ -79,6 +84,33 @@ class Sessions:
         except (Unreadable, NotBase64, ValueError):
             return None
         return session if session.ends_at > now else None
+
+
+def cookies_of(sealed: str) -> list[tuple[str, str]]:
+    """Part a sealed session into as many cookies as it needs, by their names; the first of several says how many they are."""
+    first, *rest = (sealed[at : at + _PART] for at in range(0, max(1, len(sealed)), _PART))
+    whole = f"{len(rest) + 1}.{first}" if rest else first
+    return [(COOKIE, whole), *((_name(number), part) for number, part in enumerate(rest, start=1))]
+
+
+def sealed_of(cookies: Mapping[str, str]) -> str:
+    """Put a sealed session together from its cookies; empty where one is missing. Those of an earlier session are left out."""
+    count, _, first = cookies.get(COOKIE, "").rpartition(".")
+    if not count:
+        return first
+    if not count.isdecimal() or not 1 <= int(count) <= _PARTS_MAX:
+        return ""
+    rest = [cookies.get(_name(number), "") for number in range(1, int(count))]
+    return "".join((first, *rest)) if all(rest) else ""
+
+
+def names_among(cookies: Iterable[str]) -> list[str]:
+    """Name the cookies of sessions that a browser has."""
+    return [name for name in cookies if name == COOKIE or name.startswith(f"{COOKIE}_")]
+
+
+def _name(number: int) -> str:
+    return COOKIE if number == 0 else f"{COOKIE}_{number}"
 
 
 class Memory(Protocol):
