@@ -56,6 +56,15 @@ def test_each_table_is_sealed_or_listed_with_the_reason() -> None:
     assert listed | {*SEALED, LINES} == METADATA.tables.keys()
 
 
+async def test_each_sealed_table_has_its_triggers_and_no_other_has(made: Scene) -> None:
+    rows = await made.database.fetch(
+        "SELECT c.relname, t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid "
+        "WHERE tgfoid = 'api.seal_change'::regproc AND tgenabled = 'O'"
+    )
+    expected = {(subject, f"seal_{event}") for subject in SEALED for event in ("insert", "update", "delete")}
+    assert {(row["relname"], row["tgname"]) for row in rows} == expected
+
+
 async def test_change_is_sealed_with_the_role_that_made_it(made: Scene) -> None:
     rows = await made.database.fetch(
         "SELECT subject, action, changed_by, content FROM sealed_changes WHERE tenant_id = $1 ORDER BY sequence", TENANT
