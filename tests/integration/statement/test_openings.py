@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from deploy.fake_stripe import Fault, FaultKind, balance, payouts
+from deploy.fake_stripe import balance, payouts
 from libs.common.messaging.resend import Window
+from services.gateway.errors import ProcessorUnavailable
 from services.gateway.movements import AccountOpening, resend
+from services.gateway.movements.commands import opening
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementReader
 from tests.support.statement import Merchant, processor_accounts
 
@@ -191,13 +193,26 @@ async def kept() -> None:
     """Stands for a lease that is kept."""
 
 
-async def test_balance_that_cannot_be_read_keeps_no_movement_waiting(merchant: Merchant) -> None:
+def unreadable() -> None:
+    """Fail as the processor does on a bad day.
+
+    Raises:
+        ProcessorUnavailable: always.
+    """
+    raise ProcessorUnavailable("/v1/balance cannot be read")
+
+
+@pytest.mark.parametrize(("times", "opened"), [(3, [("BRL", 0, 30_000)]), (1_000, [])])
+async def test_a_balance_is_read_again_and_keeps_no_movement_waiting(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch, times: int, opened: list[tuple[str, int, int]]
+) -> None:
+    monkeypatch.setattr(opening, "_PAUSES_SECONDS", (0.01, 0.02, 0.03))
     earlier(merchant)
     await added(merchant)
     await merchant.pay(1_000)
-    merchant.place.fake.faults.add(Fault(kind=FaultKind.FORBIDDEN, method="GET", path="/v1/balance", times=1))
-    await merchant.read()
-    assert await openings(merchant) == []
+    between = Between(merchant, before=unreadable, times=times)
+    await rounds(merchant, between, count=1)
+    assert await openings(merchant) == opened
     assert [
         row["kind"] for row in await merchant.charging.fetch("SELECT kind FROM processor_movements WHERE is_booked")
     ]

@@ -5,7 +5,9 @@ balance, then the movements again: where nothing came in between, and nothing be
 Otherwise nothing is booked, and it is tried again with the next round.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -22,8 +24,10 @@ from services.gateway.processors.port.reading import Held, StatementMovement, St
 
 log = get_logger("gateway.opening")
 
-_PAGES_MAX = 50
-"""Pages that are read before and after the balance: 5,000 movements; where there are more, it is tried later."""
+_PAGES_MAX = 500
+"""Pages that are read before and after the balance: 50,000 movements; where there are more, it is tried later."""
+_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before a page that could not be read is read again: one that fails must not have all those before it read anew."""
 
 type Renew = Callable[[], Awaitable[None]]
 """Keeps a list that is being read."""
@@ -61,8 +65,7 @@ class AccountOpening:
         if not await self._caught_up(reader, account, renew, named):
             return "busy"
         before = await sql.standing(self._database, account)
-        await renew()
-        held = await reader.balance()
+        held = await _read(reader.balance, renew=renew)
         if not await self._caught_up(reader, account, renew, named):
             return "busy"
         try:
@@ -75,8 +78,9 @@ class AccountOpening:
         since = await sql.unsettled_since(self._database, account, now=self._clock.now())
         cursor = ""
         for _ in range(_PAGES_MAX):
-            await renew()
-            page = await reader.movements(since=since or account.known_at - DEEP_MAX, cursor=cursor)
+            page = await _read(
+                partial(reader.movements, since=since or account.known_at - DEEP_MAX, cursor=cursor), renew=renew
+            )
             if page.unreadable:
                 return False
             await self._recording.movements(account, await named(page.items))
@@ -127,3 +131,19 @@ class AccountOpening:
                 available_minor=opening.available_minor,
             )
         return True
+
+
+async def _read[T](read: Callable[[], Awaitable[T]], *, renew: Renew) -> T:
+    """Read something at the processor, some times where it fails; the list is kept meanwhile.
+
+    Raises:
+        ProcessorUnavailable: when it cannot be had in the end.
+    """
+    for pause in _PAUSES_SECONDS:
+        await renew()
+        try:
+            return await read()
+        except ProcessorUnavailable:
+            await asyncio.sleep(pause)
+    await renew()
+    return await read()
