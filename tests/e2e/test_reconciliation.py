@@ -61,6 +61,14 @@ class Books(Shop):
         found: dict[str, Any] = run.json
         return found
 
+    async def read_on(self) -> None:
+        """Wait until the statement was read from after now on: a page that is being read shows what was there before."""
+        now = datetime.now(UTC)
+        unread = "SELECT count(*) FROM gateway.processor_readings WHERE list = 'movements' AND complete_until < $1"
+        async with asyncio.timeout(60):
+            while await self.database.fetchval(unread, now):
+                await asyncio.sleep(0.1)
+
     async def discrepancies(self, query: str = "resolved=false") -> list[dict[str, Any]]:
         """List discrepancies."""
         answer = await self.admin.call("GET", f"/v1/reconciliation/discrepancies?{query}")
@@ -156,6 +164,7 @@ async def test_what_agrees_is_matched_and_each_damage_is_found(shop: Books, rece
         "SELECT id FROM gateway.processor_movements WHERE payment_intent_id = $1 AND kind = 'charge'", intents[1]
     )
     forgotten = at_stripe.pop(lost)
+    await shop.read_on()
     await shop.database.execute("DELETE FROM gateway.processor_movements WHERE id = $1", lost)
     await shop.database.execute(
         "UPDATE api.payment_intents SET captured_minor = captured_minor - 100 WHERE id = $1", intents[2]

@@ -33,6 +33,7 @@ SECONDS = 60
 RUN = {
     "just capacity RATE": ("just capacity 1000", 0, "1,000 payments a second"),
     "just verify-ledger": ("just verify-ledger", 0, ""),
+    "just verify-changes": ("just verify-changes", 0, ""),
     "just gateway status": ("just gateway status", 0, "unknown outcomes"),
     "just gateway resolve ATTEMPT --as ... --reason TEXT": (
         f"just gateway resolve {NOBODY} --as held --reason 'a test'",
