@@ -11,7 +11,7 @@ import msgspec
 from libs.common.clock import Clock, SystemClock
 from libs.common.currencies import EXPONENTS
 from libs.common.db import Database, DatabaseClock
-from libs.common.evidence import SigningKeys, write_public_keys
+from libs.common.evidence import SigningKeys, StandingSealer, write_public_keys
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
@@ -30,13 +30,12 @@ from services.ledger.integrity import (
     COMPARE_EVERY_SECONDS,
     CONNECTIONS,
     SEAL_EVERY_SECONDS,
+    SEAL_ROWS_MAX,
     SIGN_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
     HeadSigner,
     IntegrityConsumers,
     Reconciliation,
-    SigningWorker,
-    StandingSealer,
     VerificationWorker,
     Verifier,
     export_books,
@@ -186,7 +185,7 @@ def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> lis
         Worker(
             name="seal what stood before",
             every_seconds=SEAL_EVERY_SECONDS,
-            run=StandingSealer(database).run,
+            run=StandingSealer(database, rows_max=SEAL_ROWS_MAX).run,
             is_due_at_start=True,
         )
     ]
@@ -194,7 +193,7 @@ def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> lis
     if keys:
         file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
         signer = HeadSigner(database, clock=clock, keys=keys, file=file)
-        found.append(Worker(name="sign the heads", every_seconds=SIGN_EVERY_SECONDS, run=SigningWorker(signer).run))
+        found.append(Worker(name="sign the heads", every_seconds=SIGN_EVERY_SECONDS, run=signer.sign))
     return found
 
 

@@ -29,9 +29,9 @@ _signed = msgspec.json.Decoder(Signed)
 class HeadsRead(msgspec.Struct, frozen=True, kw_only=True):
     """What is in the file."""
 
-    statements: list[Signed]
+    statements: list[Signed] = []
     """What can be read."""
-    faults: list[str]
+    faults: list[str] = []
     """Which lines cannot be read; a sentence each, so many at most."""
 
 
@@ -41,7 +41,7 @@ def read_file(file: Path, *, wait_seconds: float = _LOCK_SECONDS) -> HeadsRead:
     Raises:
         Unavailable: when another process keeps it locked.
     """
-    read = HeadsRead(statements=[], faults=[])
+    read = HeadsRead()
     if not file.exists():
         return read
     with file.open("rb") as stream:

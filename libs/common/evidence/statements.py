@@ -1,7 +1,7 @@
 """Statements of where chains end, each signed and following from the one before it. Pure."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
@@ -52,12 +52,23 @@ def signed_by(keys: Mapping[str, Ed25519PrivateKey], *, number: int, statement: 
 
 
 class SignedChain:
-    """Statements one after the other: each has to follow from the one before it, and to be signed by a key that is known."""
+    """Statements one after the other: each has to follow from the one before it, to be signed by a key that is known, and to be as
+    it is in the file.
+    """
 
-    def __init__(self, keys: Mapping[str, Ed25519PublicKey], *, read: Callable[[str], Placed]) -> None:
-        """Begin before the first; `read` decodes a statement, and raises `msgspec.DecodeError` where it cannot."""
+    def __init__(
+        self, keys: Mapping[str, Ed25519PublicKey], *, read: Callable[[str], Placed], in_file: Sequence[Signed] = ()
+    ) -> None:
+        """Begin before the first.
+
+        Args:
+            keys: those that are known, by id.
+            read: decodes a statement, and raises `msgspec.DecodeError` where it cannot.
+            in_file: what the file has that statements are appended to.
+        """
         self._keys = keys
         self._read = read
+        self._in_file = {signed.number: signed.statement for signed in in_file}
         self._previous = ZERO_HASH.hex()
         self._number = 0
         self.trusted = 0
@@ -66,10 +77,12 @@ class SignedChain:
     def faults(self, signed: Signed) -> list[str]:
         """Return what is wrong with the next statement; one sentence each."""
         found = []
+        if self._in_file.pop(signed.number, signed.statement) != signed.statement:
+            found.append("the file of heads has another statement")
         try:
             heads = self._read(signed.statement)
         except msgspec.DecodeError:
-            return ["the statement cannot be read"]
+            return [*found, "the statement cannot be read"]
         if (heads.number, signed.number) != (self._number + 1, self._number + 1):
             found.append(f"a statement is missing or was added: it follows number {self._number}")
         if heads.previous != self._previous:
@@ -86,6 +99,10 @@ class SignedChain:
                 self.trusted = signed.number
         self._number, self._previous = signed.number, signed.sha256
         return found
+
+    def only_in_file(self) -> list[int]:
+        """Return the numbers of the statements that the file has, and that were not among these."""
+        return sorted(self._in_file)
 
     @property
     def is_trusted(self) -> bool:

@@ -3,12 +3,11 @@
 from services.api.integrity.commands.export import export_changes
 from services.api.integrity.commands.signing import HeadSigner
 from services.api.integrity.commands.verification import Report, Verifier
-from services.api.integrity.workers import StandingSealer, integrity_workers, keys_of, verifier_of
+from services.api.integrity.workers import integrity_workers, keys_of, verifier_of
 
 __all__ = [
     "HeadSigner",
     "Report",
-    "StandingSealer",
     "Verifier",
     "export_changes",
     "integrity_workers",

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from libs.common.clock import Clock
 from libs.common.db import Database
-from libs.common.evidence import SigningKeys
+from libs.common.evidence import SigningKeys, StandingSealer
 from libs.common.service import Worker
 from services.api.integrity.commands.signing import HeadSigner
 from services.api.integrity.commands.verification import Verifier
-from services.api.integrity.sql import changes
 from services.api.settings import ProofSettings
 
 _VERIFY_EVERY_SECONDS = 60.0
@@ -35,7 +34,7 @@ def verifier_of(settings: ProofSettings, database: Database, *, clock: Clock) ->
 
 def integrity_workers(settings: ProofSettings, database: Database, *, clock: Clock) -> list[Worker]:
     """List what seals what stood before, verifies what was added, and signs; without a key nothing is signed."""
-    sealer, verifier = StandingSealer(database), verifier_of(settings, database, clock=clock)
+    sealer, verifier = StandingSealer(database, rows_max=_SEAL_ROWS_MAX), verifier_of(settings, database, clock=clock)
     found = [
         Worker(name="seal what stood before", every_seconds=_SEAL_EVERY_SECONDS, run=sealer.run, is_due_at_start=True),
         Worker(name="verify changes", every_seconds=_VERIFY_EVERY_SECONDS, run=verifier.go_on),
@@ -48,22 +47,3 @@ def integrity_workers(settings: ProofSettings, database: Database, *, clock: Clo
 
 def _file(settings: ProofSettings) -> Path | None:
     return Path(settings.api_heads_file) if settings.api_heads_file else None
-
-
-class StandingSealer:
-    """Seals the rows that stood in the tables before their changes were sealed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._is_done = False
-
-    async def run(self) -> None:
-        """Seal some rows of each table; once all are sealed, nothing."""
-        if self._is_done:
-            return
-        async with self._database.connection() as connection:
-            subjects = await changes.unfinished_tables(connection)
-        for subject in subjects:
-            async with self._database.transaction() as tx:
-                await changes.seal_standing(tx, subject, limit=_SEAL_ROWS_MAX)
-        self._is_done = not subjects

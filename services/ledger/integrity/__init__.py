@@ -8,10 +8,9 @@ from services.ledger.integrity.consumers import IntegrityConsumers
 from services.ledger.integrity.workers import (
     COMPARE_EVERY_SECONDS,
     SEAL_EVERY_SECONDS,
+    SEAL_ROWS_MAX,
     SIGN_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
-    SigningWorker,
-    StandingSealer,
     VerificationWorker,
 )
 
@@ -20,6 +19,7 @@ __all__ = [
     "COMPARE_EVERY_SECONDS",
     "CONNECTIONS",
     "SEAL_EVERY_SECONDS",
+    "SEAL_ROWS_MAX",
     "SIGN_EVERY_SECONDS",
     "VERIFY_EVERY_SECONDS",
     "HeadSigner",
@@ -27,8 +27,6 @@ __all__ = [
     "Reconciliation",
     "Report",
     "Round",
-    "SigningWorker",
-    "StandingSealer",
     "VerificationWorker",
     "Verifier",
     "export_books",

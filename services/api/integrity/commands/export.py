@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from libs.common.db import Database
+from libs.common.evidence import all_signed
 from services.api.integrity.sql import changes
-from services.api.integrity.sql import heads as signed_heads
 
 VERSION = "api.changes.v1"
 _BATCH = 500
@@ -28,11 +28,8 @@ async def export_changes(database: Database) -> AsyncIterator[bytes]:
                 for change in part:
                     yield _line({"change": _columns(change)})
                 sequence = part[-1].sequence
-        number = 0
-        while statements := await signed_heads.signed_after(connection, number, limit=_BATCH):
-            for signed in statements:
-                yield _line({"heads": signed})
-            number = statements[-1].number
+        async for signed in all_signed(connection):
+            yield _line({"heads": signed})
 
 
 def _columns(row: msgspec.Struct) -> dict[str, Any]:

@@ -6,16 +6,15 @@
 platform appends to: what it has must be in the export. Ends with 1 when anything is wrong.
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from libs.common.evidence import HeadsRead, Signed, SignedChain, read_file, read_public_keys
+from libs.common.evidence import Signed, SignedChain
+from libs.common.evidence.offline import verify_export
 from services.api.integrity.domain import Change, Head, Walk, read_heads
 
 
@@ -53,8 +52,7 @@ class ExportVerifier:
         self.faults: list[str] = []
         self.changes = self.statements = 0
         self._has_keys = bool(keys)
-        self._signed = SignedChain(keys, read=read_heads)
-        self._kept = {signed.number: signed for signed in kept}
+        self._signed = SignedChain(keys, read=read_heads, in_file=kept)
         self._walks: dict[str, Walk] = {}
         self._hashes: dict[str, dict[int, str]] = defaultdict(dict)
 
@@ -75,10 +73,14 @@ class ExportVerifier:
             self.faults += [
                 f"tenant {walk.tenant_id or '-'}, {found.subject}: {found.detail}" for found in walk.findings
             ]
-        for missing in sorted(self._kept):
+        for missing in self._signed.only_in_file():
             self.faults.append(f"heads {missing}: the statement is in the file of heads, and not in the export")
         if self._has_keys and not (self.statements and self._signed.is_trusted):
             self.faults.append("no known key has signed the last statement, or there is none")
+
+    def count(self) -> str:
+        """Say how much was read."""
+        return f"{self.changes:,} changes, {self.statements:,} signed statements"
 
     def _change(self, change: Change) -> None:
         self.changes += 1
@@ -89,8 +91,6 @@ class ExportVerifier:
         self.statements += 1
         name = f"heads {signed.number}"
         self.faults += [f"{name}: {fault}" for fault in self._signed.faults(signed)]
-        if self._kept.pop(signed.number, signed).statement != signed.statement:
-            self.faults.append(f"{name}: the file of heads has another statement")
         try:
             heads = read_heads(signed.statement).heads
         except msgspec.DecodeError:
@@ -112,25 +112,7 @@ def _change(line: ChangeLine) -> Change:
 
 def main() -> None:
     """Verify an export, and print what is wrong with it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="the export")
-    parser.add_argument("--keys", type=Path, help="the public keys that are trusted, in PEM")
-    parser.add_argument("--heads", type=Path, help="the file of signed heads")
-    options = parser.parse_args()
-    keys = read_public_keys(options.keys.read_text()) if options.keys else {}
-    kept = read_file(options.heads) if options.heads else HeadsRead(statements=[], faults=[])
-    verifier = ExportVerifier(keys, kept.statements)
-    verifier.faults += [f"heads: {fault}" for fault in kept.faults]
-    with options.file.open("rb") as lines:
-        verifier.read(lines)
-    for fault in verifier.faults:
-        print(fault)  # noqa: T201 - its output
-    trust = "signatures by known keys" if keys else "SIGNATURES NOT CHECKED: no --keys"
-    print(  # noqa: T201 - its output
-        f"{verifier.changes:,} changes, {verifier.statements:,} signed statements ({trust}): {len(verifier.faults)} faults"
-    )
-    if verifier.faults:
-        raise SystemExit(1)
+    verify_export(__doc__, ExportVerifier)
 
 
 if __name__ == "__main__":

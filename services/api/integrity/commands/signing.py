@@ -12,13 +12,16 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.evidence import (
     ZERO_HASH,
+    HeadsFile,
+    HeadsRead,
     Signed,
     SignedChain,
-    append_to,
+    all_signed,
     key_id,
-    last_number,
+    last_signed,
     read_file,
     signed_by,
+    write_signed,
 )
 from libs.common.observability.logging import get_logger
 from services.api import metrics
@@ -35,7 +38,6 @@ _EVERY = timedelta(seconds=50)
 """The least time between two rounds: of several processes that look once a minute, one signs."""
 _QUIET = timedelta(hours=1)
 """How long nothing is signed where nothing has changed."""
-_BATCH = 500
 _FINDINGS_MAX = 100
 
 
@@ -54,10 +56,8 @@ class HeadSigner:
         self._database = database
         self._clock = clock
         self._keys = {key_id(key.public_key()): key for key in keys}
-        self._file = file
+        self._file = None if file is None else HeadsFile(database, file)
         self._heads_max = heads_max
-        self._is_behind = True
-        """Whether the file may lack what was signed: as the process begins, once it has signed, and until it was appended."""
 
     async def sign(self) -> list[Signed]:
         """Sign what has moved, unless another process does, or has within the last minute."""
@@ -74,18 +74,16 @@ class HeadSigner:
             # Where logs are collected, whoever can write to the database cannot take it back.
             log.info("heads.signed", number=statement.number, sha256=statement.sha256, signatures=statement.signatures)
         if signed:
-            self._is_behind = True
             metrics.HEADS_SIGNED_AT.set(self._clock.now().timestamp())
-        if self._file is not None and (self._is_behind or not await asyncio.to_thread(self._file.exists)):
-            await self._append(self._file)
-            self._is_behind = False
+        if self._file is not None:
+            await self._file.follow(is_signed=bool(signed))
         return signed
 
     async def _sign(self, tx: Connection, *, is_next: bool) -> tuple[Signed | None, bool]:
         if not await sql.lead(tx):
             return None, True
         now = self._clock.now()
-        last = await sql.last_signed(tx)
+        last = await last_signed(tx)
         moved = await sql.moved_heads(tx, limit=self._heads_max)
         # One that was signed by a clock ahead of ours keeps nobody from signing.
         if last is not None and not is_next and timedelta(0) <= now - last[1] < (_EVERY if moved else _QUIET):
@@ -94,18 +92,9 @@ class HeadSigner:
         previous = ZERO_HASH.hex() if last is None else last[0].sha256
         statement = write_heads(Heads(number=number, at=now, previous=previous, heads=moved))
         signed = signed_by(self._keys, number=number, statement=statement)
-        await sql.write_signed(tx, signed, at=now)
+        await write_signed(tx, signed, at=now)
         await sql.remember_signed(tx, moved, number=number)
         return signed, len(moved) < self._heads_max
-
-    async def _append(self, file: Path) -> None:
-        number = await asyncio.to_thread(last_number, file)
-        while True:
-            async with self._database.connection() as connection:
-                missing = await sql.signed_after(connection, number, limit=_BATCH)
-            if not missing:
-                return
-            number = await asyncio.to_thread(append_to, file, missing)
 
 
 async def check_ends(connection: Connection) -> list[Finding]:
@@ -118,31 +107,25 @@ async def check_heads(
     connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], file: Path | None
 ) -> list[Finding]:
     """Compare all that was signed with the chains as they lie, and with the file."""
-    chain = SignedChain(keys, read=read_heads)
-    found: list[Finding] = []
-    in_file: dict[int, Signed] = {}
-    if file is not None:
-        read = await asyncio.to_thread(read_file, file)
-        in_file = {signed.number: signed for signed in read.statements}
-        found += [_finding("heads file", fault) for fault in read.faults]
+    read = HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
+    found = [_finding("heads file", fault) for fault in read.faults]
+    chain = SignedChain(keys, read=read_heads, in_file=read.statements)
     ends: dict[str, tuple[int, str, int]] = {}
     number = 0
-    while statements := await sql.signed_after(connection, number, limit=_BATCH):
-        for signed in statements:
-            name = f"heads {signed.number}"
-            found += [_finding(name, fault) for fault in chain.faults(signed)]
-            if in_file.pop(signed.number, signed).statement != signed.statement:
-                found.append(_finding(name, "the file has another statement"))
-            try:
-                heads = read_heads(signed.statement).heads
-            except msgspec.DecodeError:
-                continue
-            ends |= {head.tenant_id: (head.sequence, head.hash, signed.number) for head in heads}
-            for tenant_id, sequence in await sql.not_as_signed(connection, heads):
-                found.append(_not_there(signed.number, tenant_id, sequence))
-        number = statements[-1].number
+    async for signed in all_signed(connection):
+        number = signed.number
+        name = f"heads {number}"
+        found += [_finding(name, fault) for fault in chain.faults(signed)]
+        try:
+            heads = read_heads(signed.statement).heads
+        except msgspec.DecodeError:
+            continue
+        ends |= {head.tenant_id: (head.sequence, head.hash, number) for head in heads}
+        for tenant_id, sequence in await sql.not_as_signed(connection, heads):
+            found.append(_not_there(number, tenant_id, sequence))
     found += [
-        _finding(f"heads {missing}", "the statement is in the file, and not in the database") for missing in in_file
+        _finding(f"heads {missing}", "the statement is in the file, and not in the database")
+        for missing in chain.only_in_file()
     ]
     kept = await sql.signed_ends(connection)
     for tenant_id in sorted(ends.keys() | kept.keys()):

@@ -83,10 +83,6 @@ ON CONFLICT DO NOTHING RETURNING {columns}
 )
 # A handful, if any.
 _COUNT_FINDINGS = Statement("SELECT count(*) FROM change_findings")
-# Those of before the upgrade that brought the seals.
-_UNFINISHED = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS NULL ORDER BY subject")
-# Through a function, since our role may not write seals; another process that is at it is not waited for.
-_SEAL_STANDING = Statement("SELECT seal_standing(:subject, :limit)")
 # Where each row has to be sealed: one without is a stranger.
 _IS_COMPLETE = Statement("SELECT completed_at IS NOT NULL FROM sealed_tables WHERE subject = :subject")
 
@@ -160,16 +156,6 @@ async def write_findings(tx: Connection, found: Sequence[Finding], *, at: dateti
 async def count_findings(connection: Connection) -> int:
     """Count all findings."""
     return int(await _COUNT_FINDINGS.fetchval(connection))
-
-
-async def unfinished_tables(connection: Connection) -> list[str]:
-    """List the tables of which not all is sealed that stood in them before."""
-    return [row["subject"] for row in await _UNFINISHED.fetch(connection)]
-
-
-async def seal_standing(tx: Connection, subject: str, *, limit: int) -> int:
-    """Seal the next rows that stood in a table before its changes were sealed; returns how many."""
-    return int(await _SEAL_STANDING.fetchval(tx, subject=subject, limit=limit))
 
 
 async def is_small(connection: Connection, subject: str, *, rows_max: int) -> bool:

@@ -1,14 +1,9 @@
 """Signed heads: which chains have moved since they were signed, and what was signed of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
-
-import asyncpg
-import msgspec
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
-from libs.common.evidence import Signed
 from services.api.integrity.domain import Head
 
 # Tried, never waited for: one process signs, and the others have nothing to do (0x61706973 is "apis").
@@ -27,17 +22,6 @@ ON CONFLICT (tenant_id) DO UPDATE SET sequence = excluded.sequence, hash = exclu
 """)
 # All of them, for the full verification.
 _ENDS = Statement("SELECT tenant_id, sequence, encode(hash, 'hex') AS hash, number FROM signed_ends")
-# Along the primary key, backwards.
-_LAST = Statement("SELECT number, signed_at, statement, signatures FROM signed_heads ORDER BY number DESC LIMIT 1")
-# Along the primary key, a part at a time.
-_AFTER = Statement(
-    "SELECT number, statement, signatures FROM signed_heads WHERE number > :number ORDER BY number LIMIT :limit"
-)
-# Without ON CONFLICT: only the one that leads signs, and a number that is taken all the same must fail.
-_WRITE = Statement("""
-INSERT INTO signed_heads (number, signed_at, statement, signatures)
-VALUES (:signed.number, :at, :signed.statement, :signatures::text::jsonb)
-""")
 # By the primary key of the changes.
 _NOT_AS_SIGNED = Statement("""
 SELECT e.tenant_id, e.sequence FROM unnest(:heads[].tenant_id::text[], :heads[].sequence::int8[], :heads[].hash::text[])
@@ -51,8 +35,6 @@ SELECT e.tenant_id, e.sequence, e.number FROM signed_ends AS e
   LEFT JOIN sealed_changes AS c ON c.tenant_id = e.tenant_id AND c.sequence = e.sequence
  WHERE c.hash IS DISTINCT FROM e.hash ORDER BY 1 LIMIT :limit
 """)
-
-_signatures = msgspec.json.Decoder(dict[str, str])
 
 
 async def lead(tx: Connection) -> bool:
@@ -76,23 +58,6 @@ async def signed_ends(connection: Connection) -> dict[str, tuple[int, str, int]]
     return {row["tenant_id"]: (row["sequence"], row["hash"], row["number"]) for row in rows}
 
 
-async def last_signed(connection: Connection) -> tuple[Signed, datetime] | None:
-    """Read what was signed last, and when."""
-    row = await _LAST.fetchrow(connection)
-    return None if row is None else (_signed(row), row["signed_at"])
-
-
-async def signed_after(connection: Connection, number: int, *, limit: int) -> list[Signed]:
-    """Read the next statements, oldest first."""
-    return [_signed(row) for row in await _AFTER.fetch(connection, number=number, limit=limit)]
-
-
-async def write_signed(tx: Connection, signed: Signed, *, at: datetime) -> None:
-    """Keep what was signed."""
-    signatures = msgspec.json.encode(signed.signatures).decode()
-    await _WRITE.execute(tx, signed=signed, at=at, signatures=signatures)
-
-
 async def not_as_signed(connection: Connection, heads: Sequence[Head]) -> list[tuple[str, int]]:
     """Find which of these changes, by tenant and place, are missing or have another hash."""
     return [(row[0], row[1]) for row in await _NOT_AS_SIGNED.fetch(connection, heads=heads)]
@@ -101,7 +66,3 @@ async def not_as_signed(connection: Connection, heads: Sequence[Head]) -> list[t
 async def ends_not_as_signed(connection: Connection, *, limit: int) -> list[tuple[str, int, int]]:
     """Find the chains in which the change is missing that was signed last, by tenant, place and number of the statement."""
     return [(row[0], row[1], row[2]) for row in await _ENDS_NOT_AS_SIGNED.fetch(connection, limit=limit)]
-
-
-def _signed(row: asyncpg.Record) -> Signed:
-    return Signed(number=row["number"], statement=row["statement"], signatures=_signatures.decode(row["signatures"]))

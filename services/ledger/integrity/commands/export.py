@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Database
+from libs.common.evidence import all_signed
 from services.ledger.integrity.sql import changes, exporting, seals
-from services.ledger.integrity.sql import heads as signed_heads
 
 VERSION = "ledger.export.v1"
 _BATCH_GROUPS = 20
@@ -33,11 +33,8 @@ async def export_books(database: Database) -> AsyncIterator[bytes]:
         for ended in await changes.change_chains(connection):
             async for line in _changes(connection, ended.chain):
                 yield line
-        number = 0
-        while statements := await signed_heads.signed_after(connection, number, limit=_BATCH):
-            for signed in statements:
-                yield _line({"heads": signed})
-            number = statements[-1].number
+        async for signed in all_signed(connection):
+            yield _line({"heads": signed})
 
 
 async def _entries(connection: Connection, chain: int) -> AsyncIterator[bytes]:

@@ -16,13 +16,16 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.evidence import (
     ZERO_HASH,
+    HeadsFile,
+    HeadsRead,
     Signed,
     SignedChain,
-    append_to,
+    all_signed,
     key_id,
-    last_number,
+    last_signed,
     read_file,
     signed_by,
+    write_signed,
 )
 from libs.common.messaging import publish
 from services.ledger import metrics, outbox
@@ -34,7 +37,6 @@ _EVERY = timedelta(seconds=50)
 """The least time between two statements: of several processes that look once a minute, one signs."""
 _QUIET = timedelta(hours=1)
 """How long nothing is signed where nothing has changed."""
-_BATCH = 500
 
 
 class HeadSigner:
@@ -46,27 +48,23 @@ class HeadSigner:
         self._database = database
         self._clock = clock
         self._keys = {key_id(key.public_key()): key for key in keys}
-        self._file = file
-        self._is_behind = True
-        """Whether the file may lack what was signed: as the process begins, once it has signed, and until it was appended."""
+        self._file = None if file is None else HeadsFile(database, file)
 
     async def sign(self) -> Signed | None:
         """Sign where the chains end now, unless another process does, or has within the last minute."""
         async with self._database.transaction() as tx:
             signed = await self._sign(tx)
         if signed is not None:
-            self._is_behind = True
             metrics.HEADS_SIGNED_AT.set(self._clock.now().timestamp())
-        if self._file is not None and (self._is_behind or not await asyncio.to_thread(self._file.exists)):
-            await self._append(self._file)
-            self._is_behind = False
+        if self._file is not None:
+            await self._file.follow(is_signed=signed is not None)
         return signed
 
     async def _sign(self, tx: Connection) -> Signed | None:
         if not await sql.lead(tx):
             return None
         now = self._clock.now()
-        last = await sql.last_signed(tx)
+        last = await last_signed(tx)
         entries, changes = await sql.ends(tx)
         if last is not None:
             before = read_heads(last[0].statement)
@@ -85,73 +83,52 @@ class HeadSigner:
             )
         )
         signed = signed_by(self._keys, number=number, statement=statement)
-        await sql.write_signed(tx, signed, at=now)
+        await write_signed(tx, signed, at=now)
         await publish(
             tx, [outbox.heads_signed(number, statement=statement, signatures=signed.signatures, signed_at=now)]
         )
         return signed
-
-    async def _append(self, file: Path) -> None:
-        number = await asyncio.to_thread(last_number, file)
-        while True:
-            async with self._database.connection() as connection:
-                missing = await sql.signed_after(connection, number, limit=_BATCH)
-            if not missing:
-                return
-            number = await asyncio.to_thread(append_to, file, missing)
 
 
 async def check_heads(
     connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], file: Path | None, anew: bool
 ) -> list[StoredFinding]:
     """Compare what was signed, all of it or the last, with the chains as they lie, and with the file."""
-    found: list[StoredFinding] = []
-    last = await sql.last_signed(connection)
     if not anew:
-        return found if last is None else await _not_as_signed(connection, [last[0]])
-    chain = SignedChain(keys, read=read_heads)
-    in_file: dict[int, Signed] = {}
-    if file is not None:
-        read = await asyncio.to_thread(read_file, file)
-        in_file = {signed.number: signed for signed in read.statements}
-        found += [
-            StoredFinding(invariant="heads_signed", tenant_id="", subject="heads file", detail=fault)
-            for fault in read.faults
-        ]
+        last = await last_signed(connection)
+        return [] if last is None else await _not_as_signed(connection, last[0])
+    read = HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
+    found = [_finding("heads file", fault) for fault in read.faults]
+    chain = SignedChain(keys, read=read_heads, in_file=read.statements)
     number = 0
-    while statements := await sql.signed_after(connection, number, limit=_BATCH):
-        for signed in statements:
-            found += [_finding(signed.number, fault) for fault in chain.faults(signed)]
-            kept = in_file.pop(signed.number, signed)
-            if kept.statement != signed.statement:
-                found.append(_finding(signed.number, "the file has another statement"))
-        found += await _not_as_signed(connection, statements)
-        number = statements[-1].number
-    found += [_finding(missing, "the statement is in the file, and not in the database") for missing in in_file]
+    async for signed in all_signed(connection):
+        number = signed.number
+        found += [_finding(f"heads {number}", fault) for fault in chain.faults(signed)]
+        found += await _not_as_signed(connection, signed)
+    found += [
+        _finding(f"heads {missing}", "the statement is in the file, and not in the database")
+        for missing in chain.only_in_file()
+    ]
     if keys and number and not chain.is_trusted:
-        found.append(_finding(number, "no known key has signed the last statement"))
+        found.append(_finding(f"heads {number}", "no known key has signed the last statement"))
     return found
 
 
-async def _not_as_signed(connection: Connection, statements: Sequence[Signed]) -> list[StoredFinding]:
-    found = []
-    for signed in statements:
-        try:
-            heads = read_heads(signed.statement)
-        except msgspec.DecodeError:
-            found.append(_finding(signed.number, "the statement cannot be read"))
-            continue
-        entries, changes = await sql.not_as_signed(connection, heads.entries, heads.changes)
-        found += [
-            _finding(signed.number, f"group {chain}/{sequence} is not there as it was signed")
-            for chain, sequence in entries
-        ]
-        found += [
-            _finding(signed.number, f"group {chain}/{sequence} of changes is not there as it was signed")
+async def _not_as_signed(connection: Connection, signed: Signed) -> list[StoredFinding]:
+    name = f"heads {signed.number}"
+    try:
+        heads = read_heads(signed.statement)
+    except msgspec.DecodeError:
+        return [_finding(name, "the statement cannot be read")]
+    entries, changes = await sql.not_as_signed(connection, heads.entries, heads.changes)
+    return [
+        *(_finding(name, f"group {chain}/{sequence} is not there as it was signed") for chain, sequence in entries),
+        *(
+            _finding(name, f"group {chain}/{sequence} of changes is not there as it was signed")
             for chain, sequence in changes
-        ]
-    return found
+        ),
+    ]
 
 
-def _finding(number: int, detail: str) -> StoredFinding:
-    return StoredFinding(invariant="heads_signed", tenant_id="", subject=f"heads {number}", detail=detail)
+def _finding(subject: str, detail: str) -> StoredFinding:
+    return StoredFinding(invariant="heads_signed", tenant_id="", subject=subject, detail=detail)

@@ -81,12 +81,8 @@ SELECT tenant_id, account_id || ' ' || currency AS subject, grain, starts_at FRO
  WHERE (expected.debits, expected.credits) IS DISTINCT FROM (t.debits_minor, t.credits_minor)
  ORDER BY 1, 2, 3, 4 LIMIT {limit}
 """
-# Those of before the upgrade that brought the seals.
-_UNFINISHED = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS NULL ORDER BY subject")
 # Where each row has to be sealed: one without is a stranger.
 _COMPLETE = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS NOT NULL")
-# Through a function, since our role may not write seals; another process that is at it is not waited for.
-_SEAL_STANDING = Statement("SELECT seal_standing(:subject, :limit)")
 
 # A row changes as often as it has an INSERT, an UPDATE and a DELETE at most, so what came last is known without a clock. Where an id
 # may come again after its row was removed, as that of a hold, each of its rows is a life, of which the last one counts.
@@ -142,16 +138,6 @@ async def changes_of(connection: Connection, chain: int, *, after: int, until: i
 async def remember_check(connection: Connection, checked: ChangeChain, *, at: datetime) -> None:
     """Write down how far a chain was recomputed."""
     await _REMEMBER_CHECK.execute(connection, checked=checked, at=at)
-
-
-async def unfinished_tables(connection: Connection) -> list[str]:
-    """List the tables of which not all is sealed that stood in them before."""
-    return [row["subject"] for row in await _UNFINISHED.fetch(connection)]
-
-
-async def seal_standing(connection: Connection, subject: str, *, limit: int) -> int:
-    """Seal the next rows that stood in a table before its changes were sealed; returns how many."""
-    return int(await _SEAL_STANDING.fetchval(connection, subject=subject, limit=limit))
 
 
 async def differing_rows(connection: Connection, subject: str, *, limit: int) -> list[asyncpg.Record]:

@@ -1,12 +1,7 @@
 """Signed heads: where the chains end, and what was signed of that."""
 
-from datetime import datetime
-
-import msgspec
-
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
-from libs.common.evidence import Signed
 from services.ledger.integrity.domain import Head
 
 # Tried, never waited for: one process signs, and the others have nothing to do (0x7369676e is "sign").
@@ -17,17 +12,6 @@ _ENDS = Statement("SELECT chain, sequence, encode(hash, 'hex') AS hash FROM {cha
 _ENDS_OF_CHANGES = Statement(
     "SELECT chain, sequence, encode(hash, 'hex') AS hash FROM {chains} ORDER BY chain", chains="change_chains"
 )
-# Along the primary key, backwards.
-_LAST = Statement("SELECT number, signed_at, statement, signatures FROM signed_heads ORDER BY number DESC LIMIT 1")
-# Along the primary key, a part at a time.
-_AFTER = Statement(
-    "SELECT number, statement, signatures FROM signed_heads WHERE number > :number ORDER BY number LIMIT :limit"
-)
-# Without ON CONFLICT: only the one that leads signs, and a number that is taken all the same must fail.
-_WRITE = Statement("""
-INSERT INTO signed_heads (number, signed_at, statement, signatures)
-VALUES (:signed.number, :at, :signed.statement, :signatures::text::jsonb)
-""")
 # By the primary key of the groups; a chain that had not begun has none.
 _SIGNED_AS_THEY_LIE = Statement(
     """
@@ -49,8 +33,6 @@ SELECT at.chain, at.sequence FROM unnest(:heads[].chain::int2[], :heads[].sequen
     groups="change_groups",
 )
 
-_signatures = msgspec.json.Decoder(dict[str, str])
-
 
 async def lead(tx: Connection) -> bool:
     """Whether this process is the one that signs, until the transaction ends."""
@@ -63,24 +45,6 @@ async def ends(connection: Connection) -> tuple[list[Head], list[Head]]:
     return entries, [Head(*row) for row in await _ENDS_OF_CHANGES.fetch(connection)]
 
 
-async def last_signed(connection: Connection) -> tuple[Signed, datetime] | None:
-    """Read what was signed last, and when."""
-    row = await _LAST.fetchrow(connection)
-    return None if row is None else (_signed(row["number"], row["statement"], row["signatures"]), row["signed_at"])
-
-
-async def signed_after(connection: Connection, number: int, *, limit: int) -> list[Signed]:
-    """Read the next statements, oldest first."""
-    rows = await _AFTER.fetch(connection, number=number, limit=limit)
-    return [_signed(row["number"], row["statement"], row["signatures"]) for row in rows]
-
-
-async def write_signed(tx: Connection, signed: Signed, *, at: datetime) -> None:
-    """Keep what was signed."""
-    signatures = msgspec.json.encode(signed.signatures).decode()
-    await _WRITE.execute(tx, signed=signed, at=at, signatures=signatures)
-
-
 async def not_as_signed(
     connection: Connection, entries: list[Head], changes: list[Head]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -88,7 +52,3 @@ async def not_as_signed(
     of_entries = await _SIGNED_AS_THEY_LIE.fetch(connection, heads=entries)
     of_changes = await _SIGNED_CHANGES_AS_THEY_LIE.fetch(connection, heads=changes)
     return [(row[0], row[1]) for row in of_entries], [(row[0], row[1]) for row in of_changes]
-
-
-def _signed(number: int, statement: str, signatures: str) -> Signed:
-    return Signed(number=number, statement=statement, signatures=_signatures.decode(signatures))

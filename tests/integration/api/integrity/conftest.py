@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock, SystemClock
 from libs.common.db import Database
-from libs.common.evidence import key_id
+from libs.common.evidence import StandingSealer, key_id
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from services.api.access import switch_feature
 from services.api.cli import administer
 from services.api.http.callers import PLATFORM_TENANT
-from services.api.integrity import HeadSigner, StandingSealer, Verifier
+from services.api.integrity import HeadSigner, Verifier
 from services.api.settings import Settings
 from tests.integration.api.conftest import settings_for
 from tests.support.databases import TestDatabase, fresh_database
@@ -69,7 +69,7 @@ async def scene(servers: Servers, folder: Path) -> AsyncIterator[Scene]:
     clock, key = ManualClock(datetime.now(UTC)), Ed25519PrivateKey.generate()
     async with fresh_database(servers, ("api",)) as place, place.open("api") as database:
         for _ in range(2):
-            await StandingSealer(database).run()
+            await StandingSealer(database, rows_max=500).run()
         file = folder / "heads.jsonl"
         keys = {key_id(key.public_key()): key.public_key()}
         made = Scene(

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.servers import Servers
-from libs.common.evidence import key_id, read_file
+from libs.common.evidence import StandingSealer, key_id, read_file
 from services.api.api_keys.sql import note_uses
 from services.api.app import check_settings
 from services.api.http.callers import ANY_TENANT, PLATFORM_TENANT
-from services.api.integrity import HeadSigner, StandingSealer, Verifier, export_changes
+from services.api.integrity import HeadSigner, Verifier, export_changes
 from services.api.integrity.commands.offline import ExportVerifier
 from services.api.integrity.domain import read_heads
 from services.api.integrity.sql.changes import LINES, SEALED
@@ -128,7 +128,7 @@ async def test_rows_of_before_are_sealed_as_they_stand(made: Scene) -> None:
             await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER; DELETE FROM {table}")
         await owner.execute("DELETE FROM change_chains; DELETE FROM signed_ends; DELETE FROM change_checks")
         await owner.execute(f"UPDATE sealed_tables SET completed_at = NULL, reached = NULL WHERE subject <> '{LINES}'")
-        verifier, sealer = Verifier(made.database, clock=made.clock), StandingSealer(made.database)
+        verifier, sealer = Verifier(made.database, clock=made.clock), StandingSealer(made.database, rows_max=500)
         assert (await verifier.all()).findings == []
         await sealer.run()
         # What was changed after it was read, and before it was sealed as it stood, counts as it is.

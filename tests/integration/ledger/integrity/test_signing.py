@@ -12,12 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.servers import Servers
 from libs.common.contracts.ledger_books import BooksSigned
 from libs.common.errors import Unavailable
-from libs.common.evidence import key_id, read_file
+from libs.common.evidence import StandingSealer, key_id, read_file, seal_standing
 from services.ledger.app import check_settings
 from services.ledger.integrity import HeadSigner, Verifier, export_books
 from services.ledger.integrity.commands.offline import ExportVerifier
-from services.ledger.integrity.sql.changes import seal_standing
-from services.ledger.integrity.workers import StandingSealer
 from services.ledger.settings import ProofSettings, Settings
 from tests.integration.ledger.bank import Bank
 from tests.integration.ledger.integrity.test_insiders import Scene, scene
@@ -131,7 +129,7 @@ async def test_rows_of_before_are_sealed_as_they_stand(servers: Servers, tmp_pat
             )
         verifier = Verifier(books.database, clock=books.clock)
         assert (await verifier.all()).findings == []
-        sealer = StandingSealer(books.database)
+        sealer = StandingSealer(books.database, rows_max=2_000)
         for _ in range(3):
             await sealer.run()
         assert (await verifier.all()).findings == []
