@@ -63,10 +63,11 @@ SELECT DISTINCT p.permission FROM users AS u JOIN role_permissions AS p ON p.rol
  WHERE u.tenant_id = :tenant_id ORDER BY 1
 """)
 
-# A handful of rows: one of a tenant that has a provider.
+# Along the primary key, so that one that cannot be opened keeps no other from its turn.
 _SEALED_BEFORE = Statement("""
 SELECT tenant_id, client_secret FROM identity_providers
- WHERE client_secret IS NOT NULL AND substring(client_secret FROM 2 FOR 8) <> :key_id LIMIT :limit
+ WHERE tenant_id > :after AND client_secret IS NOT NULL AND substring(client_secret FROM 2 FOR 8) <> :key_id
+ ORDER BY tenant_id LIMIT :limit
 """)
 
 # Unless the tenant has changed it meanwhile.
@@ -125,26 +126,12 @@ async def permissions_of_users(tx: Connection, tenant_id: str) -> list[str]:
     return [row["permission"] for row in await _PERMISSIONS.fetch(tx, tenant_id=tenant_id)]
 
 
-async def sealed_before(database: Database, key_id: bytes, *, limit: int) -> Sequence[tuple[str, bytes]]:
-    """Read secrets that are not sealed with the key of this id, each with its tenant."""
-    rows = await _SEALED_BEFORE.fetch(database, key_id=key_id, limit=limit)
+async def sealed_before(database: Database, key_id: bytes, *, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
+    """Read the next secrets that are not sealed with the key of this id, each with its tenant, in the order of tenants."""
+    rows = await _SEALED_BEFORE.fetch(database, key_id=key_id, after=after, limit=limit)
     return [(row["tenant_id"], row["client_secret"]) for row in rows]
 
 
 async def reseal(tx: Connection, tenant_id: str, *, before: bytes, sealed: bytes) -> None:
     """Replace a sealed secret by the same one, sealed anew."""
     await _RESEAL.execute(tx, tenant_id=tenant_id, before=before, sealed=sealed)
-
-
-__all__ = [
-    "bind_user",
-    "delete_provider",
-    "forget_identities",
-    "lock_provider",
-    "permissions_of_users",
-    "provider",
-    "put_provider",
-    "reseal",
-    "sealed_before",
-    "user_of_subject",
-]

@@ -1,8 +1,11 @@
 """Secrets of identity providers follow the key that seals them."""
 
 from libs.common.db import Database
+from libs.common.observability.logging import get_logger
 from services.api.identity_providers import sql
-from services.api.identity_providers.commands import ProviderSecrets
+from services.api.identity_providers.commands import ClientSecretUnreadable, ProviderSecrets
+
+log = get_logger("api.identity_providers")
 
 RESEAL_EVERY_SECONDS = 300.0
 _BATCH_MAX = 100
@@ -16,8 +19,15 @@ class Resealer:
         self._secrets = secrets
 
     async def run(self) -> None:
-        """Seal a batch of secrets anew."""
-        for tenant_id, before in await sql.sealed_before(self._database, self._secrets.current_id, limit=_BATCH_MAX):
-            sealed = self._secrets.seal_of(tenant_id, self._secrets.open_of(tenant_id, before))
-            async with self._database.transaction() as tx:
-                await sql.reseal(tx, tenant_id, before=before, sealed=sealed)
+        """Seal all of them anew, batch by batch; what cannot be opened stays as it is, and is named in the log."""
+        after = ""
+        while batch := await sql.sealed_before(self._database, self._secrets.current_id, after=after, limit=_BATCH_MAX):
+            for tenant_id, before in batch:
+                try:
+                    sealed = self._secrets.seal_of(tenant_id, self._secrets.open_of(tenant_id, before))
+                except ClientSecretUnreadable as fault:
+                    log.error("client_secret.unreadable", tenant_id=tenant_id, reason=fault.detail)
+                    continue
+                async with self._database.transaction() as tx:
+                    await sql.reseal(tx, tenant_id, before=before, sealed=sealed)
+            after = batch[-1][0]

@@ -248,24 +248,26 @@ class Configs:
     async def reseal(self) -> int:
         """Seal with the current master key what an earlier one sealed, so that the earlier one can go; returns how many.
 
-        Raises:
-            KeyUnreadable: when the key that sealed one of them is not in the ring.
+        What no key of the ring opens stays as it is, and is named in the log.
         """
         count = 0
         for config in await self._store.everything():
             sealed = [config.sealed_key, *config.sealed_webhook_secrets]
-            if all(self._keyring.is_current(each) for each in sealed if each):
+            try:
+                anew = [self._anew(config, each) for each in sealed]
+            except KeyUnreadable as fault:
+                log.error(
+                    "gateway_key.unreadable", tenant_id=config.tenant_id, config_id=str(config.id), reason=fault.detail
+                )
                 continue
-            anew = [self._anew(config, each) for each in sealed]
+            if anew == sealed:
+                continue
             changed = msgspec.structs.replace(config, sealed_key=anew[0], sealed_webhook_secrets=tuple(anew[1:]))
             count += await self._store.reseal(changed, was=config)
         return count
 
     def _anew(self, config: Config, sealed: bytes) -> bytes:
-        if not sealed:
-            return sealed
-        opened = self._keyring.unseal(sealed, tenant_id=config.tenant_id, owner_id=config.id)
-        return self._keyring.seal(opened, tenant_id=config.tenant_id, owner_id=config.id)
+        return self._keyring.reseal(sealed, tenant_id=config.tenant_id, owner_id=config.id) if sealed else sealed
 
     async def delete(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
         """Send no new payment this way; payments that went it are still captured and refunded by it.

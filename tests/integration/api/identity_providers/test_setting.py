@@ -2,7 +2,7 @@
 
 import base64
 import os
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -156,6 +156,25 @@ async def test_secrets_follow_the_key_that_seals_them(api: Api, tenant_id: str) 
     assert ProviderSecrets(key).open_of(tenant_id, after) == SECRET
     # As the api of this module has it, which other tests use.
     await Resealer(api.database, secrets=ProviderSecrets(LOCAL_CONSOLE_KEY, (key,))).run()
+
+
+async def test_a_secret_that_cannot_be_opened_keeps_no_other_from_its_turn(api: Api, tenant_id: str) -> None:
+    tenants = sorted([tenant_id, str(uuid4())])
+    for each in tenants:
+        assert (await admin(api, each).call("PUT", PATH, STATED)).status == 200
+    lost, key = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    async with api.database.transaction() as tx:
+        unreadable = ProviderSecrets(lost).seal_of(tenants[0], SECRET)
+        await tx.execute(
+            "UPDATE identity_providers SET client_secret = $2 WHERE tenant_id = $1", tenants[0], unreadable
+        )
+
+    await Resealer(api.database, secrets=ProviderSecrets(key, (LOCAL_CONSOLE_KEY,))).run()
+
+    assert await sealed(api, tenants[0]) == unreadable
+    assert ProviderSecrets(key).open_of(tenants[1], await sealed(api, tenants[1])) == SECRET
+    # As the api of this module has it, which other tests use.
+    await Resealer(api.database, secrets=ProviderSecrets(LOCAL_CONSOLE_KEY, (key, lost))).run()
 
 
 async def test_without_a_console_none_is_set(api: Api, tenant_id: str) -> None:

@@ -130,6 +130,25 @@ async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
         assert await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
 
 
+async def test_a_key_that_cannot_be_opened_keeps_no_other_from_being_sealed_anew(
+    gateway_database: TestDatabase, clock: ManualClock, tenant_id: str
+) -> None:
+    lost, new = (base64.b64encode(letter * 32).decode() for letter in (b"l", b"n"))
+    async with gateway_database.open("gateway") as database:
+        store = ConfigStore(database)
+        made = [
+            await Configs(store=store, keyring=KeyRing(key), clock=clock).add(adding(tenant_id))
+            for key in (lost, LOCAL_ENCRYPTION_KEY, lost, LOCAL_ENCRYPTION_KEY)
+        ]
+        await Configs(store=store, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock).reseal()
+        found = [await store.find(config.id) for config in made]
+        sealed = [KeyRing(new).is_current(config.sealed_key) for config in found if config is not None]
+        assert sealed == [False, True, False, True]
+        # Back, for the other tests of this database.
+        back = KeyRing(LOCAL_ENCRYPTION_KEY, [new, lost])
+        assert await Configs(store=store, keyring=back, clock=clock).reseal() >= 4
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
