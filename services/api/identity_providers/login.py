@@ -1,7 +1,8 @@
 """Logging in by the tenant's identity provider: the browser goes there, and comes back with a code.
 
-Nothing of a login that was begun is kept here: it is sealed with the browser, which proves that it has begun it. Nobody becomes a user by it: whom the provider has logged in is
-found by the subject, or the first time by an email that the provider has verified, and is that subject alone from then on.
+Nothing of a login that was begun is kept here: it is sealed with the browser, which proves that it has begun it. Nobody becomes
+a user by it: whom the provider has logged in is found by the subject, or the first time by an email that the provider has
+verified, and is that subject alone from then on.
 """
 
 import base64
