@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.db import Connection, Database
+from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from services.api.access import (
@@ -25,7 +25,7 @@ from services.api.access import (
 )
 from services.api.administration import sql
 from services.api.administration.domain import Role, User, held_by
-from services.api.audit import AuditRecord, write_sealed_line
+from services.api.audit import record_change
 from services.api.errors import OperatorRequired
 from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.identity_errors import (
@@ -64,7 +64,7 @@ class Administration:
             is_new = await provision_within(tx, tenant, at=now, correlation=caller.correlation)
             after = await sql.change_tenant(tx, tenant, states_status=states_status or is_new, at=now)
             detail = {"plan": after.plan, "region": after.region, "status": str(after.status)}
-            await self._record(tx, caller, action, tenant.id, tenant_id=tenant.id, **detail)
+            await record_change(tx, caller, action, tenant.id, at=now, tenant_id=tenant.id, **detail)
         self._directory.forget(tenant.id)
         return after
 
@@ -93,11 +93,11 @@ class Administration:
         async with self._database.transaction() as tx:
             is_added = await sql.add_user(tx, account, at=now)
             if is_added:
-                await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
+                await record_change(tx, caller, action, account.email, at=now, roles=",".join(account.roles))
             else:
                 # The answer tells of users elsewhere: whoever tries many names is seen.
                 outcome, reason = "failed", LoginNameTaken.code
-                await self._record(tx, caller, action, account.email, outcome=outcome, reason=reason)
+                await record_change(tx, caller, action, account.email, at=now, outcome=outcome, reason=reason)
         if not is_added:
             raise LoginNameTaken
         return User(
@@ -156,7 +156,7 @@ class Administration:
             detail = {} if roles is None else {"roles": ",".join(after.roles)}
             detail |= {} if is_disabled is None else {"is_disabled": str(is_disabled).lower()}
             detail |= {"password": "changed"} if password_hash else {}
-            await self._record(tx, caller, action, before.email, **detail)
+            await record_change(tx, caller, action, before.email, at=self._clock.now(), **detail)
         # The process that changed it does not wait for its own message.
         self._directory.forget(before.tenant_id or "")
         return after
@@ -177,7 +177,9 @@ class Administration:
             if wrong:
                 raise Invalid("a permission is unknown", errors=tuple(wrong))
             await sql.put_role(tx, role)
-            await self._record(tx, caller, action, role.name, permissions=" ".join(role.permissions))
+            await record_change(
+                tx, caller, action, role.name, at=self._clock.now(), permissions=" ".join(role.permissions)
+            )
 
     async def put_policy(self, caller: Caller, policy: Policy, *, action: str) -> None:
         """Write how a permission is narrowed, for every tenant and at once.
@@ -189,42 +191,18 @@ class Administration:
             if policy.permission not in {each.name for each in await sql.permissions(tx)}:
                 raise PermissionUnknown
             await sql.put_policy(tx, policy)
-            await self._record(
+            await record_change(
                 tx,
                 caller,
                 action,
                 policy.permission,
+                at=self._clock.now(),
                 effect=policy.effect,
                 plans=",".join(policy.allowed_plans),
                 regions=",".join(policy.allowed_regions),
                 admits_home_region=str(policy.admits_home_region).lower(),
             )
         self._directory.forget("")
-
-    async def _record(
-        self,
-        tx: Connection,
-        caller: Caller,
-        action: str,
-        target: str,
-        *,
-        tenant_id: str = "",
-        outcome: str = "success",
-        **detail: str,
-    ) -> None:
-        now = self._clock.now()
-        line = AuditRecord(
-            tenant_id=tenant_id or caller.tenant_id,
-            id=new_id(now),
-            actor=caller.actor,
-            action=action,
-            target=target,
-            outcome=outcome,
-            detail=detail,
-            correlation_id=caller.correlation.correlation_id,
-            at=now,
-        )
-        await write_sealed_line(tx, line)
 
 
 def _require_home(caller: Caller) -> None:

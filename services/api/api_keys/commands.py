@@ -23,7 +23,7 @@ from services.api.api_keys.domain import (
     new_secret,
 )
 from services.api.api_keys.verifying import KeyVerifier
-from services.api.audit import AuditRecord, write_sealed_line
+from services.api.audit import record_change
 from services.api.http.callers import Caller
 from services.api.identity_errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 
@@ -66,7 +66,7 @@ class ApiKeys:
         async with self._database.transaction() as tx:
             made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at or own_end, at=now)
             await self._insert(tx, made, is_rotation=False)
-            await self._record(tx, caller, action, made.key.id, scopes=" ".join(made.key.scopes))
+            await record_change(tx, caller, action, str(made.key.id), at=now, scopes=" ".join(made.key.scopes))
         return made
 
     async def rotate(
@@ -103,7 +103,9 @@ class ApiKeys:
             ends_at = now + timedelta(seconds=overlap_seconds)
             await sql.retire(tx, before, rotated_to=made.key.id, expires_at=ends_at)
             await self._insert(tx, made, is_rotation=True)
-            await self._record(tx, caller, action, key_id, rotated_to=str(made.key.id), overlap=str(overlap_seconds))
+            await record_change(
+                tx, caller, action, str(key_id), at=now, rotated_to=str(made.key.id), overlap=str(overlap_seconds)
+            )
         self._verifier.forget(caller.tenant_id)
         return made
 
@@ -113,11 +115,12 @@ class ApiKeys:
         Raises:
             ApiKeyNotFound: when the tenant has no such key.
         """
+        now = self._clock.now()
         async with self._database.transaction() as tx:
             if await sql.lock(tx, caller.tenant_id, key_id) is None:
                 raise ApiKeyNotFound
-            if await sql.revoke(tx, caller.tenant_id, key_id, at=self._clock.now()):
-                await self._record(tx, caller, action, key_id)
+            if await sql.revoke(tx, caller.tenant_id, key_id, at=now):
+                await record_change(tx, caller, action, str(key_id), at=now)
         # The process that revoked it does not wait for its own message.
         self._verifier.forget(caller.tenant_id)
 
@@ -170,21 +173,6 @@ class ApiKeys:
         if wrong:
             raise Invalid("a scope cannot be given to a key", errors=tuple(wrong))
         _require_held(caller, scopes)
-
-    async def _record(self, tx: Connection, caller: Caller, action: str, key_id: UUID, **detail: str) -> None:
-        now = self._clock.now()
-        line = AuditRecord(
-            tenant_id=caller.tenant_id,
-            id=new_id(now),
-            actor=caller.actor,
-            action=action,
-            target=str(key_id),
-            outcome="success",
-            detail=detail,
-            correlation_id=caller.correlation.correlation_id,
-            at=now,
-        )
-        await write_sealed_line(tx, line)
 
 
 def _require_held(caller: Caller, scopes: Sequence[str]) -> None:

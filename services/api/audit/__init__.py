@@ -1,5 +1,6 @@
 """The audit log: who did what, who was denied what, and how those who answer for a tenant read it."""
 
+from services.api.audit.commands import record_change
 from services.api.audit.consumers import AuditConsumers
 from services.api.audit.domain import AuditFilter, AuditRecord
 from services.api.audit.queries import AuditPage, audit_page
@@ -23,6 +24,7 @@ __all__ = [
     "audit_page",
     "audit_values",
     "audits_values",
+    "record_change",
     "write_line",
     "write_lines",
     "write_sealed_line",

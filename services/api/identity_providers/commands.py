@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.common.clock import Clock
-from libs.common.db import Connection, Database
+from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Invalid
-from libs.common.ids import new_id
 from libs.common.sealing import KeyRing
 from services.api.access import require_enabled
-from services.api.audit import AuditRecord, write_sealed_line
+from services.api.audit import record_change
 from services.api.errors import OperatorRequired
 from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.identity_errors import ConsoleOff, IdentityProviderNotFound, ScopeExceedsCaller
@@ -106,7 +105,7 @@ class IdentityProviders:
             if before is not None and (before.issuer, before.client_id) != (issuer, client_id):
                 await sql.forget_identities(tx, caller.tenant_id)
             after = await sql.put_provider(tx, stated)
-            await self._record(tx, caller, action, issuer, client_id=client_id)
+            await record_change(tx, caller, action, issuer, at=now, client_id=client_id)
         return after
 
     async def delete(self, caller: Caller, *, action: str) -> None:
@@ -125,22 +124,7 @@ class IdentityProviders:
                 raise IdentityProviderNotFound
             await sql.forget_identities(tx, caller.tenant_id)
             await sql.delete_provider(tx, caller.tenant_id)
-            await self._record(tx, caller, action, before.issuer, client_id=before.client_id)
-
-    async def _record(self, tx: Connection, caller: Caller, action: str, target: str, **detail: str) -> None:
-        now = self._clock.now()
-        line = AuditRecord(
-            tenant_id=caller.tenant_id,
-            id=new_id(now),
-            actor=caller.actor,
-            action=action,
-            target=target,
-            outcome="success",
-            detail=detail,
-            correlation_id=caller.correlation.correlation_id,
-            at=now,
-        )
-        await write_sealed_line(tx, line)
+            await record_change(tx, caller, action, before.issuer, at=self._clock.now(), client_id=before.client_id)
 
 
 def _require_home(caller: Caller) -> None:
