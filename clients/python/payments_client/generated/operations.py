@@ -3243,8 +3243,9 @@ class Operations(ABC):
         """Payments by period.
 
         By period and currency: how many were made, and what became of them until now; and what is in flight now, by
-        stage. A period that ended two days ago is read again after five minutes, one that ended a month ago after
-        an hour; the headers have the instant and age of the oldest sum. Without `from`, the last 30 days.
+        stage. What was made more than an hour or two ago is read again after a minute, a period that ended two days
+        ago after five, one that ended a month ago after an hour; the headers have the instant and age of the oldest
+        sum. Without `from`, the last 30 days.
 
         Needs the permission `payments:read`.
         """
@@ -6308,8 +6309,9 @@ class AsyncOperations(ABC):
         """Payments by period.
 
         By period and currency: how many were made, and what became of them until now; and what is in flight now, by
-        stage. A period that ended two days ago is read again after five minutes, one that ended a month ago after
-        an hour; the headers have the instant and age of the oldest sum. Without `from`, the last 30 days.
+        stage. What was made more than an hour or two ago is read again after a minute, a period that ended two days
+        ago after five, one that ended a month ago after an hour; the headers have the instant and age of the oldest
+        sum. Without `from`, the last 30 days.
 
         Needs the permission `payments:read`.
         """

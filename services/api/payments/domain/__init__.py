@@ -4,7 +4,7 @@
 what becomes of them; `lists`, `activity` and `waiting` are what is read of many payments. Pure: no framework, no SQL, no wire.
 """
 
-from services.api.payments.domain.activity import InStage, PeriodTotals, Span
+from services.api.payments.domain.activity import InStage, PeriodTotals, Span, sum_of
 from services.api.payments.domain.collection import (
     ATTEMPTS_MAX,
     ChosenMethod,
@@ -112,5 +112,6 @@ __all__ = [
     "require_captured_money",
     "require_same_money",
     "settle",
+    "sum_of",
     "void",
 ]

@@ -1,5 +1,6 @@
 """How a tenant's payments went: what was made in each period and what became of it, and what is not over yet."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -33,6 +34,20 @@ class PeriodTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What was given back of them."""
     disputed_minor: int
     """What banks took back of them and have not returned."""
+
+
+def sum_of(totals: Iterable[PeriodTotals]) -> list[PeriodTotals]:
+    """Add up totals of parts of a period, by currency, in the order of codes."""
+    sums: dict[str, PeriodTotals] = {}
+    for one in totals:
+        before = sums.get(one.currency)
+        sums[one.currency] = one if before is None else _added(before, one)
+    return [sums[currency] for currency in sorted(sums)]
+
+
+def _added(one: PeriodTotals, other: PeriodTotals) -> PeriodTotals:
+    counted = (name for name in PeriodTotals.__struct_fields__ if name != "currency")
+    return msgspec.structs.replace(one, **{name: getattr(one, name) + getattr(other, name) for name in counted})
 
 
 class InStage(msgspec.Struct, frozen=True, kw_only=True):

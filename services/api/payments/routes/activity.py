@@ -83,8 +83,9 @@ class PaymentReports(Resource):
         operation_id="reportPayments",
         summary="Payments by period",
         description="By period and currency: how many were made, and what became of them until now; and what is in flight "
-        "now, by stage. A period that ended two days ago is read again after five minutes, one that ended a month ago after an "
-        "hour; the headers have the instant and age of the oldest sum. Without `from`, the last 30 days.",
+        "now, by stage. What was made more than an hour or two ago is read again after a minute, a period that ended two days ago "
+        "after five, one that ended a month ago after an hour; the headers have the instant and age of the oldest sum. Without "
+        "`from`, the last 30 days.",
         tags=["reports"],
         answer=PaymentReportBody,
         permission="payments:read",

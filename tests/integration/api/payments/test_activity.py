@@ -64,6 +64,32 @@ async def test_periods_are_summed_and_only_old_ones_are_remembered(api_database:
         assert (await Activity(database, clock).totals("somebody-else", spans))[0] == [[], [], []]
 
 
+async def test_of_the_running_period_what_is_older_is_remembered_for_a_minute(
+    api_database: TestDatabase, tenant_id: str
+) -> None:
+    clock = ManualClock(NOW)
+    async with api_database.open("api") as database:
+        activity = Activity(database, clock)
+
+        async def counted() -> tuple[int, int, datetime]:
+            # It ends with the request, as that of a report does.
+            today = Span(NOW.replace(hour=0), clock.now())
+            (rows,), read_at = await activity.totals(tenant_id, [today])
+            return rows[0].payments, rows[0].failed, read_at
+
+        for at in (NOW - timedelta(hours=3), NOW - timedelta(minutes=1)):
+            await add(database, tenant_id, "SETTLED", at, captured=1000)
+        assert await counted() == (2, 0, NOW)
+
+        for at in (NOW - timedelta(hours=3), NOW - timedelta(minutes=1)):
+            await add(database, tenant_id, "FAILED", at)
+        clock.advance(timedelta(seconds=50))
+        assert await counted() == (3, 1, NOW)
+
+        clock.advance(timedelta(seconds=11))
+        assert await counted() == (4, 2, clock.now())
+
+
 async def test_a_report_names_what_is_in_flight_and_what_is_over(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     await client.create("150.50")
