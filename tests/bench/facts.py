@@ -22,6 +22,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import uvloop
 
 from deploy.local import servers as local
@@ -61,6 +62,38 @@ _ADD = """
 INSERT INTO ledger.accounts (tenant_id, id, code, label, account_type, is_default, opened_at)
 VALUES ($1, $2, $3, $4, $5, true, now()) ON CONFLICT DO NOTHING
 """
+
+
+_BALANCE = """
+INSERT INTO ledger.balances (tenant_id, account_id, currency, debits_minor, credits_minor, version, posted_at, debit_normal)
+SELECT tenant_id, id, 'BRL', $2, $3, $4, $5, account_type IN ('ASSET', 'EXPENSE') FROM ledger.accounts WHERE id = $1
+"""
+# As the ledger sums what was posted, some seconds after it.
+_SUMMED = """
+INSERT INTO ledger.effective_totals (tenant_id, account_id, currency, grain, starts_at, debits_minor, credits_minor)
+SELECT tenant_id, account_id, currency, upper(grain), date_trunc(grain, effective_at, 'UTC'),
+       coalesce(sum(amount_minor) FILTER (WHERE side = 'DEBIT'), 0), coalesce(sum(amount_minor) FILTER (WHERE side = 'CREDIT'), 0)
+  FROM ledger.postings CROSS JOIN (VALUES ('day'), ('hour'), ('minute')) AS of(grain) GROUP BY 1, 2, 3, 4, 5
+"""
+_FOLDED = """
+INSERT INTO ledger.effective_folds (tenant_id, account_id, currency, version, posted_at)
+SELECT tenant_id, account_id, currency, version, posted_at FROM ledger.balances
+"""
+
+
+class Total(msgspec.Struct, kw_only=True):
+    """What was posted to an account so far."""
+
+    version: int = 0
+    debits: int = 0
+    credits: int = 0
+    at: datetime = _BEGAN
+
+    def add(self, debit: int, at: datetime) -> None:
+        """Post a debit, or below zero a credit."""
+        self.version, self.at = self.version + 1, at
+        self.debits += max(debit, 0)
+        self.credits += max(-debit, 0)
 
 
 def _payments(payments: int, tenants: int, *, tenant: str, began: datetime) -> list[tuple[str, UUID, datetime]]:
@@ -125,6 +158,7 @@ async def load(
         # Triggers hold a group to its chain, which is not what is measured.
         await admin.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         await admin.execute("ALTER TABLE ledger.postings DROP CONSTRAINT uq_postings_posted_at")
+        totals: dict[UUID, Total] = {}
         for tenant in owners:
             for account in default_accounts(tenant):
                 await admin.execute(_ADD, tenant, account.id, account.code, account.label, account.account_type)
@@ -133,14 +167,24 @@ async def load(
                 ("api", "payment_intents", _PAYMENT, map(_paid, some)),
                 ("api", "refunds", _REFUND, map(_returned, some[::20] if has_refunds else ())),
                 ("ledger", "journal_entries", _ENTRY, chain.from_iterable(map(_entries, some))),
-                ("ledger", "postings", _LINE, chain.from_iterable(_lines(accounts, *row) for row in some)),
+                ("ledger", "postings", _LINE, chain.from_iterable(_lines(accounts, totals, *row) for row in some)),
                 (
                     *("gateway", "processor_movements", _MOVEMENT),
                     (_moved(*row) for row in some if moved_but is not None and row[0] == big and row[1] not in missing),
                 ),
             ):
                 await admin.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=records)
+        await admin.execute(
+            "ALTER TABLE ledger.postings ADD CONSTRAINT uq_postings_posted_at "
+            "UNIQUE (account_id, currency, posted_at, version, tenant_id)"
+        )
+        await admin.executemany(
+            _BALANCE, [(account, each.debits, each.credits, each.version, each.at) for account, each in totals.items()]
+        )
+        for statement in (_SUMMED, _FOLDED):
+            await admin.execute(statement)
         await admin.execute("VACUUM ANALYZE api.payment_intents, api.refunds, ledger.journal_entries, ledger.postings")
+        await admin.execute("VACUUM ANALYZE ledger.balances, ledger.effective_totals")
         if moved_but is not None:
             await admin.execute("VACUUM ANALYZE gateway.processor_movements")
     finally:
@@ -172,13 +216,18 @@ def _entries(row: tuple[str, UUID, datetime]) -> list[tuple[Any, ...]]:
 
 
 def _lines(
-    accounts: dict[tuple[str, Role], UUID], tenant: str, payment: UUID, at: datetime
+    accounts: dict[tuple[str, Role], UUID], totals: dict[UUID, Total], tenant: str, payment: UUID, at: datetime
 ) -> Iterator[tuple[Any, ...]]:
     for kind, debits in _KINDS:
         entry = derived_id(payment, kind)
         for no, (role, debit) in enumerate(debits, start=1):
-            side, amount = "DEBIT" if debit > 0 else "CREDIT", abs(debit)
-            yield tenant, entry, no, accounts[tenant, role], "BRL", 1, side, amount, amount, amount, at, at
+            account, side = accounts[tenant, role], "DEBIT" if debit > 0 else "CREDIT"
+            total = totals.setdefault(account, Total())
+            total.add(debit, at)
+            yield (
+                *(tenant, entry, no, account, "BRL", total.version, side, abs(debit)),
+                *(total.debits, total.credits, at, at),
+            )
 
 
 def _moved(tenant: str, i: UUID, at: datetime) -> tuple[Any, ...]:
