@@ -178,11 +178,12 @@ async def load(
             "ALTER TABLE ledger.postings ADD CONSTRAINT uq_postings_posted_at "
             "UNIQUE (account_id, currency, posted_at, version, tenant_id)"
         )
-        await admin.executemany(
-            _BALANCE, [(account, each.debits, each.credits, each.version, each.at) for account, each in totals.items()]
-        )
-        for statement in (_SUMMED, _FOLDED):
-            await admin.execute(statement)
+        balances = [(account, each.debits, each.credits, each.version, each.at) for account, each in totals.items()]
+        # At once: a ledger that runs already sums what it finds in balances.
+        async with admin.transaction():
+            await admin.executemany(_BALANCE, balances)
+            for statement in (_SUMMED, _FOLDED):
+                await admin.execute(statement)
         await admin.execute("VACUUM ANALYZE api.payment_intents, api.refunds, ledger.journal_entries, ledger.postings")
         await admin.execute("VACUUM ANALYZE ledger.balances, ledger.effective_totals")
         if moved_but is not None:
