@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import combinations
+from itertools import combinations, count
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -307,6 +307,10 @@ async def _move(
     )
 
 
+_VERSIONS = count(10**12)
+"""Of postings beside the history: no other one of their account has it."""
+
+
 async def _book(
     admin: asyncpg.Connection,
     tenant_id: str,
@@ -340,7 +344,7 @@ async def _book(
             line_no=number,
             account_id=default_account_id(tenant_id, role),
             currency="BRL",
-            version=1,
+            version=next(_VERSIONS),
             side="DEBIT" if debit > 0 else "CREDIT",
             **dict.fromkeys(("amount_minor", "debits_after_minor", "credits_after_minor"), abs(debit)),
             **times,
