@@ -116,6 +116,7 @@ def test_members_of_data_are_chosen(receiver: Taking) -> None:
         ("payment.settled", "whpk_AAAA", "a secret is whsec_ and base64"),
         ("payment.settled", "whsec_!", "a secret is whsec_ and base64"),
     ],
+    ids=["member", "sequence", "no value", "event", "no secret", "no base64"],
 )
 def test_what_is_wrong_is_printed_and_nothing_is_sent(line: str, secret: str, printed: str, receiver: Taking) -> None:
     ran = trigger(line, url=address(receiver), secret=secret)

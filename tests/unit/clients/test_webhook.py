@@ -38,7 +38,7 @@ def webhook(*keys: str) -> Webhook:
     return Webhook(keys or SECRET, now=NOW.timestamp)
 
 
-@pytest.mark.parametrize("key", [SECRET, PUBLIC])
+@pytest.mark.parametrize("key", [SECRET, PUBLIC], ids=["secret", "public key"])
 def test_what_the_notifier_signs_is_an_event(key: str) -> None:
     event_id = new_id()
     body = delivered(event_id)
@@ -68,7 +68,7 @@ def test_both_secrets_hold_while_one_replaces_the_other() -> None:
         ({"webhook-signature": "v1a," + base64.b64encode(b"0" * 64).decode()}, "no signature holds"),
     ],
 )
-@pytest.mark.parametrize("key", [SECRET, PUBLIC])
+@pytest.mark.parametrize("key", [SECRET, PUBLIC], ids=["secret", "public key"])
 def test_anything_else_is_rejected(key: str, changed: dict[str, str], expected: str) -> None:
     event_id = new_id()
     body = delivered(event_id)
@@ -90,7 +90,11 @@ def test_what_is_old_is_rejected() -> None:
         webhook().verify(body, signed(event_id, body, SECRET, at=NOW - timedelta(seconds=301)))
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", delivered(new_id(), data=[]), delivered(UUID(int=1))])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", delivered(new_id(), data=[]), delivered(UUID(int=1))],
+    ids=["empty", "list", "object", "data", "id"],
+)
 def test_what_is_signed_and_no_event_is_rejected(body: bytes) -> None:
     event_id = new_id()
     with pytest.raises(WebhookRejected):

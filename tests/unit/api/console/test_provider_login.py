@@ -84,7 +84,9 @@ async def test_no_other_site_begins_a_login(headers: dict[str, str]) -> None:
     assert not seat.providers.begun and ATTEMPT_COOKIE not in answer.cookies
 
 
-@pytest.mark.parametrize("cookie", ["", "a", "AAAA", SESSIONS.seal(Seat().session)])
+@pytest.mark.parametrize(
+    "cookie", ["", "a", "AAAA", SESSIONS.seal(Seat().session)], ids=["none", "a", "AAAA", "of a session"]
+)
 async def test_a_cookie_that_is_none_of_an_attempt_is_none(cookie: str) -> None:
     seat = seated()
     seat.providers.fault = LoginNotBegun()
