@@ -13,7 +13,7 @@ from libs.common.egress import EVERYWHERE, LOCAL_NETWORKS, EgressGuard
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
-from libs.common.service import Loop, Service, Worker
+from libs.common.service import Loop, Service
 from libs.common.settings import SettingsError
 from services.api import settings as rules
 from services.api.access import (
@@ -26,13 +26,13 @@ from services.api.access import (
     OwnPassword,
     Passwords,
     Tokens,
-    read_again,
+    access_workers,
     unsafe_seeds,
     unusable_keys,
     write_seeds,
 )
 from services.api.administration import Administration
-from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyMode, KeyVerifier
+from services.api.api_keys import ApiKeys, Bearers, KeyMode, KeyVerifier, api_key_workers
 from services.api.audit import AuditConsumers
 from services.api.console import Attempts, Changes, Ended, Inside, Sessions
 from services.api.customers import Customers
@@ -41,14 +41,13 @@ from services.api.http.chaos import Chaos
 from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
-from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
+from services.api.idempotency import Idempotency, idempotency_workers
 from services.api.identity_providers import (
-    RESEAL_EVERY_SECONDS,
     IdentityProviders,
     Provider,
     ProviderLogin,
     ProviderSecrets,
-    Resealer,
+    identity_provider_workers,
 )
 from services.api.integrity import integrity_workers, keys_of
 from services.api.orders import OrderConsumers, Orders, order_workers
@@ -72,6 +71,7 @@ from services.api.payments import (
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.rate_limit import RateLimiter, Store
 from services.api.reconciliation import ReconciliationConsumers
+from services.api.request_log import RequestLog, request_log_workers, request_partitions
 from services.api.routing import ConsoleParts, document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
 from services.api.tenants import TenantConsumers
@@ -150,6 +150,7 @@ def build(
     store = Store(settings.redis)
     limiter = RateLimiter(store)
     chaos = Chaos(store, settings.chaos) if settings.place.is_local else None
+    requests = RequestLog(database, clock=clock, per_second=settings.edge.request_log_per_second)
     edge = Edge(
         bearers=bearers,
         limiter=limiter,
@@ -158,6 +159,7 @@ def build(
         rates=settings.rates,
         http=settings.http,
         is_local=settings.place.is_local,
+        note=requests.note if settings.edge.request_log_per_second else None,
     )
     access = Access(
         database,
@@ -202,28 +204,19 @@ def build(
         batch_max=settings.sweep.sweep_batch_max,
     )
 
+    client_secrets = (
+        ProviderSecrets(settings.console_key, settings.console.console_keys_previous) if settings.console_key else None
+    )
     unasked = [
-        Worker(
-            name="forget expired keys",
-            every_seconds=FORGET_KEYS_EVERY_SECONDS,
-            run=partial(forget_expired_keys, database, clock),
-        ),
-        Worker(name="note uses of keys", every_seconds=NOTE_USES_EVERY_SECONDS, run=keys.note_uses),
+        *idempotency_workers(database, clock=clock),
+        *api_key_workers(keys),
+        *access_workers(tokens, read_keys, every_seconds=read_keys_every_seconds),
+        *request_log_workers(requests),
+        *identity_provider_workers(database, client_secrets),
         *integrity_workers(settings.proof, database, clock=clock),
         *order_workers(orders, kept_days=settings.retention.orders_retention_days),
         *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
-    if read_keys is not None:
-        rereading = partial(read_again, tokens, read_keys)
-        unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
-
-    client_secrets = (
-        ProviderSecrets(settings.console_key, settings.console.console_keys_previous) if settings.console_key else None
-    )
-    if client_secrets is not None:
-        resealer = Resealer(database, secrets=client_secrets)
-        unasked.append(Worker(name="reseal client secrets", every_seconds=RESEAL_EVERY_SECONDS, run=resealer.run))
-
     inside, changes = (
         Inside(),
         Changes(partial(versions, database), streams_max=_streams_max(settings.http.http_in_flight_max)),
@@ -272,6 +265,7 @@ def build(
             inbox_partitions(settings.broker),
             published_partitions(settings.broker),
             *history_tables(settings.retention),
+            request_partitions(kept_days=settings.edge.request_log_retention_days),
         ],
         measured=_MEASURED,
         routes=routes(

@@ -83,6 +83,15 @@ RATE_LIMITED = from_zero(
     ("read", "write", "read_keys", "write_keys", "key_look", "login", "login_account"),
 )
 RATE_LIMIT_UNCOUNTED = Counter("rate_limit_uncounted_total", "Requests let through uncounted because Redis was away.")
+REQUESTS_LOGGED = Counter("requests_logged_total", "Lines written into the log of requests.")
+REQUESTS_UNLOGGED = from_zero(
+    Counter(
+        "requests_unlogged_total",
+        "Requests that the log of requests lacks: their tenant had too many in a second, too many waited, or the database took none.",
+        ["reason"],
+    ),
+    ("rate", "full", "store"),
+)
 CHAOS = Counter("chaos_injected_total", "Failures and delays made on purpose.", ["kind"])  # failure, latency
 JWKS_FETCHES = Counter(
     "jwks_fetches_total", "Readings of the identity provider's key set.", ["outcome"]

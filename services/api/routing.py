@@ -68,6 +68,7 @@ from services.api.payments.routes.operations import PaymentOperations
 from services.api.payments.routes.timeline import Expansion, Timelines
 from services.api.processors.routes import Processors
 from services.api.reconciliation.routes import Discrepancies, ReconciliationPeriods, Runs
+from services.api.request_log.routes import RequestLogRoutes
 from services.api.service_health.routes import ServicesHealth
 from services.api.settings import CardNumbers
 from services.api.webhooks.routes import Webhooks
@@ -117,6 +118,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Discrepancies,
     ReconciliationPeriods,
     AuditLog,
+    RequestLogRoutes,
     ChangesVerified,
     FeatureFlags,
 )

@@ -253,6 +253,11 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     http_timeout_seconds: Short = 30.0
     """How long a request may take before it is answered 503, and a streamed answer between two of its parts; longer than
     `confirm_timeout_seconds`."""
+    request_log_per_second: Annotated[int, between(0, 10_000)] = 20
+    """Requests of one tenant that a process notes in the log of requests in a second at most, so that a busy tenant fills no
+    disk; 0: none is noted."""
+    request_log_retention_days: Annotated[int, between(1, 365)] = 7
+    """How long requests are kept in the log of requests, in whole days."""
 
 
 LOCAL_CONSOLE_KEY = base64.b64encode(b"local development: sessions, ok!").decode()

@@ -13,7 +13,7 @@ from services.api.access.own_password import OwnPassword
 from services.api.access.passwords import Passwords
 from services.api.access.seeds import unsafe_seeds, write_seeds
 from services.api.access.tokens import Tokens
-from services.api.access.workers import READ_EVERY_SECONDS, read_again
+from services.api.access.workers import READ_EVERY_SECONDS, access_workers, read_again
 
 __all__ = [
     "EVERY_TENANT",
@@ -35,6 +35,7 @@ __all__ = [
     "TenantOrigin",
     "TenantStatus",
     "Tokens",
+    "access_workers",
     "enabled_of",
     "provision",
     "provision_within",

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from libs.common.observability.logging import get_logger
+from libs.common.service import Worker
 from libs.common.settings import SettingsError
 from services.api import metrics
 from services.api.access.keys import HS256
@@ -14,6 +16,13 @@ log = get_logger("api.keys")
 
 READ_EVERY_SECONDS = 10.0
 """How often keys that are in files are read again."""
+
+
+def access_workers(tokens: Tokens, read: Callable[[], AuthSettings] | None, *, every_seconds: float) -> list[Worker]:
+    """List what is done about the keys of tokens on our own clock; without `read` they are in no files."""
+    if read is None:
+        return []
+    return [Worker(name="read keys again", every_seconds=every_seconds, run=partial(read_again, tokens, read))]
 
 
 async def read_again(tokens: Tokens, read: Callable[[], AuthSettings]) -> None:

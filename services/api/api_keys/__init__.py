@@ -2,6 +2,7 @@
 
 from services.api.api_keys.commands import ApiKeys
 from services.api.api_keys.domain import KeyMode
-from services.api.api_keys.verifying import NOTE_USES_EVERY_SECONDS, Bearers, KeyVerifier
+from services.api.api_keys.verifying import Bearers, KeyVerifier
+from services.api.api_keys.workers import api_key_workers
 
-__all__ = ["NOTE_USES_EVERY_SECONDS", "ApiKeys", "Bearers", "KeyMode", "KeyVerifier"]
+__all__ = ["ApiKeys", "Bearers", "KeyMode", "KeyVerifier", "api_key_workers"]

@@ -14,8 +14,6 @@ from services.api.api_keys.domain import Holder, KeyMode, digest_of, is_secret, 
 from services.api.http.callers import BeforeLooking, Principal, Verifier
 from services.api.http.errors import ApiKeyExpired, ApiKeyOfOtherMode, ApiKeyRevoked
 
-NOTE_USES_EVERY_SECONDS = 60.0
-"""How often it is written when keys were used; what was used since is lost where a process is killed."""
 _REMEMBERED_MAX = 10_000
 """Keys that are remembered at most, those that are refused besides, and uses that wait to be written."""
 

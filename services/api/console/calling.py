@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, Message, Scope
 
 from libs.common.errors import PlatformError
 from services.api.console.operations import Operation
+from services.api.http.passages import INSIDE
 
 _REFUSED_FROM, _FAILED_FROM = 400, 500
 _UNDECIDED = frozenset({408, 409, 429, 499})
@@ -176,6 +177,7 @@ def _scope(
     raw = operation.filled(path)
     return {
         "type": "http",
+        INSIDE: True,
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": operation.method,

@@ -1,8 +1,9 @@
 """What holds for every request, around all routes: origins, sizes, time, rates, chaos and the headers of every answer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from time import perf_counter
 
 import msgspec
 from litestar.enums import ScopeType
@@ -18,6 +19,7 @@ from services.api.http.callers import BearerVerifier, BeforeLooking, Principal, 
 from services.api.http.chaos import Chaos
 from services.api.http.errors import ChaosInjected, RequestTimeout
 from services.api.http.large_bodies import LargeBodies
+from services.api.http.passages import INSIDE, Passage, passage_of
 from services.api.rate_limit import Count, Limit, RateLimiter
 from services.api.settings import EdgeSettings, RateSettings
 
@@ -37,6 +39,7 @@ EXPOSED = (
 """Headers that a page of another origin may read."""
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 _PREFLIGHT_SECONDS = "600"
+_REFUSED_FROM = 400
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -61,7 +64,10 @@ class Edge:
         rates: RateSettings,
         http: HttpSettings,
         is_local: bool,
+        note: Callable[[Passage], None] | None = None,
     ) -> None:
+        """Prepare; `note` takes each request that was answered, of somebody who has proved who they are."""
+        self.note = note
         self._bearers = bearers
         self._limiter = limiter
         self._chaos = chaos
@@ -211,7 +217,10 @@ class _Passage:
         self._send = send
         self._headers = _headers(scope["headers"])
         self._path = scope["path"]
-        self._started = False
+        self._who: Principal | None = None
+        self._began = perf_counter()
+        self._status = 0
+        self._problem = b""
         self._has_looked = False
         self._counted: tuple[Limit, tuple[str, ...]] | None = None
         self._rate: dict[str, str] = {}
@@ -237,6 +246,21 @@ class _Passage:
             await self._refuse(RequestTimeout())
         except Exception as fault:  # noqa: BLE001 - what fails before a route does is answered here, or by nobody
             await self._refuse(fault)
+        finally:
+            self._note()
+
+    def _note(self) -> None:
+        if self._edge.note is None or self._who is None or not self._status or INSIDE in self._scope:
+            return
+        self._edge.note(
+            passage_of(
+                *(self._scope, self._headers, self._who),
+                status=self._status,
+                body=self._problem,
+                began=self._began,
+                address=self._address(),
+            )
+        )
 
     def _announced(self) -> int:
         """How large the body may become."""
@@ -248,7 +272,7 @@ class _Passage:
             raise self._too_large()
         if not self._path.startswith(API_PREFIX):
             return None
-        who = await self._edge.bearer(self._headers, self._count_stranger)
+        who = self._who = await self._edge.bearer(self._headers, self._count_stranger)
         if self._has_looked and who is not None:
             # It was no stranger, but a key that this process had not met.
             await self._edge.give_back_look(self._address())
@@ -299,7 +323,7 @@ class _Passage:
 
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._started = True
+            self._status = message["status"]
             present = {name.lower(): value for name, value in message["headers"]}
             if self._counted is not None and present.get(b"idempotency-replayed") == b"true":
                 count = await self._edge.give_back(*self._counted)
@@ -310,8 +334,11 @@ class _Passage:
                 *message["headers"],
                 *(line for line in (*every, *_lines(self._rate)) if line[0] not in present),
             ]
-        if message["type"] == "http.response.body" and message.get("more_body"):
-            self._postpone()
+        if message["type"] == "http.response.body":
+            if message.get("more_body"):
+                self._postpone()
+            elif self._status >= _REFUSED_FROM:
+                self._problem = message["body"]
         await self._send(message)
 
     async def _preflight(self, origin: str) -> None:
@@ -325,7 +352,7 @@ class _Passage:
         await self._respond(204, b"", allowed)
 
     async def _refuse(self, fault: Exception) -> None:
-        if self._started:
+        if self._status:
             # Half an answer is out: closing the connection is the only honest thing left to say.
             raise fault
         problem, headers = problem_of(fault, path=self._path)
@@ -334,6 +361,7 @@ class _Passage:
     async def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         lines = [*_lines(headers), (b"content-length", str(len(body)).encode())]
         await self._answer({"type": "http.response.start", "status": status, "headers": lines})
+        self._problem = body if status >= _REFUSED_FROM else b""
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _too_large(self) -> BodyTooLarge:

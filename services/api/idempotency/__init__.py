@@ -14,10 +14,9 @@ from services.api.idempotency.domain import (
     normalise_key,
 )
 from services.api.idempotency.sql import IF_FREE, IN_ORDER, INSERT_KEYS, KEY_COLUMNS, KeyRow, key_of, key_row
-from services.api.idempotency.workers import FORGET_KEYS_EVERY_SECONDS, forget_expired_keys
+from services.api.idempotency.workers import forget_expired_keys, idempotency_workers
 
 __all__ = [
-    "FORGET_KEYS_EVERY_SECONDS",
     "IF_FREE",
     "INSERT_KEYS",
     "IN_ORDER",
@@ -33,6 +32,7 @@ __all__ = [
     "earlier_fingerprint",
     "fingerprint",
     "forget_expired_keys",
+    "idempotency_workers",
     "key_of",
     "key_row",
     "keys",

@@ -4,11 +4,10 @@ from services.api.identity_providers.commands import IdentityProviders, Provider
 from services.api.identity_providers.domain import Attempt
 from services.api.identity_providers.login import ATTEMPT_SECONDS, Begun, ProviderLogin
 from services.api.identity_providers.provider import Provider
-from services.api.identity_providers.workers import RESEAL_EVERY_SECONDS, Resealer
+from services.api.identity_providers.workers import Resealer, identity_provider_workers
 
 __all__ = [
     "ATTEMPT_SECONDS",
-    "RESEAL_EVERY_SECONDS",
     "Attempt",
     "Begun",
     "IdentityProviders",
@@ -16,4 +15,5 @@ __all__ = [
     "ProviderLogin",
     "ProviderSecrets",
     "Resealer",
+    "identity_provider_workers",
 ]

@@ -2,13 +2,22 @@
 
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
+from libs.common.service import Worker
 from services.api.identity_providers import sql
 from services.api.identity_providers.commands import ClientSecretUnreadable, ProviderSecrets
 
 log = get_logger("api.identity_providers")
 
-RESEAL_EVERY_SECONDS = 300.0
+_RESEAL_EVERY_SECONDS = 300.0
 _BATCH_MAX = 100
+
+
+def identity_provider_workers(database: Database, secrets: ProviderSecrets | None) -> list[Worker]:
+    """List what is done about identity providers on our own clock; without secrets there are none."""
+    if secrets is None:
+        return []
+    resealer = Resealer(database, secrets=secrets)
+    return [Worker(name="reseal client secrets", every_seconds=_RESEAL_EVERY_SECONDS, run=resealer.run)]
 
 
 class Resealer:

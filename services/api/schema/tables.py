@@ -356,6 +356,28 @@ audit_log = sa.Table(
     postgresql_partition_by="RANGE (id)",
 )
 
+logged_requests = sa.Table(
+    "logged_requests",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="For whom it was."),
+    sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7 of when it was answered."),
+    _instant("answered_at", "When."),
+    sa.Column("method", sa.Text, nullable=False, comment="The method."),
+    sa.Column("route", sa.Text, nullable=False, comment="The path as it is documented; empty: no route was found."),
+    sa.Column("path", sa.Text, nullable=False, comment="As it was sent, without its query, 256 characters at most."),
+    sa.Column("status", sa.SmallInteger, nullable=False, comment="The HTTP status."),
+    sa.Column("code", sa.Text, nullable=False, comment="Of a problem its code; empty: none."),
+    sa.Column("duration_ms", sa.Integer, nullable=False, comment="From its headers to its answer."),
+    sa.Column("actor", sa.Text, nullable=False, comment="The subject of its token, or its API key."),
+    sa.Column("correlation_id", sa.Text, nullable=False, comment="The same on every log line and message."),
+    sa.Column("idempotency_key", sa.Text, nullable=False, comment="As it was sent; empty: none."),
+    sa.Column("address", sa.Text, nullable=False, comment="Where it came from."),
+    sa.Column("user_agent", sa.Text, nullable=False, comment="As it was sent, 256 characters at most."),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.Index("ix_logged_requests_tenant", "tenant_id", sa.text("answered_at DESC"), sa.text("id DESC")),
+    postgresql_partition_by="RANGE (id)",
+)
+
 payment_intent_events = sa.Table(
     "payment_intent_events",
     METADATA,

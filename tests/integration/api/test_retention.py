@@ -182,6 +182,7 @@ async def test_partitions_are_made_when_the_service_starts(
             "audit_log",
             "payment_intent_events",
             "outbox_published",
+            "logged_requests",
         }
         async with serving(made, settings_for(made)), asyncio.timeout(60):
             while await database.fetch(missing):

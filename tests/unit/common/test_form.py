@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 LINES_MAX = 400
 """A longer file has more than one subject."""
 LONGER = {
+    "services/api/schema/tables.py": "one table after another, as the database has them",
     "services/ledger/schema/tables.py": "one table after another, as the database has them",
 }
 """Files above the bound, each with the reason."""

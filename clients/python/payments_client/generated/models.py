@@ -206,6 +206,8 @@ __all__ = [
     "ReplayBody",
     "ReplayWebhook",
     "ReportBody",
+    "RequestLine",
+    "RequestLines",
     "ResultBody",
     "RevaluationBody",
     "RevalueBody",
@@ -3205,6 +3207,37 @@ class ReportBody(Struct, frozen=True, kw_only=True):
     matched: list[MatchedBody]
     statements: list[StatementSummaryBody]
     unsettled: list[OpenBody]
+
+
+class RequestLine(Struct, frozen=True, kw_only=True):
+    """One request, as it was answered."""
+
+    actor: str
+    """The subject of the token, or the API key."""
+    address: str
+    at: str
+    """When it was answered."""
+    code: str
+    """The code of the problem that was answered; empty: none."""
+    correlation_id: str
+    duration_ms: int
+    id: str
+    idempotency_key: str
+    """Empty: none was sent."""
+    method: str
+    path: str
+    """As it was sent, without its query."""
+    route: str
+    """The path as it is documented; empty: it was refused before a route was found."""
+    status: int
+    user_agent: str
+
+
+class RequestLines(Struct, frozen=True, kw_only=True):
+    """A page of the log of requests."""
+
+    data: list[RequestLine]
+    next_cursor: str | None
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):

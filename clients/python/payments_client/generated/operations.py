@@ -392,6 +392,9 @@ _LIST_RECONCILIATION_RUNS = Operation[list[models.RunBody]](
 _LIST_REFUNDS = Operation[list[models.RefundBody]](
     name="listRefunds", method="GET", path="/v1/payment-intents/{intent_id}/refunds", reads=list[models.RefundBody]
 )
+_LIST_REQUESTS = Operation[models.RequestLines](
+    name="listRequests", method="GET", path="/v1/requests", reads=models.RequestLines, items="data"
+)
 _LIST_ROLES = Operation[list[models.RoleBody]](
     name="listRoles", method="GET", path="/v1/roles", reads=list[models.RoleBody]
 )
@@ -2425,6 +2428,79 @@ class Operations(ABC):
         Needs the permission `payments:read`.
         """
         return self._call(_LIST_REFUNDS, Call(path={"intent_id": intent_id}, query={}))
+
+    def list_requests(
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: str | None = None,
+        code: str | None = None,
+        actor: str | None = None,
+        correlation_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.RequestLines:
+        """List the log of requests.
+
+        What the tenant's API keys and users sent lately, newest first, half a second after it was answered: no
+        bodies, no secrets. Kept for `REQUEST_LOG_RETENTION_DAYS`; of one tenant each process notes at most
+        `REQUEST_LOG_PER_SECOND`. What the console does is not in it.
+
+        Needs the permission `admin:write`.
+        """
+        return self._call(
+            _LIST_REQUESTS,
+            Call(
+                path={},
+                query={
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "code": code,
+                    "actor": actor,
+                    "correlation_id": correlation_id,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+        )
+
+    def iterate_requests(
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: str | None = None,
+        code: str | None = None,
+        actor: str | None = None,
+        correlation_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.RequestLine]:
+        """Yield what `list_requests` lists, page after page."""
+        return self._items(
+            _LIST_REQUESTS,
+            Call(
+                path={},
+                query={
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "code": code,
+                    "actor": actor,
+                    "correlation_id": correlation_id,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                },
+            ),
+        )
 
     def list_roles(self) -> list[models.RoleBody]:
         """List roles.
@@ -5481,6 +5557,79 @@ class AsyncOperations(ABC):
         Needs the permission `payments:read`.
         """
         return await self._call(_LIST_REFUNDS, Call(path={"intent_id": intent_id}, query={}))
+
+    async def list_requests(
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: str | None = None,
+        code: str | None = None,
+        actor: str | None = None,
+        correlation_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.RequestLines:
+        """List the log of requests.
+
+        What the tenant's API keys and users sent lately, newest first, half a second after it was answered: no
+        bodies, no secrets. Kept for `REQUEST_LOG_RETENTION_DAYS`; of one tenant each process notes at most
+        `REQUEST_LOG_PER_SECOND`. What the console does is not in it.
+
+        Needs the permission `admin:write`.
+        """
+        return await self._call(
+            _LIST_REQUESTS,
+            Call(
+                path={},
+                query={
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "code": code,
+                    "actor": actor,
+                    "correlation_id": correlation_id,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+            ),
+        )
+
+    def iterate_requests(
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: str | None = None,
+        code: str | None = None,
+        actor: str | None = None,
+        correlation_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[models.RequestLine]:
+        """Yield what `list_requests` lists, page after page."""
+        return self._items(
+            _LIST_REQUESTS,
+            Call(
+                path={},
+                query={
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "code": code,
+                    "actor": actor,
+                    "correlation_id": correlation_id,
+                    "from": from_,
+                    "to": to,
+                    "limit": limit,
+                },
+            ),
+        )
 
     async def list_roles(self) -> list[models.RoleBody]:
         """List roles.

@@ -1,12 +1,13 @@
 """For developers: what became of a request, the catalogue of events, and where the documents are."""
 
+import asyncio
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from services.api.console.declared import Act, Column, Kind, Page, View
-from services.api.console.showing import Table, buttons_of
+from services.api.console.declared import Act, Column, Filter, Kind, Listing, Page, View
+from services.api.console.showing import Table, buttons_of, show_listing
 from services.api.console.visits import Visit
 from services.api.http.webhook_events import Sent, sent_events
 
@@ -38,18 +39,56 @@ async def show_event(_visit: Visit, name: str) -> View | None:
     return View(template="event.html", title=event.name, values={"event": event})
 
 
-async def show_request(visit: Visit) -> View:
-    """Show what the audit log has of one request, by the correlation ID that its answer carried.
+_REQUESTS = Listing(
+    operation="listRequests",
+    filters=(
+        Filter(name="status", choices=("2xx", "3xx", "4xx", "5xx")),
+        Filter(name="method", choices=("GET", "POST", "PUT", "PATCH", "DELETE")),
+        Filter(name="path", title="Path, or its beginning with a slash at the end"),
+        Filter(name="code", title="Code"),
+        Filter(name="actor", title="Who"),
+        Filter(name="correlation_id", title="Correlation ID"),
+        Filter(name="from", title="From", kind="date"),
+        Filter(name="to", title="To", kind="date"),
+    ),
+    columns=(
+        Column(member="at", title="At", kind=Kind.TIME, link="/console/requests?correlation_id={correlation_id}"),
+        Column(member="method", title="Method"),
+        Column(member="path", title="Path"),
+        Column(member="status", title="Status", kind=Kind.COUNT),
+        Column(member="code", title="Code"),
+        Column(member="duration_ms", title="Milliseconds", kind=Kind.COUNT, is_minor=True),
+        Column(member="actor", title="Who", is_minor=True),
+        Column(member="idempotency_key", title="Idempotency key", is_minor=True),
+        Column(member="address", title="Address", is_minor=True),
+        Column(member="user_agent", title="User agent", is_minor=True),
+    ),
+    empty="Nothing like this was sent lately. Clear the filters, or send a request with an API key.",
+)
+
+
+async def show_requests(visit: Visit) -> View:
+    """Show what was sent lately, or one request and what it changed.
 
     Raises:
         Refused: when the API refuses to read it.
     """
     correlation_id = visit.query.get("correlation_id", "").strip()
-    rows = []
-    if correlation_id:
-        found = await visit.read("listAudit", correlation_id=correlation_id, limit=_LINES_MAX)
-        # In the order in which it happened.
-        rows = [{**line, "payment": _payment(line)} for line in reversed(found["data"])]
+    return await (show_request(visit, correlation_id) if correlation_id else show_listing(_REQUESTS, visit))
+
+
+async def show_request(visit: Visit, correlation_id: str) -> View:
+    """Show what the logs have of one request, by the correlation ID that its answer carried.
+
+    Raises:
+        Refused: when the API refuses to read it.
+    """
+    found, sent = await asyncio.gather(
+        visit.read("listAudit", correlation_id=correlation_id, limit=_LINES_MAX),
+        visit.read("listRequests", correlation_id=correlation_id, limit=_LINES_MAX),
+    )
+    # In the order in which it happened.
+    rows = [{**line, "payment": _payment(line)} for line in reversed(found["data"])]
     columns = (
         Column(member="at", title="At", kind=Kind.TIME),
         Column(member="actor", title="Who"),
@@ -63,7 +102,12 @@ async def show_request(visit: Visit) -> View:
         rows=rows,
         empty="The log has nothing of this request: it changed nothing, or the ID is of another tenant.",
     )
-    return View(template="requests.html", values={"correlation_id": correlation_id, "table": table})
+    requests = Table(
+        columns=tuple(msgspec.structs.replace(column, link="") for column in _REQUESTS.columns),
+        rows=[*reversed(sent["data"])],
+        empty="It is not in the log of requests: it is too old, or it was sent by the console.",
+    )
+    return View(template="requests.html", values={"correlation_id": correlation_id, "table": table, "sent": requests})
 
 
 def _payment(line: dict[str, str]) -> str:
@@ -83,7 +127,9 @@ EVENTS = Page(
     show=show_events,
     one=show_event,
 )
-REQUESTS = Page(key="requests", title="Requests", needs="listAudit", group="Developers", show=show_request, letter="q")
+REQUESTS = Page(
+    key="requests", title="Requests", needs="listRequests", group="Developers", show=show_requests, letter="q"
+)
 REFERENCE = Page(key="reference", title="Documents", needs="getMe", group="Developers", show=show_reference)
 
 
