@@ -59,12 +59,15 @@ _REQUESTS = Listing(
         Column(member="code", title="Code"),
         Column(member="duration_ms", title="Milliseconds", kind=Kind.COUNT, is_minor=True),
         Column(member="actor", title="Who", is_minor=True),
-        Column(member="idempotency_key", title="Idempotency key", is_minor=True),
-        Column(member="address", title="Address", is_minor=True),
-        Column(member="user_agent", title="User agent", is_minor=True),
     ),
     empty="Nothing like this was sent lately. Clear the filters, or send a request with an API key.",
 )
+_FURTHER = (
+    Column(member="idempotency_key", title="Idempotency key", is_minor=True),
+    Column(member="address", title="Address", is_minor=True),
+    Column(member="user_agent", title="User agent", is_minor=True),
+)
+"""What is shown of one request alone."""
 
 
 async def show_requests(visit: Visit) -> View:
@@ -103,7 +106,7 @@ async def show_request(visit: Visit, correlation_id: str) -> View:
         empty="The log has nothing of this request: it changed nothing, or the ID is of another tenant.",
     )
     requests = Table(
-        columns=tuple(msgspec.structs.replace(column, link="") for column in _REQUESTS.columns),
+        columns=(*(msgspec.structs.replace(column, link="") for column in _REQUESTS.columns), *_FURTHER),
         rows=[*reversed(sent["data"])],
         empty="It is not in the log of requests: it is too old, or it was sent by the console.",
     )
