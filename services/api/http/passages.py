@@ -68,8 +68,8 @@ def passage_of(
     route: Any = scope.get("path_template") or ""
     tenant_id = headers.get("x-tenant-id") or PLATFORM_TENANT if who.is_global_admin else who.tid
     return Passage(
-        tenant_id=tenant_id[:_TEXT_MAX],
-        actor=who.sub,
+        tenant_id=_plain(tenant_id),
+        actor=_plain(who.sub),
         method=scope["method"],
         route=route,
         path=_kept(scope["path"]),
@@ -84,8 +84,12 @@ def passage_of(
 
 
 def _kept(text: str) -> str:
-    # PostgreSQL keeps no U+0000, and what is longer than this was sent to be long.
-    return mask_card_numbers(text[:_TEXT_MAX].replace("\0", "\ufffd"))
+    return mask_card_numbers(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Return what a database can keep: one line that it refuses would take those of others along."""
+    return text[:_TEXT_MAX].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _code_of(body: bytes) -> str:

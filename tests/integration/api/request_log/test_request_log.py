@@ -10,7 +10,8 @@ from prometheus_client import REGISTRY
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database, PartitionKeeper
-from services.api.http.passages import Passage
+from services.api.http.callers import Principal
+from services.api.http.passages import Passage, passage_of
 from services.api.request_log import RequestLog, request_partitions
 from tests.integration.api.access.test_administration import admin
 from tests.integration.api.conftest import Api
@@ -147,6 +148,19 @@ async def test_hostile_text_is_kept_as_text_and_not_at_any_length(api: Api, tena
     assert line["path"].startswith("/v1/payment-intents/")
     assert "4242424242424242" not in line["path"]
     assert max(len(line[name]) for name in ("path", "user_agent", "idempotency_key")) <= 256
+
+
+async def test_no_line_keeps_those_of_others_from_being_written(api_database: TestDatabase) -> None:
+    odd, calm = f"{uuid4()}", str(uuid4())
+    who = Principal(sub="a\0b\ud800", tid=odd, roles=(), perms=frozenset(), plan="", region="", jti="")
+    scope: Any = {"method": "GET", "path": "/v1/\0\udfff", "path_template": ""}
+    headers = {"user-agent": "\ud800\0", "idempotency-key": "\0"}
+    async with api_database.open("api") as database:
+        log = RequestLog(database, clock=ManualClock(NOW), per_second=100)
+        log.note(passage(calm))
+        log.note(passage_of(scope, headers, who, status=400, body=b"{", began=0.0, address=""))
+        await log.write()
+        assert (await lines_of(database, odd), await lines_of(database, calm)) == (1, 1)
 
 
 async def test_a_busy_tenant_has_so_many_lines_a_second_and_takes_none_of_others(api_database: TestDatabase) -> None:
