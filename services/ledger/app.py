@@ -1,7 +1,6 @@
 """How the ledger is wired: the only file that knows every subject."""
 
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,43 +10,37 @@ import msgspec
 from libs.common.clock import Clock, SystemClock
 from libs.common.currencies import EXPONENTS
 from libs.common.db import Database, DatabaseClock
-from libs.common.evidence import SigningKeys, StandingSealer, write_public_keys
+from libs.common.evidence import SigningKeys, write_public_keys
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
-from libs.common.service import Loop, Service, Worker
+from libs.common.service import Loop, Service
 from services.ledger import settings as rules
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
-from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, BalanceQueries, Folder
+from services.ledger.balances import BalanceConsumers, BalanceQueries, balance_workers
 from services.ledger.closing import Closing, ClosingConsumers
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries, entries_of_intents
 from services.ledger.entries import resend as publish_again
 from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries, known_quote
-from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, HoldCommands, HoldConsumers
-from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
+from services.ledger.holds import HoldCommands, HoldConsumers, hold_workers
 from services.ledger.integrity import (
-    COMPARE_EVERY_SECONDS,
     CONNECTIONS,
-    SEAL_EVERY_SECONDS,
-    SEAL_ROWS_MAX,
-    SIGN_EVERY_SECONDS,
-    VERIFY_EVERY_SECONDS,
     HeadSigner,
     IntegrityConsumers,
     Reconciliation,
     VerificationWorker,
     Verifier,
     export_books,
+    integrity_workers,
 )
-from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
-from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, RequestArchivist
+from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, manual_entry_workers
 from services.ledger.periods import PeriodConsumers, Periods
 from services.ledger.policies import Policies, PolicyConsumers, PolicyQueries
 from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
-from services.ledger.settings import ProofSettings, RetentionSettings, Settings
+from services.ledger.settings import ProofSettings, Settings
 from services.ledger.statements import StatementConsumers, StatementQueries
 from services.ledger.units import CurrencyExponents, UnitCommands, UnitConsumers
 from services.ledger.watermark import Watermark
@@ -131,32 +124,17 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         ],
         opens=[recording.opened, CurrencyExponents(database, EXPONENTS).opened, verification.opened],
         workers=[
-            *workers(database, holds, verification.run, reconciliation),
-            *signers(settings.proof, database, clock=clock),
-            *archivists(database, clock=clock, settings=settings.retention),
+            *hold_workers(database, holds, clock=clock, kept_days=settings.retention.hold_retention_days),
+            *balance_workers(database),
+            *manual_entry_workers(database, clock=clock, kept_days=settings.retention.journal_request_retention_days),
+            *integrity_workers(
+                database,
+                verify_added=verification.run,
+                reconciliation=reconciliation,
+                signer=signer_of(settings.proof, database, clock=clock),
+            ),
         ],
     )
-
-
-def workers(
-    database: Database,
-    holds: HoldCommands,
-    verify_added: Callable[[], Awaitable[object]],
-    reconciliation: Reconciliation,
-) -> list[Worker]:
-    """List what runs on a clock, whatever the settings."""
-    return [
-        Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=Expirer(holds).run),
-        Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=Folder(database).run),
-        Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=verify_added),
-        Worker(
-            name="compare intents with entries",
-            every_seconds=COMPARE_EVERY_SECONDS,
-            run=reconciliation.compare,
-            # The first round remembers where the books end: what is posted from then on is compared.
-            is_due_at_start=True,
-        ),
-    ]
 
 
 def verifier_of(settings: ProofSettings, database: Database, *, clock: Clock) -> Verifier:
@@ -179,45 +157,12 @@ def keys_of(settings: ProofSettings) -> SigningKeys:
     )
 
 
-def signers(settings: ProofSettings, database: Database, *, clock: Clock) -> list[Worker]:
-    """List what signs where the chains end, and what seals the rows of before; without a key nothing is signed."""
-    found = [
-        Worker(
-            name="seal what stood before",
-            every_seconds=SEAL_EVERY_SECONDS,
-            run=StandingSealer(database, rows_max=SEAL_ROWS_MAX).run,
-            is_due_at_start=True,
-        )
-    ]
-    keys = keys_of(settings).signing()
-    if keys:
-        file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
-        signer = HeadSigner(database, clock=clock, keys=keys, file=file)
-        found.append(Worker(name="sign the heads", every_seconds=SIGN_EVERY_SECONDS, run=signer.sign))
-    return found
-
-
-def archivists(database: Database, *, clock: Clock, settings: RetentionSettings) -> list[Worker]:
-    """List what is forgotten by age, as the settings choose; 0 days: nothing is."""
-    requests_days, holds_days = settings.journal_request_retention_days, settings.hold_retention_days
-    found = []
-    if requests_days > 0:
-        found.append(
-            Worker(
-                name="forget journal_requests",
-                every_seconds=FORGET_REQUESTS_EVERY_SECONDS,
-                run=RequestArchivist(database, clock=clock, kept_days=requests_days).run,
-            )
-        )
-    if holds_days > 0:
-        found.append(
-            Worker(
-                name="forget holds",
-                every_seconds=FORGET_HOLDS_EVERY_SECONDS,
-                run=HoldArchivist(database, clock=clock, kept_days=holds_days).run,
-            )
-        )
-    return found
+def signer_of(settings: ProofSettings, database: Database, *, clock: Clock) -> HeadSigner | None:
+    """Make what signs where the chains end; None without a key."""
+    if not (keys := keys_of(settings).signing()):
+        return None
+    file = Path(settings.ledger_heads_file) if settings.ledger_heads_file else None
+    return HeadSigner(database, clock=clock, keys=keys, file=file)
 
 
 async def print_chart_of_accounts(_: Settings) -> None:

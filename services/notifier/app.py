@@ -10,31 +10,18 @@ from libs.common.egress import LOCAL_NETWORKS, EgressGuard, Lookup
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
-from libs.common.service import Loop, Service, Worker
+from libs.common.service import Loop, Service
 from services.notifier import metrics
 from services.notifier.deliveries import (
     Courier,
     DeliveryConsumers,
     HealthPolicy,
-    PendingMeter,
     RetryPolicy,
+    delivery_workers,
     history_tables,
 )
-from services.notifier.endpoints import (
-    COUNT_EVERY_SECONDS,
-    RESEAL_EVERY_SECONDS,
-    EndpointConsumers,
-    EndpointRules,
-    HealthMeter,
-    Resealer,
-)
-from services.notifier.replays import (
-    FORGET_EVERY_SECONDS,
-    REPLAY_EVERY_SECONDS,
-    Archivist,
-    ReplayConsumers,
-    Replayer,
-)
+from services.notifier.endpoints import EndpointConsumers, EndpointRules, endpoint_workers
+from services.notifier.replays import ReplayConsumers, replay_workers
 from services.notifier.sending import EndpointSecrets, Sender
 from services.notifier.settings import Settings
 
@@ -90,29 +77,9 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         ],
         measured=MEASURED,
         workers=[
-            Worker(
-                name="replayer", every_seconds=REPLAY_EVERY_SECONDS, run=Replayer(database=database, clock=clock).run
-            ),
-            Worker(
-                name="archivist",
-                every_seconds=FORGET_EVERY_SECONDS,
-                run=Archivist(database=database, clock=clock, days=webhooks.webhook_retention_days).run,
-            ),
-            Worker(
-                name="resealer",
-                every_seconds=RESEAL_EVERY_SECONDS,
-                run=Resealer(database=database, secrets=secrets).run,
-            ),
-            Worker(
-                name="count endpoints",
-                every_seconds=COUNT_EVERY_SECONDS,
-                run=HealthMeter(database=database).run,
-            ),
-            Worker(
-                name="count deliveries",
-                every_seconds=COUNT_EVERY_SECONDS,
-                run=PendingMeter(database=database).run,
-            ),
+            *replay_workers(database, clock=clock, kept_days=webhooks.webhook_retention_days),
+            *endpoint_workers(database, secrets=secrets),
+            *delivery_workers(database),
         ],
         loops=[Loop(name="courier", run=courier.run)],
         opens=[sender.opened],

@@ -5,13 +5,12 @@ from services.ledger.balances.domain import checksum
 from services.ledger.balances.queries import BalanceQueries
 from services.ledger.balances.sql.current import balances_in_period, standing_balances
 from services.ledger.balances.sql.effective import effective_balances
-from services.ledger.balances.workers import FOLD_EVERY_SECONDS, Folder
+from services.ledger.balances.workers import balance_workers
 
 __all__ = [
-    "FOLD_EVERY_SECONDS",
     "BalanceConsumers",
     "BalanceQueries",
-    "Folder",
+    "balance_workers",
     "balances_in_period",
     "checksum",
     "effective_balances",

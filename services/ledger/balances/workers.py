@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import batched
 
 from libs.common.db import Database
+from libs.common.service import Worker
 from services.ledger.balances.sql import effective
 
-FOLD_EVERY_SECONDS = 5.0
+_FOLD_EVERY_SECONDS = 5.0
 FOLD_POSTINGS_MIN = 256
 """Unsummed postings that are quicker read one by one than summed."""
 FOLD_LOOKED_MAX = 5_000
@@ -15,6 +16,11 @@ FOLD_ACCOUNTS_MAX = 50
 FOLD_POSTINGS_MAX = 2_000
 """Postings of one account that one round sums at most: a round stays well below a statement's timeout."""
 FOLD_ROUNDS_MAX = 200
+
+
+def balance_workers(database: Database) -> list[Worker]:
+    """List what is done about balances on our own clock."""
+    return [Worker(name="sum by effective time", every_seconds=_FOLD_EVERY_SECONDS, run=Folder(database).run)]
 
 
 class Folder:

@@ -2,6 +2,6 @@
 
 from services.ledger.holds.commands import HoldCommands
 from services.ledger.holds.consumers import HoldConsumers
-from services.ledger.holds.workers import EXPIRE_EVERY_SECONDS, FORGET_EVERY_SECONDS, Expirer, HoldArchivist
+from services.ledger.holds.workers import hold_workers
 
-__all__ = ["EXPIRE_EVERY_SECONDS", "FORGET_EVERY_SECONDS", "Expirer", "HoldArchivist", "HoldCommands", "HoldConsumers"]
+__all__ = ["HoldCommands", "HoldConsumers", "hold_workers"]

@@ -5,23 +5,12 @@ from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reco
 from services.ledger.integrity.commands.signing import HeadSigner
 from services.ledger.integrity.commands.verification import CONNECTIONS, Report, Round, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
-from services.ledger.integrity.workers import (
-    COMPARE_EVERY_SECONDS,
-    SEAL_EVERY_SECONDS,
-    SEAL_ROWS_MAX,
-    SIGN_EVERY_SECONDS,
-    VERIFY_EVERY_SECONDS,
-    VerificationWorker,
-)
+from services.ledger.integrity.workers import COMPARE_EVERY_SECONDS, VerificationWorker, integrity_workers
 
 __all__ = [
     "AGREE_WITHIN",
     "COMPARE_EVERY_SECONDS",
     "CONNECTIONS",
-    "SEAL_EVERY_SECONDS",
-    "SEAL_ROWS_MAX",
-    "SIGN_EVERY_SECONDS",
-    "VERIFY_EVERY_SECONDS",
     "HeadSigner",
     "IntegrityConsumers",
     "Reconciliation",
@@ -30,4 +19,5 @@ __all__ = [
     "VerificationWorker",
     "Verifier",
     "export_books",
+    "integrity_workers",
 ]

@@ -5,14 +5,13 @@ from services.ledger.manual_entries.commands.post import post_entries
 from services.ledger.manual_entries.commands.propose import propose
 from services.ledger.manual_entries.consumers import ManualEntryConsumers
 from services.ledger.manual_entries.queries import JournalQueries
-from services.ledger.manual_entries.workers import FORGET_EVERY_SECONDS, RequestArchivist
+from services.ledger.manual_entries.workers import manual_entry_workers
 
 __all__ = [
-    "FORGET_EVERY_SECONDS",
     "Journal",
     "JournalQueries",
     "ManualEntryConsumers",
-    "RequestArchivist",
+    "manual_entry_workers",
     "post_entries",
     "propose",
 ]

@@ -17,7 +17,7 @@ from services.notifier.deliveries.sql import gates
 from services.notifier.deliveries.sql.history import Tally, tally
 from services.notifier.deliveries.sql.queue import abandon_pending
 from services.notifier.deliveries.sql.selection import choose, count_selected, schedule_again
-from services.notifier.deliveries.workers import Courier, PendingMeter, history_tables
+from services.notifier.deliveries.workers import Courier, delivery_workers, history_tables
 
 __all__ = [
     "Courier",
@@ -25,13 +25,13 @@ __all__ = [
     "EndReason",
     "Gate",
     "HealthPolicy",
-    "PendingMeter",
     "RetryPolicy",
     "Selection",
     "Tally",
     "abandon_pending",
     "choose",
     "count_selected",
+    "delivery_workers",
     "disables_at",
     "gates",
     "history_tables",

@@ -4,16 +4,14 @@ from services.notifier.endpoints.commands import EVENT_NAMES, EndpointRules
 from services.notifier.endpoints.consumers import EndpointConsumers
 from services.notifier.endpoints.domain import Endpoint
 from services.notifier.endpoints.sql import find as find_endpoint
-from services.notifier.endpoints.workers import COUNT_EVERY_SECONDS, RESEAL_EVERY_SECONDS, HealthMeter, Resealer
+from services.notifier.endpoints.workers import Resealer, endpoint_workers
 
 __all__ = [
-    "COUNT_EVERY_SECONDS",
     "EVENT_NAMES",
-    "RESEAL_EVERY_SECONDS",
     "Endpoint",
     "EndpointConsumers",
     "EndpointRules",
-    "HealthMeter",
     "Resealer",
+    "endpoint_workers",
     "find_endpoint",
 ]

@@ -2,20 +2,30 @@
 
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
+from libs.common.service import Worker
 from services.notifier import metrics
 from services.notifier.endpoints import commands, sql
 from services.notifier.sending import EndpointSecrets
 
 log = get_logger("notifier.endpoints")
 
-RESEAL_EVERY_SECONDS = 3_600.0
+_RESEAL_EVERY_SECONDS = 3_600.0
 """How often secrets are looked for that an earlier key sealed; the first time when the process starts."""
-COUNT_EVERY_SECONDS = 15.0
-"""How fresh the gauges of endpoints and of what waits for them are."""
+_COUNT_EVERY_SECONDS = 15.0
+"""How fresh the gauges of endpoints are."""
 STATES = ("healthy", "failing", "paused", "disabled")
 """Every state of an endpoint, so that a gauge falls back to 0."""
 _NAMED_MAX = 20
 """Endpoints that one line of the log names at most."""
+
+
+def endpoint_workers(database: Database, *, secrets: EndpointSecrets) -> list[Worker]:
+    """List what is done about endpoints on our own clock."""
+    resealer, meter = Resealer(database=database, secrets=secrets), HealthMeter(database=database)
+    return [
+        Worker(name="resealer", every_seconds=_RESEAL_EVERY_SECONDS, run=resealer.run),
+        Worker(name="count endpoints", every_seconds=_COUNT_EVERY_SECONDS, run=meter.run),
+    ]
 
 
 class Resealer:

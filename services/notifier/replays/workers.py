@@ -5,14 +5,27 @@ from datetime import timedelta
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
+from libs.common.service import Worker
 from services.notifier.replays import commands
 
 log = get_logger("notifier.replays")
 
-REPLAY_EVERY_SECONDS = 1.0
+_REPLAY_EVERY_SECONDS = 1.0
 """How often replays are looked for."""
-FORGET_EVERY_SECONDS = 3_600.0
+_FORGET_EVERY_SECONDS = 3_600.0
 """How often replays are looked for that ended long ago."""
+
+
+def replay_workers(database: Database, *, clock: Clock, kept_days: int) -> list[Worker]:
+    """List what is done about replays on our own clock."""
+    replayer, archivist = (
+        Replayer(database=database, clock=clock),
+        Archivist(database=database, clock=clock, days=kept_days),
+    )
+    return [
+        Worker(name="replayer", every_seconds=_REPLAY_EVERY_SECONDS, run=replayer.run),
+        Worker(name="archivist", every_seconds=_FORGET_EVERY_SECONDS, run=archivist.run),
+    ]
 
 
 class Replayer:

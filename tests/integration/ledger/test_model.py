@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from libs.common.contracts import ledger_books as contract
-from services.ledger.app import workers
-from services.ledger.holds import queries
-from services.ledger.integrity import Reconciliation, Verifier
+from services.ledger.balances import balance_workers
+from services.ledger.holds import hold_workers, queries
+from services.ledger.integrity import Reconciliation, Verifier, integrity_workers
 from tests.integration.ledger.bank import Bank
 from tests.support.databases import TestDatabase
 from tests.support.ledger_proof import prove
@@ -17,7 +17,12 @@ async def test_the_workers_run(bank: Bank) -> None:
     hold = await bank.hold(1, lasts=timedelta(seconds=1))
     bank.clock.advance(timedelta(seconds=1))
     verifier = Verifier(bank.database, clock=bank.clock)
-    for worker in workers(bank.database, bank.holds, verifier.go_on, Reconciliation(bank.database, clock=bank.clock)):
+    reconciliation = Reconciliation(bank.database, clock=bank.clock)
+    for worker in (
+        *hold_workers(bank.database, bank.holds, clock=bank.clock, kept_days=0),
+        *balance_workers(bank.database),
+        *integrity_workers(bank.database, verify_added=verifier.go_on, reconciliation=reconciliation, signer=None),
+    ):
         await worker.run()
     assert (await queries.get(bank.database, bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
     assert (await verifier.show(bank.tenant_id)).entries > 0

@@ -6,11 +6,25 @@ from uuid import uuid4
 import asyncpg
 
 from libs.common.clock import ManualClock
-from services.ledger.app import archivists
-from services.ledger.settings import RetentionSettings
+from libs.common.db import Database
+from libs.common.service import Worker
+from services.ledger.holds import HoldCommands, hold_workers
+from services.ledger.manual_entries import manual_entry_workers
+from services.ledger.posting import PostingService
 from tests.support.databases import TestDatabase
 
 DAY = timedelta(days=1)
+
+
+def forgetting(database: Database, now: datetime, *, kept_days: int) -> list[Worker]:
+    """What forgets by age."""
+    clock = ManualClock(now)
+    holds = HoldCommands(database, PostingService(database, clock=clock), clock=clock)
+    found = [
+        *manual_entry_workers(database, clock=clock, kept_days=kept_days),
+        *hold_workers(database, holds, clock=clock, kept_days=kept_days),
+    ]
+    return [worker for worker in found if worker.name.startswith("forget")]
 
 
 async def test_old_answers_are_forgotten_only_where_a_setting_shows_so(
@@ -23,13 +37,9 @@ async def test_old_answers_are_forgotten_only_where_a_setting_shows_so(
             "INSERT INTO journal_requests VALUES ($1, $2, '\\x00', '{}', $3)", tenant_id, key, now - ago * DAY
         )
     async with ledger_database.open("ledger") as database:
-        assert archivists(database, clock=ManualClock(now), settings=RetentionSettings()) == []
+        assert forgetting(database, now, kept_days=0) == []
         # A clock that is far ahead does not take what is younger than 90 days.
-        for worker in archivists(
-            database,
-            clock=ManualClock(now + 9_999 * DAY),
-            settings=RetentionSettings(journal_request_retention_days=100, hold_retention_days=100),
-        ):
+        for worker in forgetting(database, now + 9_999 * DAY, kept_days=100):
             await worker.run()
         rows = await database.fetch("SELECT key FROM journal_requests WHERE tenant_id = $1", tenant_id)
     assert [row["key"] for row in rows] == ["young"]
@@ -56,7 +66,7 @@ async def test_hold_that_is_over_is_forgotten_and_an_open_one_is_not(
         )
     await admin.close()
     async with ledger_database.open("ledger") as database:
-        for worker in archivists(database, clock=ManualClock(now), settings=RetentionSettings(hold_retention_days=90)):
+        for worker in forgetting(database, now, kept_days=90):
             await worker.run()
         rows = await database.fetch("SELECT state FROM holds WHERE tenant_id = $1", tenant_id)
     assert {row["state"] for row in rows} == {"OPEN", "EXPIRED"}

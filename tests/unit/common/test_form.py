@@ -88,6 +88,19 @@ def test_statement_counts_no_positions() -> None:
     assert counted == COUNTED.keys(), "write the statement with `Statement`, which binds by name"
 
 
+def test_workers_are_listed_by_their_subject() -> None:
+    made = {
+        name
+        for name in files()
+        if name.startswith("services/") and re.search(r"\bWorker\(", (ROOT / name).read_text())
+    }
+    elsewhere = {name for name in made if not re.search(r"/workers(\.py|/\w+\.py)$", name)}
+    assert elsewhere == set(), "list it in `workers.py` of its subject: `def <subject>_workers(...) -> list[Worker]`"
+    assert len(made) > 20
+    unlisted = {name for name in made if not re.search(r"def \w+_workers?\(", (ROOT / name).read_text())}
+    assert unlisted == set()
+
+
 def import_contracts() -> list[dict[str, Any]]:
     contracts: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
         "contracts"
