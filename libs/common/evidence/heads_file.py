@@ -130,7 +130,7 @@ def _end_of(descriptor: int) -> tuple[int, int]:
 def _decode(line: bytes) -> Signed | None:
     try:
         return _signed.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

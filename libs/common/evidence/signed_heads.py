@@ -16,8 +16,19 @@ from libs.common.evidence.statements import Signed
 _BATCH = 500
 """Statements that are read and appended at a time."""
 
+
+def readable(column: str) -> str:
+    """Return the SQL of an instant that somebody may have written over: PostgreSQL keeps years that Python has not."""
+    last, first = "timestamptz '9999-12-31 23:59:59.999999Z'", "timestamptz '0001-01-01Z'"
+    near = f"CASE WHEN {column} > {last} THEN {last} WHEN {column} < {first} THEN {first} ELSE {column} END"
+    return f"{near} AS {column.rpartition('.')[2]}"
+
+
 # Along the primary key, backwards.
-_LAST = Statement("SELECT number, signed_at, statement, signatures FROM signed_heads ORDER BY number DESC LIMIT 1")
+_LAST = Statement(
+    "SELECT number, {signed_at}, statement, signatures FROM signed_heads ORDER BY number DESC LIMIT 1",
+    signed_at=readable("signed_at"),
+)
 # Along the primary key, a part at a time.
 _AFTER = Statement(
     "SELECT number, statement, signatures FROM signed_heads WHERE number > :number ORDER BY number LIMIT :limit"
@@ -85,4 +96,9 @@ async def _signed_after(connection: Connection, number: int) -> list[Signed]:
 
 
 def _signed(row: asyncpg.Record) -> Signed:
-    return Signed(number=row["number"], statement=row["statement"], signatures=_signatures.decode(row["signatures"]))
+    try:
+        signatures = _signatures.decode(row["signatures"])
+    except msgspec.DecodeError:
+        # Somebody has written over them: there is none by a key that is known.
+        signatures = {}
+    return Signed(number=row["number"], statement=row["statement"], signatures=signatures)

@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -14,6 +14,11 @@ ZERO_HASH = bytes(32)
 """What the first link of a chain follows, and the first statement."""
 
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+type Bigint = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that PostgreSQL has, whatever somebody has written into a statement."""
+type Smallint = Annotated[int, msgspec.Meta(ge=-(2**15), le=2**15 - 1)]
+"""A small one."""
 
 
 class Placed(Protocol):
@@ -43,6 +48,18 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """What the next statement names as its previous one."""
         return sha256(self.statement.encode()).hexdigest()
+
+
+def read_statement[T](decoder: msgspec.json.Decoder[T], statement: str) -> T:
+    """Read a statement, which somebody may have written over.
+
+    Raises:
+        msgspec.DecodeError: when it is none.
+    """
+    try:
+        return decoder.decode(statement)
+    except RecursionError as fault:
+        raise msgspec.DecodeError("the statement is nested too deeply") from fault
 
 
 def signed_by(keys: Mapping[str, Ed25519PrivateKey], *, number: int, statement: str) -> Signed:

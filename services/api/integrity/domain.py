@@ -5,10 +5,11 @@ Written from `docs/tamper-evidence.md` alone: nothing here is shared with what s
 
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 
-from libs.common.evidence import ZERO_HASH, microseconds
+from libs.common.evidence import ZERO_HASH, Bigint, microseconds, read_statement
 
 CHAIN_FINDINGS_MAX = 100
 """Findings of one chain at most: the first ones show where it was changed."""
@@ -45,7 +46,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     """Where a chain ends."""
 
     tenant_id: str
-    sequence: int
+    sequence: Bigint
     """How many changes it has."""
     hash: str
     """The hash of its last change, in hexadecimal."""
@@ -54,7 +55,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
 class Heads(msgspec.Struct, frozen=True, kw_only=True):
     """What is signed once a minute: where those chains end that have moved since the statement before."""
 
-    what: str = "api.heads.v1"
+    what: Literal["api.heads.v1"] = "api.heads.v1"
     number: int
     """From 1, without gaps."""
     at: datetime
@@ -97,7 +98,7 @@ def read_heads(statement: str) -> Heads:
     Raises:
         msgspec.DecodeError: when it is none.
     """
-    return _heads.decode(statement)
+    return read_statement(_heads, statement)
 
 
 def write_heads(heads: Heads) -> str:

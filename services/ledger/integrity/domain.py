@@ -7,11 +7,11 @@ export needs.
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from libs.common.evidence import microseconds
+from libs.common.evidence import Bigint, Smallint, microseconds, read_statement
 
 
 class Row(Protocol):
@@ -75,8 +75,8 @@ def _text(text: str) -> bytes:
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """Where a chain ends."""
 
-    chain: int
-    sequence: int
+    chain: Smallint
+    sequence: Bigint
     """How many groups it has."""
     hash: str
     """The hash of its last group, in hexadecimal."""
@@ -85,7 +85,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
 class Heads(msgspec.Struct, frozen=True, kw_only=True):
     """What is signed once a minute: where every chain ends."""
 
-    what: str = "ledger.heads.v1"
+    what: Literal["ledger.heads.v1"] = "ledger.heads.v1"
     number: int
     """From 1, without gaps."""
     at: datetime
@@ -102,8 +102,12 @@ _heads = msgspec.json.Decoder(Heads)
 
 
 def read_heads(statement: str) -> Heads:
-    """Read a statement."""
-    return _heads.decode(statement)
+    """Read a statement.
+
+    Raises:
+        msgspec.DecodeError: when it is none.
+    """
+    return read_statement(_heads, statement)
 
 
 def write_heads(heads: Heads) -> str:

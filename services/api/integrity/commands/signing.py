@@ -103,11 +103,15 @@ async def check_ends(connection: Connection) -> list[Finding]:
     return [_not_there(number, tenant_id, sequence) for tenant_id, sequence, number in ends]
 
 
+async def read_kept(file: Path | None) -> HeadsRead:
+    """Read the file of heads: before the snapshot that it is compared with, since statements are appended meanwhile."""
+    return HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
+
+
 async def check_heads(
-    connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], file: Path | None
+    connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], read: HeadsRead
 ) -> list[Finding]:
     """Compare all that was signed with the chains as they lie, and with the file."""
-    read = HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
     found = [_finding("heads file", fault) for fault in read.faults]
     chain = SignedChain(keys, read=read_heads, in_file=read.statements)
     ends: dict[str, tuple[int, str, int]] = {}

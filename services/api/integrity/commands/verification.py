@@ -14,7 +14,7 @@ from libs.common.observability.correlation import current
 from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.audit import AuditRecord, write_lines
-from services.api.integrity.commands.signing import check_ends, check_heads
+from services.api.integrity.commands.signing import check_ends, check_heads, read_kept
 from services.api.integrity.domain import Chain, Finding, Walk
 from services.api.integrity.sql import changes as sql
 
@@ -89,6 +89,7 @@ class Verifier:
 
     async def all(self) -> Report:
         """Recompute everything in one snapshot, and compare all tables and all that was signed."""
+        kept = await read_kept(self._file)
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -100,8 +101,12 @@ class Verifier:
                 walk, read, _ = await _walked(connection, chain, changes_max=None)
                 found += walk.findings
                 count += read
+            found += [
+                _stray(tenant_id, sequence)
+                for tenant_id, sequence in await sql.stray_changes(connection, limit=_EACH_MAX)
+            ]
             found += await _compared(connection, [*sql.SEALED, sql.LINES])
-            found += await check_heads(connection, keys=self._keys, file=self._file)
+            found += await check_heads(connection, keys=self._keys, read=kept)
         return Report(chains=len(chains), changes=count, findings=found)
 
     async def _look(self, connection: Connection) -> tuple[list[Finding], list[Walk]]:
@@ -170,6 +175,11 @@ async def _compared(connection: Connection, subjects: Sequence[str]) -> list[Fin
             continue
         found += [_differing(subject, row) for row in rows]
     return found
+
+
+def _stray(tenant_id: str, sequence: int) -> Finding:
+    detail = "the change stands before the begin of its chain"
+    return Finding(invariant="change_linked", tenant_id=tenant_id, subject=f"changes {sequence}", detail=detail)
 
 
 def _differing(subject: str, row: asyncpg.Record) -> Finding:

@@ -8,6 +8,7 @@ import msgspec
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement, columns_of, reader_of
+from libs.common.evidence import readable
 from services.api.integrity.domain import Chain, Change, Finding
 
 
@@ -61,7 +62,11 @@ SELECT tenant_id, coalesce(h.sequence, 0) AS sequence, coalesce(h.hash, decode(r
 # Along the primary key, a part at a time.
 _CHANGES_AFTER = Statement(
     "SELECT {columns} FROM sealed_changes WHERE tenant_id = :tenant_id AND sequence > :sequence ORDER BY sequence LIMIT :limit",
-    columns=columns_of(Change),
+    columns=columns_of(Change).replace("changed_at", readable("changed_at")),
+)
+# What stands before the begin of a chain: no walk along it comes there.
+_STRAYS = Statement(
+    "SELECT tenant_id, sequence FROM sealed_changes WHERE sequence < 1 ORDER BY tenant_id, sequence LIMIT :limit"
 )
 # Never back: of two processes that recompute a chain at once, the one that came further counts.
 _REMEMBER = Statement("""
@@ -90,11 +95,12 @@ _IS_SMALL = """
 SELECT (SELECT count(*) FROM (SELECT FROM {subject} LIMIT {limit}) AS counted) < {limit}
    AND (SELECT count(*) FROM (SELECT FROM sealed_changes WHERE subject = '{subject}' LIMIT {limit}) AS counted) < {limit}
 """
-# What was sealed of a row last; as it was found counts only where no change was sealed, which is as new at least.
+# What was sealed of a row last; as it was found counts only where no change was sealed, which is as new at least. What stands before
+# the begin of a chain is no link of it.
 _LAST = """
 WITH last AS (
     SELECT DISTINCT ON (tenant_id, key) tenant_id, key, action, content::jsonb AS content FROM sealed_changes
-     WHERE subject = '{subject}' ORDER BY tenant_id, key, action = 'STANDING', sequence DESC
+     WHERE subject = '{subject}' AND sequence > 0 ORDER BY tenant_id, key, action = 'STANDING', sequence DESC
 )
 """
 _DIFFERING = """array(SELECT name FROM jsonb_each(last.content) AS of(name, value)
@@ -140,6 +146,11 @@ async def changes_after(connection: Connection, tenant_id: str, sequence: int, *
     """Read the next changes of a chain."""
     rows = await _CHANGES_AFTER.fetch(connection, tenant_id=tenant_id, sequence=sequence, limit=limit)
     return [_change_of(row) for row in rows]
+
+
+async def stray_changes(connection: Connection, *, limit: int) -> list[tuple[str, int]]:
+    """Find changes that are links of no chain, by tenant and place."""
+    return [(row[0], row[1]) for row in await _STRAYS.fetch(connection, limit=limit)]
 
 
 async def remember_check(tx: Connection, tenant_id: str, *, sequence: int, last: bytes, at: datetime) -> None:

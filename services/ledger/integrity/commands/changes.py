@@ -57,6 +57,15 @@ async def check_changes(connection: Connection, *, anew: bool) -> CheckedChanges
     if anew:
         found += [
             StoredFinding(
+                invariant="change_linked",
+                tenant_id=row["tenant_id"],
+                subject=f"changes {row['chain']}/{row['sequence']}/{row['position']}",
+                detail="the change is a link of no chain",
+            )
+            for row in await changes.stray_changes(connection, limit=_EACH_MAX)
+        ]
+        found += [
+            StoredFinding(
                 invariant="totals_follow_postings",
                 tenant_id=row["tenant_id"],
                 subject=row["subject"],

@@ -29,7 +29,7 @@ from libs.common.evidence import (
 )
 from libs.common.messaging import publish
 from services.ledger import metrics, outbox
-from services.ledger.integrity.domain import Heads, read_heads, write_heads
+from services.ledger.integrity.domain import Head, Heads, read_heads, write_heads
 from services.ledger.integrity.sql import heads as sql
 from services.ledger.integrity.sql.findings import StoredFinding
 
@@ -67,8 +67,7 @@ class HeadSigner:
         last = await last_signed(tx)
         entries, changes = await sql.ends(tx)
         if last is not None:
-            before = read_heads(last[0].statement)
-            is_same = (before.entries, before.changes) == (entries, changes)
+            is_same = _ends_of(last[0]) == (entries, changes)
             # One that was signed by a clock ahead of ours keeps nobody from signing.
             if timedelta(0) <= now - last[1] < (_QUIET if is_same else _EVERY):
                 return None
@@ -90,14 +89,30 @@ class HeadSigner:
         return signed
 
 
+def _ends_of(signed: Signed) -> tuple[list[Head], list[Head]] | None:
+    """Return where the chains ended; None where somebody has written over the statement, which keeps nobody from signing."""
+    try:
+        heads = read_heads(signed.statement)
+    except msgspec.DecodeError:
+        return None
+    return heads.entries, heads.changes
+
+
+async def check_last(connection: Connection) -> list[StoredFinding]:
+    """Compare what was signed last with the chains as they lie."""
+    last = await last_signed(connection)
+    return [] if last is None else await _not_as_signed(connection, last[0])
+
+
+async def read_kept(file: Path | None) -> HeadsRead:
+    """Read the file of heads: before the snapshot that it is compared with, since statements are appended meanwhile."""
+    return HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
+
+
 async def check_heads(
-    connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], file: Path | None, anew: bool
+    connection: Connection, *, keys: Mapping[str, Ed25519PublicKey], read: HeadsRead
 ) -> list[StoredFinding]:
-    """Compare what was signed, all of it or the last, with the chains as they lie, and with the file."""
-    if not anew:
-        last = await last_signed(connection)
-        return [] if last is None else await _not_as_signed(connection, last[0])
-    read = HeadsRead() if file is None else await asyncio.to_thread(read_file, file)
+    """Compare all that was signed with the chains as they lie, and with the file."""
     found = [_finding("heads file", fault) for fault in read.faults]
     chain = SignedChain(keys, read=read_heads, in_file=read.statements)
     number = 0

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_books as contract
 from libs.common.db import Connection, Database
+from libs.common.evidence import HeadsRead
 from services.ledger import metrics
 from services.ledger.integrity.commands.chains import BATCH_ENTRIES, Walk
 from services.ledger.integrity.commands.changes import check_changes
 from services.ledger.integrity.commands.findings import count, write_down
-from services.ledger.integrity.commands.signing import check_heads
+from services.ledger.integrity.commands.signing import check_heads, check_last, read_kept
 from services.ledger.integrity.sql import changes as sealed
 from services.ledger.integrity.sql import findings, rounds, seals
 from services.ledger.integrity.sql.findings import StoredFinding
@@ -140,13 +141,14 @@ class Verifier:
 
     async def all(self) -> Report:
         """Recompute everything from the first group, in one snapshot, and read every posting."""
+        kept = await read_kept(self._file)
         async with (
             self._database.connection() as first,
             first.transaction(isolation="repeatable_read", readonly=True),
         ):
             snapshot = await first.fetchval("SELECT pg_export_snapshot()")
             everything = _All(self._database, snapshot, batch_entries=self._batch_entries)
-            everything.add_heads(self._keys, self._file)
+            everything.add_heads(self._keys, kept)
             return await everything.run(first)
 
     async def show(self, tenant_id: str) -> contract.Verification:
@@ -209,7 +211,7 @@ class Verifier:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             checked = await check_changes(connection, anew=False)
-            heads = await check_heads(connection, keys=self._keys, file=self._file, anew=False)
+            heads = await check_last(connection)
         for chain in checked.chains:
             await sealed.remember_check(tx, chain, at=self._clock.now())
         return [*checked.findings, *heads]
@@ -227,11 +229,11 @@ class _All:
         self._count = 0
         self._further: list[Callable[[Connection], Awaitable[None]]] = [self._changes]
 
-    def add_heads(self, keys: Mapping[str, Ed25519PublicKey], file: Path | None) -> None:
+    def add_heads(self, keys: Mapping[str, Ed25519PublicKey], kept: HeadsRead) -> None:
         """Compare what was signed, too."""
 
         async def compare(connection: Connection) -> None:
-            self._keep(await check_heads(connection, keys=keys, file=file, anew=True))
+            self._keep(await check_heads(connection, keys=keys, read=kept))
 
         self._further.append(compare)
 

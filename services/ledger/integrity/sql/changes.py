@@ -7,6 +7,7 @@ import msgspec
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
+from libs.common.evidence import readable
 
 
 class ChangeChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +53,13 @@ SELECT sequence, previous, hash, change_count FROM change_groups WHERE chain = :
  ORDER BY sequence LIMIT :limit
 """)
 # By the groups that the changes name, so that one that was added to a group is read with it.
-_CHANGES_OF = Statement("""
-SELECT sequence, position, subject, tenant_id, key, action, content, changed_at, seal FROM sealed_changes
+_CHANGES_OF = Statement(
+    """
+SELECT sequence, position, subject, tenant_id, key, action, content, {changed_at}, seal FROM sealed_changes
  WHERE chain = :chain AND sequence > :after AND sequence <= :until ORDER BY sequence, position
-""")
+""",
+    changed_at=readable("changed_at"),
+)
 # Never back: of two processes that recompute a chain at once, the one that came further stands.
 _REMEMBER_CHECK = Statement("""
 INSERT INTO change_checks AS c (chain, sequence, hash, checked_at) VALUES (:checked.chain, :checked.verified,
@@ -86,12 +90,16 @@ _COMPLETE = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS N
 
 # A row changes as often as it has an INSERT, an UPDATE and a DELETE at most, so what came last is known without a clock. Where an id
 # may come again after its row was removed, as that of a hold, each of its rows is a life, of which the last one counts.
+_IS_STRAY = """(sequence < 1 OR NOT EXISTS (SELECT FROM change_groups AS g JOIN change_chains USING (chain)
+                               WHERE g.chain = s.chain AND g.sequence = s.sequence))"""
+# Changes that are links of no chain: no walk along one comes to them.
+_STRAYS = "SELECT chain, sequence, position, tenant_id FROM sealed_changes AS s WHERE {is_stray} ORDER BY 1, 2, 3 LIMIT {limit}"
 _COMPARE = """
 WITH life AS (
     SELECT DISTINCT ON (tenant_id, key, began_at) tenant_id, key, action, content, changed_at, began_at FROM (
         SELECT *, {began_at} AS began_at
-          FROM (SELECT tenant_id, key, action, content::jsonb AS content, changed_at FROM sealed_changes
-                 WHERE subject = '{subject}') AS change) AS of_life
+          FROM (SELECT tenant_id, key, action, content::jsonb AS content, changed_at FROM sealed_changes AS s
+                 WHERE subject = '{subject}' AND NOT {is_stray}) AS change) AS of_life
      ORDER BY tenant_id, key, began_at, CASE action WHEN 'DELETE' THEN 2 WHEN 'UPDATE' THEN 1 ELSE 0 END DESC, changed_at DESC
 ), last AS (
     SELECT DISTINCT ON (tenant_id, key) tenant_id, key, action, content,
@@ -160,6 +168,7 @@ async def _compared(connection: Connection, subject: str, *, join: str, limit: i
     query = _COMPARE.format(
         subject=subject,
         began_at=began_at,
+        is_stray=_IS_STRAY,
         is_wrong=is_wrong,
         tenant_id="t.tenant_id" if "tenant_id" in columns else "''::text COLLATE \"C\"",
         key=f"jsonb_build_array({', '.join(f't.{column}' for column in columns)})",
@@ -168,6 +177,11 @@ async def _compared(connection: Connection, subject: str, *, join: str, limit: i
         limit=limit,
     )
     return await connection.fetch(query, timeout=3600)
+
+
+async def stray_changes(connection: Connection, *, limit: int) -> list[asyncpg.Record]:
+    """Find changes that are links of no chain."""
+    return await connection.fetch(_STRAYS.format(is_stray=_IS_STRAY, limit=limit), timeout=3600)
 
 
 async def small_tables(connection: Connection, *, rows_max: int) -> list[str]:

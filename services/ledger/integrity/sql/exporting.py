@@ -7,6 +7,9 @@ import asyncpg
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
+from libs.common.evidence import readable
+
+_INSTANTS = {name: readable(name) for name in ("occurred_at", "effective_at", "posted_at")}
 
 # Along the primary key, a part at a time: the entries of all groups that are read lie in memory.
 _GROUPS_AFTER = Statement("""
@@ -14,17 +17,23 @@ SELECT sequence, previous, hash, entry_count FROM entry_groups WHERE chain = :ch
 ORDER BY sequence LIMIT :limit
 """)
 # By the groups that the entries name (`ix_journal_entries_group`).
-_ENTRIES_OF = Statement("""
-SELECT tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at,
+_ENTRIES_OF = Statement(
+    """
+SELECT tenant_id, id, kind, payment_intent_id, line_count, {occurred_at}, {effective_at}, {posted_at},
 source_event_id, reverses, digest, sequence, position, seal FROM journal_entries
 WHERE chain = :chain AND sequence > :after AND sequence <= :until ORDER BY sequence, position
-""")
+""",
+    **_INSTANTS,
+)
 # By the id alone, with which `pk_postings` begins: the caller tells the tenants apart.
-_POSTINGS_OF = Statement("""
+_POSTINGS_OF = Statement(
+    """
 SELECT tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor, debits_after_minor,
-credits_after_minor, posted_at, effective_at FROM postings WHERE entry_id = ANY(:entry_ids::uuid[])
+credits_after_minor, {posted_at}, {effective_at} FROM postings WHERE entry_id = ANY(:entry_ids::uuid[])
 ORDER BY entry_id, tenant_id, line_no
-""")
+""",
+    **_INSTANTS,
+)
 
 
 async def groups_after(connection: Connection, chain: int, sequence: int, *, limit: int) -> list[asyncpg.Record]:

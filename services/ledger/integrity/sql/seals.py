@@ -7,6 +7,7 @@ import msgspec
 
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
+from libs.common.evidence import readable
 
 
 class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,10 +23,10 @@ class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Also a chain whose head is back at zero, or gone, though it was recomputed before: that is what has to be found.
-_CHAIN = """
+_CHAIN = f"""
 coalesce(h.sequence, 0) AS sequence, coalesce(h.hash, decode(repeat('00', 32), 'hex')) AS hash,
 coalesce(c.sequence, 0) AS verified, coalesce(c.hash, decode(repeat('00', 32), 'hex')) AS verified_hash,
-coalesce(c.entries, 0) AS entries, c.checked_at
+coalesce(c.entries, 0) AS entries, {readable("c.checked_at")}
 """
 
 # What was begun or recomputed: the heads of chains that nobody has used yet say nothing.

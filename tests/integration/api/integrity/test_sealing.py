@@ -1,5 +1,6 @@
 """What is sealed and what is not, what verifies it on a clock, what is signed, and an export that is verified without the database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -165,6 +166,30 @@ async def test_only_chains_that_have_moved_are_signed_in_parts(made: Scene) -> N
     (quiet,) = await signer().sign()
     assert read_heads(quiet.statement).heads == []
     assert await made.findings() == set()
+
+
+async def test_what_was_signed_last_keeps_nobody_from_signing(made: Scene) -> None:
+    for change in ("statement = 'x'", "signatures = '[1]'", "signed_at = '20000-01-01'"):
+        async with made.owner() as owner:
+            await owner.execute("ALTER TABLE signed_heads DISABLE TRIGGER USER")
+            await owner.execute(
+                f"UPDATE signed_heads SET {change} WHERE number = (SELECT max(number) FROM signed_heads)"
+            )
+        made.clock.advance(timedelta(hours=1))
+        assert len(await made.signer.sign()) == 1, change
+
+
+async def test_what_is_signed_while_all_is_verified_is_not_missing(made: Scene) -> None:
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'roles'::regclass"
+    async with made.owner() as owner, asyncio.TaskGroup() as group:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE roles")
+            findings = group.create_task(made.findings())
+            while await owner.fetchval(waits) is None:
+                await asyncio.sleep(0.01)
+            made.clock.advance(timedelta(hours=1))
+            assert len(await made.signer.sign()) == 1
+        assert await findings == set()
 
 
 async def test_sound_export_is_verified_and_each_change_of_it_named(made: Scene) -> None:

@@ -53,6 +53,11 @@ TAMPERINGS = [
     Tampering(does="adds a user", subject="users", names="without a sealed change",
               sql="INSERT INTO users (id, email, password_hash, tenant_id, roles, created_at) "
                   + _USER.replace("SELECT id", "SELECT gen_random_uuid()")),
+    Tampering(does="adds a user, and a seal of them before the begin of a chain", subject="users", names="without a sealed change",
+              sql="INSERT INTO users (id, email, password_hash, tenant_id, roles, created_at) "
+                  + _USER.replace("SELECT id, 'eve", "SELECT gen_random_uuid(), 'carl") + ";"
+                  + "INSERT INTO sealed_changes SELECT tenant_id, 0, 'users', jsonb_build_array(id)::text, 'INSERT', "
+                    "(to_jsonb(u) - 'password_hash')::text, 'api_app', now(), '', '', '' FROM users AS u WHERE email LIKE 'carl%'"),
     Tampering(does="removes a user", subject="users", names="the row is missing",
               sql="DELETE FROM users WHERE email = 'maria@example.com'"),
     Tampering(does="lets a role do more", tenant_id="", subject="role_permissions", names="without a sealed change",
@@ -85,6 +90,12 @@ TAMPERINGS = [
     Tampering(does="changes which role of the database made a change", finding="change_sealed", tenant_id=_EDITED,
               subject="changes 1", names="is not as it was sealed",
               sql=f"UPDATE sealed_changes SET changed_by = 'api_owner' WHERE {_of(_EDITED, '= 1')}"),
+    Tampering(does="changes when a change was made", finding="change_sealed", tenant_id=_EDITED, subject="changes 2",
+              names="is not as it was sealed",
+              sql=f"UPDATE sealed_changes SET changed_at = '20000-01-01' WHERE {_of(_EDITED, '= 2')}"),
+    Tampering(does="changes it to never", finding="change_sealed", tenant_id=_EDITED, subject="changes 3",
+              names="is not as it was sealed",
+              sql=f"UPDATE sealed_changes SET changed_at = '-infinity' WHERE {_of(_EDITED, '= 3')}"),
     Tampering(does="removes a change from its chain", finding=_LINK, tenant_id=_REMOVED, subject="changes 3",
               names="are missing from their chain", sql=f"DELETE FROM sealed_changes WHERE {_of(_REMOVED, '= 3')}"),
     Tampering(does="adds a change to a chain", finding=_LINK, tenant_id=_ADDED, subject="changes 4",
@@ -112,6 +123,10 @@ TAMPERINGS = [
               names="in the file, and not in the database", sql="DELETE FROM signed_heads WHERE number = 2"),
     Tampering(does="signs with a key of their own", finding=_HEADS, tenant_id="", subject="heads 1", names="no known key",
               sql="UPDATE signed_heads SET signatures = '{\"0000000000000000\": \"AAAA\"}'"),
+    Tampering(does="writes over a signed statement", finding=_HEADS, tenant_id="", subject="heads 1", names="cannot be read",
+              sql="UPDATE signed_heads SET statement = '{\"a\":' || repeat('[', 100000), signatures = '[1]', "
+                  "signed_at = '20000-01-01' "
+                  "WHERE number = 1"),
 ]  # fmt: skip
 
 

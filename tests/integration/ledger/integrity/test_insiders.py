@@ -57,6 +57,10 @@ class Tampering(msgspec.Struct, frozen=True, kw_only=True):
 
 RUNTIME, OWNER, SUPERUSER = "runtime role", "owner", "superuser"
 _SEALED = "row_sealed"
+_UNIT = (
+    "INSERT INTO own_units (tenant_id, code, exponent, name, created_by, created_at) "
+    "SELECT tenant_id, '{code}', 2, name, created_by, created_at FROM own_units WHERE code = 'PT2'"
+)
 TAMPERINGS = [
     Tampering(who=RUNTIME, does="changes `effective_totals`", finding="totals_follow_postings", subject="",
               sql="UPDATE effective_totals SET debits_minor = debits_minor + 1 WHERE grain = 'HOUR'"),
@@ -110,6 +114,17 @@ TAMPERINGS = [
               names="decided_by", sql="UPDATE policy_changes SET decided_by = 'nobody' WHERE decided_by IS NOT NULL"),
     Tampering(who=SUPERUSER, does="changes what was sealed of a row", finding="change_sealed", subject="changes 0/",
               sql="UPDATE sealed_changes SET content = replace(content, 'ECB', 'BCB') WHERE subject = 'exchange_rates'"),
+    *(Tampering(who=SUPERUSER, does=does, finding=_SEALED, subject="own_units", names="without a sealed change",
+                sql=f"{_UNIT.format(code=code)};"
+                    "INSERT INTO sealed_changes (chain, sequence, position, subject, tenant_id, key, action, content, changed_at, "
+                    f"seal) SELECT {place}, 1, 'own_units', tenant_id, jsonb_build_array(tenant_id, code)::text, 'INSERT', "
+                    f"to_jsonb(u)::text, now(), '' FROM own_units AS u WHERE code = '{code}'")
+      for does, code, place in (
+          ("adds an own unit, and a seal of it before the begin of a chain", "PA2", "0, 0"),
+          ("adds an own unit, and a seal of it in a chain that is not there", "PB2", "99, 1"),
+          ("adds an own unit, and a seal of it in a group that is not there", "PC2", "0, 1000"))),
+    Tampering(who=SUPERUSER, does="changes when a change was made", finding="change_sealed", subject="changes 0/",
+              sql="UPDATE sealed_changes SET changed_at = '20000-01-01' WHERE subject = 'calendars'"),
     Tampering(who=SUPERUSER, does="takes a change out of its chain", finding="change_linked", subject="changes 0/",
               sql="DELETE FROM change_groups WHERE chain = 0 AND sequence = 2"),
     Tampering(who=SUPERUSER, does="cuts off the last entries with their balances and heads", finding="heads_signed",
@@ -125,6 +140,10 @@ TAMPERINGS = [
     Tampering(who=SUPERUSER, does="signs with a key of their own", finding="heads_signed", subject="heads ",
               names="no known key",
               sql="UPDATE signed_heads SET signatures = '{\"0000000000000000\": \"AAAA\"}'"),
+    Tampering(who=SUPERUSER, does="writes over the signed statements", finding="heads_signed", subject="heads ",
+              names="cannot be read",
+              sql="UPDATE signed_heads SET statement = '{\"a\":' || repeat('[', 100000), signatures = '[1]', "
+                  "signed_at = '20000-01-01'"),
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Where the chains end is signed once a minute by one process, and an export is verified without the database."""
 
+import asyncio
 import fcntl
 from collections.abc import Sequence
 from datetime import timedelta
@@ -78,6 +79,32 @@ async def test_file_is_looked_at_where_something_was_signed(bank: Bank, tmp_path
     # What was signed meanwhile is in the database, and is appended though nothing new is signed.
     assert await signer.sign() is None
     assert [signed.number for signed in read_file(file).statements][-2:] == [first.number, first.number + 1]
+
+
+async def test_what_was_signed_last_keeps_nobody_from_signing(servers: Servers, tmp_path: Path) -> None:
+    async with scene(servers, tmp_path) as books, books.superuser() as superuser:
+        await superuser.execute("SET session_replication_role = replica")
+        signer = HeadSigner(books.database, clock=books.clock, keys=[books.key], file=books.file)
+        for change in ("statement = 'x'", "signatures = '[1]'", "signed_at = '20000-01-01'"):
+            await superuser.execute(
+                f"UPDATE signed_heads SET {change} WHERE number = (SELECT max(number) FROM signed_heads)"
+            )
+            books.clock.advance(timedelta(hours=1))
+            assert await signer.sign() is not None, change
+
+
+async def test_what_is_signed_while_all_is_verified_is_not_missing(servers: Servers, tmp_path: Path) -> None:
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with scene(servers, tmp_path) as books, books.superuser() as superuser, asyncio.TaskGroup() as group:
+        async with superuser.transaction():
+            await superuser.execute("LOCK TABLE postings")
+            findings = group.create_task(books.findings())
+            while await superuser.fetchval(waits) is None:
+                await asyncio.sleep(0.01)
+            books.clock.advance(timedelta(hours=1))
+            signer = HeadSigner(books.database, clock=books.clock, keys=[books.key], file=books.file)
+            assert await signer.sign() is not None
+        assert await findings == set()
 
 
 async def test_lines_that_cannot_be_read_are_found(servers: Servers, tmp_path: Path) -> None:
