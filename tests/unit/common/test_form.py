@@ -90,9 +90,7 @@ def test_statement_counts_no_positions() -> None:
 
 def test_workers_are_listed_by_their_subject() -> None:
     made = {
-        name
-        for name in files()
-        if name.startswith("services/") and re.search(r"\bWorker\(", (ROOT / name).read_text())
+        name for name in files() if name.startswith("services/") and re.search(r"\bWorker\(", (ROOT / name).read_text())
     }
     elsewhere = {name for name in made if not re.search(r"/workers(\.py|/\w+\.py)$", name)}
     assert elsewhere == set(), "list it in `workers.py` of its subject: `def <subject>_workers(...) -> list[Worker]`"
