@@ -15,6 +15,8 @@ INSIDE = "console"
 """The key of a scope that says that the console has made the request."""
 _TEXT_MAX = 256
 """Characters of a path, a key, an address and an agent that are kept."""
+_CARD_NUMBER_MAX = 64
+"""Characters that a card number takes at most: 19 digits, with two separators between each."""
 
 
 class _Code(msgspec.Struct):
@@ -84,12 +86,13 @@ def passage_of(
 
 
 def _kept(text: str) -> str:
-    return mask_card_numbers(_plain(text))
+    # A card number is masked before the text is cut: what is left of one that was cut is not recognised.
+    return mask_card_numbers(_plain(text, _TEXT_MAX + _CARD_NUMBER_MAX))[:_TEXT_MAX]
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, length_max: int = _TEXT_MAX) -> str:
     """Return what a database can keep: one line that it refuses would take those of others along."""
-    return text[:_TEXT_MAX].replace("\0", "\ufffd").encode(errors="replace").decode()
+    return text[:length_max].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _code_of(body: bytes) -> str:

@@ -163,6 +163,18 @@ async def test_no_line_keeps_those_of_others_from_being_written(api_database: Te
         assert (await lines_of(database, odd), await lines_of(database, calm)) == (1, 1)
 
 
+async def test_card_number_at_the_end_of_what_is_kept_is_masked(api: Api, tenant_id: str) -> None:
+    client = admin(api, tenant_id)
+    for kept in range(11, 16):
+        agent = "y" * (255 - kept) + " 4242424242424242"
+        headers = {"Authorization": f"Bearer {client.token}", "User-Agent": agent}
+        async with api.http.get(f"{api.base}/v1/payment-intents/{uuid4()}", headers=headers):
+            pass
+    for line in await logged(client, count=5):
+        assert line["user_agent"].endswith(" 424242******4242"[: 256 - line["user_agent"].index(" ")])
+        assert len(line["user_agent"]) == 256
+
+
 async def test_a_busy_tenant_has_so_many_lines_a_second_and_takes_none_of_others(api_database: TestDatabase) -> None:
     clock, busy, calm = ManualClock(NOW), str(uuid4()), str(uuid4())
     before = unlogged("rate")
