@@ -50,6 +50,8 @@ class TestProvider:
         self.is_public = False
         self.asks_first = False
         """Whether a page with a button comes first, as for a person."""
+        self.texts: dict[str, str] = {}
+        """What it answers at a path instead of what it should."""
         self.grants: dict[str, Grant] = {}
         self.requests: list[str] = []
         self.used: list[dict[str, str]] = []
@@ -70,6 +72,8 @@ class TestProvider:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
         self.requests.append(request.path)
+        if request.path in self.texts:
+            return web.Response(text=self.texts[request.path], content_type="application/json")
         match request.path:
             case "/.well-known/openid-configuration":
                 return web.json_response(self._metadata())

@@ -84,7 +84,7 @@ class KeySet:
     async def _read(self) -> None:
         try:
             self._keys = usable_keys(await self._fetch(self._uri))
-        except (OSError, ValueError) as fault:
+        except (OSError, ValueError, RecursionError) as fault:
             metrics.JWKS_FETCHES.labels("failed").inc()
             log.warning("jwks.failed", reason=type(fault).__name__)
             return

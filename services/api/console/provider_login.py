@@ -14,7 +14,7 @@ from libs.common.sealing import KeyRing
 from services.api.access import Session
 from services.api.console.entrance import TENANT, Entrance, lapsed, local
 from services.api.console.rendering import page, rendered
-from services.api.console.sessions import Unreadable
+from services.api.console.sessions import COOKIE_MAX, Unreadable
 from services.api.http.parameters import AnyRequest
 from services.api.identity_errors import IdentityProviderNotFound, LoginNotBegun
 from services.api.identity_providers import ATTEMPT_SECONDS, Attempt, Begun
@@ -85,11 +85,15 @@ class ProviderEntrance:
         except PlatformError as fault:
             refused = entrance.refused(request, fault)
             return await entrance.show_login(request, fault=refused, tenant=tenant_id, next_=next_)
+        kept = self._attempts.seal(begun.attempt)
+        if len(kept) > COOKIE_MAX:
+            # Browsers refuse a larger cookie: better logged in at another page than not at all.
+            kept = self._attempts.seal(msgspec.structs.replace(begun.attempt, next=""))
         response = page(rendered("leaving.html", {"address": begun.address}, entrance.preferences(request)))
         # Lax, so that it comes along when the provider sends the browser back.
         response.set_cookie(
             ATTEMPT_COOKIE,
-            self._attempts.seal(begun.attempt),
+            kept,
             path=_PATH,
             max_age=ATTEMPT_SECONDS,
             httponly=True,

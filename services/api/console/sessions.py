@@ -24,7 +24,7 @@ log = get_logger("api.console")
 COOKIE, PREFERENCES_COOKIE = "console_session", "console_preferences"
 _OWNER = UUID(int=0)
 _LABEL = "console"
-_PART = 3_600
+COOKIE_MAX = 3_600
 """Characters of a cookie: browsers refuse one above 4,096 bytes with its name and attributes."""
 _PARTS_MAX = 8
 """Cookies of one session: a token of about 20 kB, more than servers take in a header."""
@@ -88,7 +88,7 @@ class Sessions:
 
 def cookies_of(sealed: str) -> list[tuple[str, str]]:
     """Part a sealed session into as many cookies as it needs, by their names; the first of several says how many they are."""
-    first, *rest = (sealed[at : at + _PART] for at in range(0, max(1, len(sealed)), _PART))
+    first, *rest = (sealed[at : at + COOKIE_MAX] for at in range(0, max(1, len(sealed)), COOKIE_MAX))
     whole = f"{len(rest) + 1}.{first}" if rest else first
     return [(COOKIE, whole), *((_name(number), part) for number, part in enumerate(rest, start=1))]
 

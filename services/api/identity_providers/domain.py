@@ -8,6 +8,8 @@ import msgspec
 
 CALLBACK = "/console/login/callback/"
 """Where browsers come back to, with the tenant's own name behind it."""
+_ADDRESS_MAX = 2_000
+"""Characters of an address: a browser is sent there with a query of ours."""
 _PORTS = frozenset({None, 443, 8443})
 """Where identity providers are reached, elsewhere than on a developer's machine: nobody is to look for open ports by us."""
 
@@ -69,6 +71,8 @@ def callback_path(tenant_id: str) -> str:
 
 def fault_of_address(address: str, *, is_local: bool, is_issuer: bool = False) -> str:
     """Return why an address cannot be one of an identity provider, as the end of a sentence; empty: it can."""
+    if len(address) > _ADDRESS_MAX:
+        return f"must have at most {_ADDRESS_MAX} characters"
     try:
         parts = urlsplit(address)
         port = parts.port

@@ -9,6 +9,7 @@ import hmac
 import math
 from collections import OrderedDict
 from typing import Any
+from unicodedata import is_normalized
 from urllib.parse import quote_plus
 
 import jwt
@@ -116,7 +117,7 @@ class Provider:
             return await self._read_token(token, attempt)
         except KeySetUnavailable as fault:
             raise IdentityProviderUnavailable("the keys of the identity provider cannot be read") from fault
-        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as fault:
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as fault:
             log.warning("identity.token_refused", issuer=attempt.issuer, reason=str(fault)[:200])
             raise IdentityRefused("what the identity provider states of you is not valid") from fault
 
@@ -125,7 +126,7 @@ class Provider:
             raw = await self._outside.read(issuer.rstrip("/") + _DISCOVERY)
             found = msgspec.json.decode(raw, type=Metadata)
             self._check(found, issuer)
-        except (Unreachable, msgspec.DecodeError, ValueError) as fault:
+        except (Unreachable, msgspec.DecodeError, ValueError, RecursionError) as fault:
             known.failed_at = self._now()
             log.warning("identity.provider_unusable", issuer=issuer, reason=str(fault)[:200])
             raise IdentityProviderUnavailable("the identity provider does not answer as it must") from fault
@@ -170,7 +171,7 @@ class Provider:
             if reply.status != _OK:
                 raise ValueError(f"the status is {reply.status}")
             return msgspec.json.decode(reply.body, type=_Granted).id_token
-        except (msgspec.DecodeError, ValueError) as fault:
+        except (msgspec.DecodeError, ValueError, RecursionError) as fault:
             log.warning("identity.answer_unusable", issuer=attempt.issuer, reason=str(fault)[:200])
             raise IdentityProviderUnavailable("the identity provider does not answer as it must") from fault
 
@@ -214,8 +215,11 @@ class Provider:
             raise ValueError("expired, or of the future")
         if not 0 < len(claims.sub) <= _SUBJECT_MAX or not claims.sub.isprintable():
             raise ValueError("of a subject that is none")
-        email = (claims.email or "").strip().lower()
-        is_verified = claims.email_verified is True and len(email) <= _EMAIL_MAX and email.isprintable()
+        given = (claims.email or "").strip()
+        email = given.lower()
+        # The Kelvin sign and its like are another address, and in small letters the same one.
+        is_plain = is_normalized("NFC", given) and email.isprintable() and len(email) <= _EMAIL_MAX
+        is_verified = claims.email_verified is True and is_plain
         return Identified(subject=claims.sub, email=email if is_verified else "")
 
     def _remembered(self, issuer: str) -> _Known:

@@ -74,6 +74,15 @@ async def test_a_login_leads_nowhere_else(next_: str) -> None:
     assert (entered.status_code, entered.headers["location"]) == (303, "/console/overview")
 
 
+async def test_a_cookie_is_kept_however_long_the_page_to_show_is() -> None:
+    seat = seated()
+    page = await seat.post(BEGIN, {"tenant": "acme", "next": f"/console/payments?a={'b' * 5000}"})
+    # With its name and attributes: what browsers take.
+    assert len(page.headers["set-cookie"]) < 4096
+    attempt = ATTEMPTS.open(page.cookies[ATTEMPT_COOKIE].strip(QUOTES))
+    assert attempt is not None and (attempt.tenant_id, attempt.next) == ("acme", "")
+
+
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}])
 async def test_no_other_site_begins_a_login(headers: dict[str, str]) -> None:
     seat = seated()

@@ -1,10 +1,12 @@
 """Requests to an identity provider: how often, at which addresses, and what is remembered of it."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from jwt import PyJWS
 
 from libs.common.clock import ManualClock
 from libs.common.egress import LOCAL_NETWORKS, EgressGuard
@@ -13,7 +15,7 @@ from services.api.identity_errors import IdentityProviderUnavailable, IdentityRe
 from services.api.identity_providers.domain import Attempt, callback_path, fault_of_address
 from services.api.identity_providers.provider import Provider
 from services.api.outside import Outside
-from tests.support.identity_provider import CLIENT, SECRET, Grant, TestProvider, provider_running
+from tests.support.identity_provider import CLIENT, KEYS, SECRET, Grant, TestProvider, provider_running
 
 CHALLENGE = "iMnq5o6zALKXGivsnlom_0F5_WYda32GHkxlV7mq7hQ"
 """Of the verifier `verifier`."""
@@ -104,9 +106,46 @@ async def test_who_does_not_answer_is_left_alone_for_a_moment(clock: ManualClock
         assert (await provider.metadata(theirs.issuer)).issuer == theirs.issuer
 
 
+NESTED = '{"a":' + "[" * 100_000
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, "/token", "/keys"])
+async def test_an_answer_that_is_nested_without_end_is_none(clock: ManualClock, path: str) -> None:
+    async with provider_running() as theirs, asking(clock, EgressGuard(allowed=LOCAL_NETWORKS)) as provider:
+        theirs.texts[path] = NESTED
+        with pytest.raises(IdentityProviderUnavailable):
+            await provider.identified(attempt_at(theirs), "code", secret=SECRET)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        f"{b64encode(NESTED[:11_900].encode()).decode()}.e30.AAAA",
+        PyJWS().encode(NESTED[:11_900].encode(), KEYS["rsa"], algorithm="RS256", headers={"kid": "rsa"}),
+    ],
+    ids=["header", "claims"],
+)
+async def test_nor_is_an_id_token_that_is(clock: ManualClock, token: str) -> None:
+    async with provider_running() as theirs, asking(clock, EgressGuard(allowed=LOCAL_NETWORKS)) as provider:
+        theirs.token = token
+        with pytest.raises(IdentityRefused):
+            await provider.identified(attempt_at(theirs), "code", secret=SECRET)
+
+
+async def test_an_email_that_is_another_one_in_small_letters_is_none(clock: ManualClock) -> None:
+    async with provider_running() as theirs, asking(clock, EgressGuard(allowed=LOCAL_NETWORKS)) as provider:
+        theirs.claims = {"email": "\N{KELVIN SIGN}arl@example.com", "email_verified": True}
+        found = await provider.identified(attempt_at(theirs), "code", secret=SECRET)
+        assert found.email == ""
+        theirs.claims = {"email": "Karl@example.com", "email_verified": True}
+        found = await provider.identified(attempt_at(theirs), "code", secret=SECRET)
+        assert found.email == "karl@example.com"
+
+
 @pytest.mark.parametrize(
     ("address", "is_fine"),
     [
+        (f"https://login.example.com/{'a' * 2000}", False),
         ("https://login.example.com/realms/a", True),
         ("https://login.example.com:8443", True),
         ("https://login.example.com:22", False),
