@@ -22,7 +22,7 @@ _WRITE = Statement(
     arrays=_ARRAYS,
 )
 
-# Along `ix_logged_requests_tenant` from the newest line on. Clauses and the limit stand in the statement, since a plan for any
+# Along `ix_logged_requests_tenant` from the newest line on, or by `ix_logged_requests_correlation`. Clauses and the limit stand in the statement, since a plan for any
 # filter and any limit would read and sort everything.
 _LINES = """
 SELECT {columns} FROM logged_requests AS r WHERE r.tenant_id = :tenant_id {clauses}

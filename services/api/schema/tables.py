@@ -375,6 +375,7 @@ logged_requests = sa.Table(
     sa.Column("user_agent", sa.Text, nullable=False, comment="As it was sent, 256 characters at most."),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.Index("ix_logged_requests_tenant", "tenant_id", sa.text("answered_at DESC"), sa.text("id DESC")),
+    sa.Index("ix_logged_requests_correlation", "tenant_id", "correlation_id"),
     postgresql_partition_by="RANGE (id)",
 )
 

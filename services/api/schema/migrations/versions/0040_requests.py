@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.execute("CREATE TABLE logged_requests_default PARTITION OF logged_requests DEFAULT")
     op.execute("CREATE INDEX logged_requests_default_age ON logged_requests_default (answered_at)")
     op.execute("CREATE INDEX ix_logged_requests_tenant ON logged_requests (tenant_id, answered_at DESC, id DESC)")
+    op.execute("CREATE INDEX ix_logged_requests_correlation ON logged_requests (tenant_id, correlation_id)")
     op.execute(
         "INSERT INTO partition_rules (parent, period, key_column, age_column, kept_days_min, keeps_young) "
         "VALUES ('logged_requests', 'day', 'id', 'answered_at', 1, false)"
