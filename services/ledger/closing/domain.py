@@ -1,5 +1,6 @@
 """Which entries end a period: figures in, entries out. Pure."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from libs.common.contracts.ledger import Side
 from libs.common.contracts.ledger_errors import EntryInvalid, RateUnknown
 from libs.common.contracts.ledger_journal import ManualEntry, ManualLine
 from libs.common.money import amount_minor_max, format_minor
-from services.ledger.core import Pair, Quote, Rate, half_even, quote
+from services.ledger.core import ENTRY_MINOR_MAX, Pair, Quote, Rate, half_even, quote
 
 RUNS_MAX = 200
 """Entries of one kind, period and currency: the first, and those for what came later."""
@@ -58,7 +59,7 @@ def moving(amounts: Mapping[str, int], counterpart: str, drafted: Drafted) -> li
         for part in _parts(abs(net), drafted.currency)
     ]
     found = []
-    for some in batched(lines, _LINES_MAX):
+    for some in _batches(lines):
         left = sum(minor if line.side is Side.CREDIT else -minor for line, minor in some)
         others = [_line(counterpart, left, part, drafted.currency) for part in _parts(abs(left), drafted.currency)]
         entry_id = next(drafted.ids, None)
@@ -94,6 +95,32 @@ def _line(account: str, signed: int, part: int, currency: str) -> tuple[ManualLi
     """Make a line of a part of an amount, which is a debit where the whole is above zero."""
     side = Side.DEBIT if signed > 0 else Side.CREDIT
     return ManualLine(account=account, side=side, amount=format_minor(part, currency), currency=currency), part
+
+
+def _batches(lines: Sequence[tuple[ManualLine, int]]) -> Iterator[tuple[tuple[ManualLine, int], ...]]:
+    """Part lines into those of one entry each.
+
+    Only amounts of own units can be more than one entry holds. Then debits and credits take turns, so that the other account is
+    not debited and credited with all of it where they nearly cancel.
+    """
+    sides = [[each for each in lines if each[0].side is side] for side in (Side.DEBIT, Side.CREDIT)]
+    if max(sum(part for _, part in some) for some in sides) <= ENTRY_MINOR_MAX:
+        yield from batched(lines, _LINES_MAX)
+        return
+    batch: list[tuple[ManualLine, int]] = []
+    moved = [0, 0]
+    left = 0
+    waiting = [deque(some) for some in sides]
+    while any(waiting):
+        side = int(left > 0) if all(waiting) else int(not waiting[0])
+        line, part = waiting[side].popleft()
+        if moved[side] + part > ENTRY_MINOR_MAX or len(batch) == _LINES_MAX:
+            yield tuple(batch)
+            batch, moved = [], [0, 0]
+        batch.append((line, part))
+        moved[side] += part
+        left += -part if side else part
+    yield tuple(batch)
 
 
 def _parts(amount_minor: int, currency: str) -> Iterator[int]:

@@ -11,7 +11,7 @@ from services.ledger.core.account import (
 )
 from services.ledger.core.balance import BALANCE_MINOR_MAX, Balance, require_within_limits
 from services.ledger.core.cursors import checked_limit, read_cursor, write_cursor
-from services.ledger.core.entry import ENTRY_LINES_MAX, Entry, Line
+from services.ledger.core.entry import ENTRY_LINES_MAX, ENTRY_MINOR_MAX, Entry, Line
 from services.ledger.core.hold import NOT_PROMISED, PROMISED_FIELDS, RESOLVED_FIELDS, Hold
 from services.ledger.core.rate import (
     BASES,
@@ -33,6 +33,7 @@ __all__ = [
     "BALANCE_MINOR_MAX",
     "BASES",
     "ENTRY_LINES_MAX",
+    "ENTRY_MINOR_MAX",
     "NOT_PROMISED",
     "PROMISED_FIELDS",
     "RESOLVED_FIELDS",

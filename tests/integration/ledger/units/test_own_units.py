@@ -139,6 +139,28 @@ async def test_books_count_in_an_own_unit_with_eighteen_decimals(bank: Bank, boo
     assert await audit(books.database) == []
 
 
+async def test_a_year_of_more_than_one_entry_holds_is_closed(books: Books, tenant_id: str) -> None:
+    """As long as what is left fits on retained earnings; none is closed but all."""
+    await add(books, tenant_id, "E8T", "Ether")
+    for code, kind in (("R", AccountType.REVENUE), ("X", AccountType.EXPENSE), ("A", AccountType.ASSET)):
+        for number in range(4):
+            await books.open_account(tenant_id, f"{code}{number}", kind)
+    for number in range(4):
+        earned = [moved(f"A{number}", f"R{number}", "1", "E8T") for _ in range(5)]
+        await books.post(tenant_id, *earned, *[moved(f"X{number}", f"A{number}", "1", "E8T") for _ in range(4)])
+    await books.post(tenant_id, moved("CASH", "REVENUE", "7.00", "BRL"))
+    year = books.clock.now().year
+    books.clock.advance(datetime(year + 1, 1, 2, tzinfo=UTC) - books.clock.now())
+    await Closing(books.journal).close_year(CloseYear(tenant_id=tenant_id, year=year, made_by="chief@example.com"))
+    after = await totals(books, tenant_id, "E8T")
+    assert {account: net for account, net in after.items() if net} == {
+        **{f"A{number}": OWN_UNIT_MINOR_MAX for number in range(4)},
+        "RETAINED_EARNINGS": -4 * OWN_UNIT_MINOR_MAX,
+    }
+    assert (await totals(books, tenant_id, "BRL"))["REVENUE"] == 0
+    assert await audit(books.database) == []
+
+
 async def test_too_much_of_an_own_unit_is_refused_and_nothing_is_left(books: Books, tenant_id: str) -> None:
     """One amount, and all that an account ever moved, within 64 bits: at 18 decimals 1 and 9.2 units."""
     await add(books, tenant_id, "E8T", "Ether")
