@@ -1,6 +1,7 @@
 """The verifier: what was added is recomputed once a minute by one process, and everything when an operator asks."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -28,6 +29,8 @@ _BATCH = 200
 """Changes that are read and recomputed at a time: a few milliseconds in which nothing else runs."""
 _ROWS_MAX = 10_000
 """A table with more rows, or more sealed changes of them, is compared by the full verification alone."""
+STANDING_MAX = timedelta(days=7)
+"""How long it takes at most to seal the rows that stood in a table before its changes were."""
 _EACH_MAX = 100
 """Findings of one table at most."""
 
@@ -53,7 +56,9 @@ class Verifier:
         clock: Clock,
         keys: Mapping[str, Ed25519PublicKey] | None = None,
         file: Path | None = None,
+        standing_max: timedelta = STANDING_MAX,
     ) -> None:
+        self._standing_max = standing_max
         self._database = database
         self._clock = clock
         self._keys = keys or {}
@@ -105,6 +110,7 @@ class Verifier:
                 _stray(tenant_id, sequence)
                 for tenant_id, sequence in await sql.stray_changes(connection, limit=_EACH_MAX)
             ]
+            found += await self._set_back(connection)
             found += await _compared(connection, [*sql.SEALED, sql.LINES])
             found += await check_heads(connection, keys=self._keys, read=kept)
         return Report(chains=len(chains), changes=count, findings=found)
@@ -125,9 +131,18 @@ class Verifier:
             for subject in (*sql.SEALED, sql.LINES)
             if await sql.is_small(connection, subject, rows_max=_ROWS_MAX)
         ]
+        found += await self._set_back(connection)
         found += await _compared(connection, subjects)
         found += await check_ends(connection)
         return found, walks
+
+    async def _set_back(self, connection: Connection) -> list[Finding]:
+        detail = "its rows count as not sealed yet, though sealing them has begun long ago"
+        return [
+            Finding(invariant="row_sealed", tenant_id="", subject=subject, detail=detail)
+            for subject in (*sql.SEALED, sql.LINES)
+            if await sql.is_set_back(connection, subject, age=self._standing_max)
+        ]
 
     def _line_of(self, finding: Finding) -> AuditRecord:
         now = self._clock.now()

@@ -1,7 +1,7 @@
 """The sealed changes and the tables that they are of, as the verifier reads them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -91,6 +91,13 @@ _COUNT_FINDINGS = Statement("SELECT count(*) FROM change_findings")
 # Where each row has to be sealed: one without is a stranger.
 _IS_COMPLETE = Statement("SELECT completed_at IS NOT NULL FROM sealed_tables WHERE subject = :subject")
 
+# What stood in a table before its changes were sealed is sealed within days: a table whose first seal is older, and which is not complete, was
+# set back, or its row is gone.
+_IS_SET_BACK = Statement("""
+SELECT (SELECT completed_at FROM sealed_tables WHERE subject = :subject) IS NULL
+   AND EXISTS (SELECT FROM sealed_changes WHERE subject = :subject AND changed_at < now() - :age::interval)
+""")
+
 _IS_SMALL = """
 SELECT (SELECT count(*) FROM (SELECT FROM {subject} LIMIT {limit}) AS counted) < {limit}
    AND (SELECT count(*) FROM (SELECT FROM sealed_changes WHERE subject = '{subject}' LIMIT {limit}) AS counted) < {limit}
@@ -167,6 +174,11 @@ async def write_findings(tx: Connection, found: Sequence[Finding], *, at: dateti
 async def count_findings(connection: Connection) -> int:
     """Count all findings."""
     return int(await _COUNT_FINDINGS.fetchval(connection))
+
+
+async def is_set_back(connection: Connection, subject: str, *, age: timedelta) -> bool:
+    """Tell whether rows of a table count as not sealed yet, though its first seal is as old as this."""
+    return bool(await _IS_SET_BACK.fetchval(connection, subject=subject, age=age))
 
 
 async def is_small(connection: Connection, subject: str, *, rows_max: int) -> bool:

@@ -4,6 +4,7 @@ what was sealed of them last, column by column.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -19,6 +20,8 @@ _ROUND_GROUPS_MAX = 2_000
 """Groups of each chain that one round recomputes at most."""
 _ROUND_ROWS_MAX = 50_000
 """A table with more rows, or more sealed changes of them, is compared by the full verification alone."""
+STANDING_MAX = timedelta(days=7)
+"""How long it takes at most to seal the rows that stood in a table before its changes were."""
 _EACH_MAX = 100
 """Findings of one kind at most."""
 _OF_CHAIN_MAX = 1_000
@@ -33,7 +36,9 @@ class CheckedChanges(msgspec.Struct, frozen=True, kw_only=True):
     changes: int
 
 
-async def check_changes(connection: Connection, *, anew: bool) -> CheckedChanges:
+async def check_changes(
+    connection: Connection, *, anew: bool, standing_max: timedelta = STANDING_MAX
+) -> CheckedChanges:
     """Recompute the chains of changes, all or what was added, and compare the tables, all or the small ones.
 
     Inside a transaction, in whose snapshot everything is read.
@@ -51,6 +56,12 @@ async def check_changes(connection: Connection, *, anew: bool) -> CheckedChanges
         found += walk.findings
         checked.append(walk.chain)
         count += walk.changes
+    detail = "its rows count as not sealed yet, though sealing them has begun long ago"
+    found += [
+        StoredFinding(invariant="row_sealed", tenant_id="", subject=subject, detail=detail)
+        for subject in changes.SEALED
+        if await changes.is_set_back(connection, subject, age=standing_max)
+    ]
     subjects = list(changes.SEALED) if anew else await changes.small_tables(connection, rows_max=_ROUND_ROWS_MAX)
     for subject in subjects:
         found += await _compare(connection, subject)

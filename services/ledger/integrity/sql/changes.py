@@ -1,6 +1,6 @@
 """The sealed changes and the tables that they are of, as the verifier reads them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -87,6 +87,12 @@ SELECT tenant_id, account_id || ' ' || currency AS subject, grain, starts_at FRO
 """
 # Where each row has to be sealed: one without is a stranger.
 _COMPLETE = Statement("SELECT subject FROM sealed_tables WHERE completed_at IS NOT NULL")
+# What stood in a table before its changes were sealed is sealed within days: a table whose first seal is older, and which is not complete, was
+# set back, or its row is gone.
+_IS_SET_BACK = Statement("""
+SELECT (SELECT completed_at FROM sealed_tables WHERE subject = :subject) IS NULL
+   AND EXISTS (SELECT FROM sealed_changes WHERE subject = :subject AND changed_at < now() - :age::interval)
+""")
 
 # A row changes as often as it has an INSERT, an UPDATE and a DELETE at most, so what came last is known without a clock. Where an id
 # may come again after its row was removed, as that of a hold, each of its rows is a life, of which the last one counts.
@@ -146,6 +152,11 @@ async def changes_of(connection: Connection, chain: int, *, after: int, until: i
 async def remember_check(connection: Connection, checked: ChangeChain, *, at: datetime) -> None:
     """Write down how far a chain was recomputed."""
     await _REMEMBER_CHECK.execute(connection, checked=checked, at=at)
+
+
+async def is_set_back(connection: Connection, subject: str, *, age: timedelta) -> bool:
+    """Tell whether rows of a table count as not sealed yet, though its first seal is as old as this."""
+    return bool(await _IS_SET_BACK.fetchval(connection, subject=subject, age=age))
 
 
 async def differing_rows(connection: Connection, subject: str, *, limit: int) -> list[asyncpg.Record]:

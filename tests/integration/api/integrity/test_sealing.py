@@ -169,6 +169,22 @@ async def test_only_chains_that_have_moved_are_signed_in_parts(made: Scene) -> N
     assert await made.findings() == set()
 
 
+@pytest.mark.parametrize("change", ["UPDATE sealed_tables SET completed_at = NULL", "DELETE FROM sealed_tables"])
+async def test_a_table_that_counts_as_new_again_is_found(made: Scene, change: str) -> None:
+    async with made.owner() as owner:
+        await owner.execute(f"{change} WHERE subject = 'users'; ALTER TABLE users DISABLE TRIGGER USER")
+        await owner.execute(
+            "INSERT INTO users (id, email, password_hash, tenant_id, roles, created_at) "
+            "SELECT gen_random_uuid(), 'eve@example.com', password_hash, tenant_id, roles, now() FROM users"
+        )
+    # As after an upgrade of a moment ago, and of long ago.
+    assert (await Verifier(made.database, clock=made.clock).all()).findings == []
+    verifier = Verifier(made.database, clock=made.clock, standing_max=timedelta(0))
+    found = (await verifier.all()).findings
+    assert [(each.invariant, each.subject) for each in found] == [("row_sealed", "users")]
+    assert await verifier.go_on() == found
+
+
 async def test_what_was_signed_last_keeps_nobody_from_signing(made: Scene) -> None:
     for change in ("statement = 'x'", "signatures = '[1]'", "signed_at = '20000-01-01'"):
         async with made.owner() as owner:

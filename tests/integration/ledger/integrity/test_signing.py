@@ -16,6 +16,7 @@ from libs.common.errors import Unavailable
 from libs.common.evidence import StandingSealer, key_id, read_file, seal_standing
 from services.ledger.app import check_settings
 from services.ledger.integrity import HeadSigner, Verifier, export_books
+from services.ledger.integrity.commands.changes import check_changes
 from services.ledger.integrity.commands.offline import ExportVerifier
 from services.ledger.settings import ProofSettings, Settings
 from tests.integration.ledger.bank import Bank
@@ -79,6 +80,18 @@ async def test_file_is_looked_at_where_something_was_signed(bank: Bank, tmp_path
     # What was signed meanwhile is in the database, and is appended though nothing new is signed.
     assert await signer.sign() is None
     assert [signed.number for signed in read_file(file).statements][-2:] == [first.number, first.number + 1]
+
+
+@pytest.mark.parametrize("change", ["UPDATE sealed_tables SET completed_at = NULL", "DELETE FROM sealed_tables"])
+async def test_a_table_that_counts_as_new_again_is_found(servers: Servers, tmp_path: Path, change: str) -> None:
+    async with scene(servers, tmp_path) as books, books.superuser() as superuser:
+        await superuser.execute(f"{change} WHERE subject = 'accounts'")
+        for anew in (True, False):
+            async with books.database.transaction() as tx:
+                # As after an upgrade of a moment ago, and of long ago.
+                assert (await check_changes(tx, anew=anew)).findings == []
+                found = (await check_changes(tx, anew=anew, standing_max=timedelta(0))).findings
+            assert [(each.invariant, each.subject) for each in found] == [("row_sealed", "accounts")]
 
 
 async def test_what_was_signed_last_keeps_nobody_from_signing(servers: Servers, tmp_path: Path) -> None:
