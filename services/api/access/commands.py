@@ -71,9 +71,13 @@ async def switch_feature(
         at=now,
     )
     async with database.transaction() as tx:
-        # The line is there too where there was no row: what an operator did is recorded.
+        # Both are sealed, in the order of their chains, in which any two who lock several do.
+        if tenant_id < scope:
+            await write_sealed_line(tx, audit)
         if is_enabled is None:
             await flags.clear_flag(tx, feature, scope)
         else:
             await flags.set_flag(tx, feature, scope, is_enabled=is_enabled, by=actor, at=now)
-        await write_sealed_line(tx, audit)
+        # The line is there too where there was no row: what an operator did is recorded.
+        if tenant_id >= scope:
+            await write_sealed_line(tx, audit)

@@ -10,7 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.servers import Servers
+from libs.common.clock import SystemClock
 from libs.common.evidence import StandingSealer, key_id, read_file
+from libs.common.observability.correlation import current
+from services.api.access import switch_feature
 from services.api.api_keys.sql import note_uses
 from services.api.app import check_settings
 from services.api.http.callers import ANY_TENANT, PLATFORM_TENANT
@@ -94,6 +97,28 @@ async def test_change_is_sealed_with_the_role_that_made_it(made: Scene) -> None:
         await note_uses(made.database, {(key["id"], TENANT): made.clock.now()})
         assert await owner.fetchval("SELECT last_used_at IS NOT NULL FROM api_keys WHERE id = $1", key["id"])
         assert await owner.fetchval(count) == before
+    assert await made.findings() == set()
+
+
+async def test_operators_who_switch_features_of_two_tenants_do_not_deadlock(made: Scene) -> None:
+    async def switch(scope: str, tenant_id: str) -> None:
+        await switch_feature(
+            made.database,
+            "audit_export",
+            action="feature_flag.set",
+            is_enabled=True,
+            scope=scope,
+            tenant_id=tenant_id,
+            actor="operator",
+            clock=SystemClock(),
+            correlation=current(),
+        )
+
+    one, two = CHAINS[:2]
+    for _ in range(5):
+        async with asyncio.TaskGroup() as group:
+            for scope, tenant_id in ((one, two), (two, one), (one, one), (ANY_TENANT, one), (ANY_TENANT, two)):
+                group.create_task(switch(scope, tenant_id))
     assert await made.findings() == set()
 
 
