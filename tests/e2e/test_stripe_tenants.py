@@ -87,8 +87,8 @@ its ids without metadata, its metadata on an own object, or its id alone."""
 
 PASSING = frozenset({"ledger.claims", "gateway.stripe_accounts"})
 """Tables of what is only reserved for a while, and of how far an account was read."""
-BY_THE_CLOCK = ("gateway.reconciliation_", "gateway.discrepanc")
-"""How the names of those begin that a run of reconciliation writes, which comes when it is time."""
+BY_THE_CLOCK = ("gateway.reconciliation_", "gateway.discrepanc", "api.logged_requests")
+"""How the names of those begin that a run of reconciliation writes, which comes when it is time, and the log of requests."""
 OF_TIME = ["asked_at", "asks", "in_doubt", "next_ask_at", "updated_at"]
 """Columns that change while an outcome is waited for."""
 
