@@ -1,5 +1,8 @@
 """Which files of tests a run leaves out: most of each subject by a seed, and never what is always run."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -39,3 +42,23 @@ def test_one_seed_leaves_out_the_same() -> None:
 
 def test_what_is_always_run_is_there() -> None:
     assert FILES.keys() >= drawn_files.ALWAYS
+
+
+@pytest.mark.parametrize(("cases", "code"), [("sample", 0), ("all", 5)])
+def test_part_of_which_nothing_is_drawn_is_none_that_fails(cases: str, code: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "called_like_no_test",
+        "tests/unit/clients",
+    ]
+    environ = os.environ | {"TEST_CASES": cases}
+    done = subprocess.run(
+        command, cwd=drawn_files.TESTS.parent, env=environ, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stdout
