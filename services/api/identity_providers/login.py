@@ -131,11 +131,12 @@ class ProviderLogin:
             IdentityProviderUnavailable: when the provider does not answer as it must.
             RateLimited: when the address has logged in too often.
         """
-        await self._count(address)
         if attempt is None or attempt.ends_at <= self._clock.now().timestamp():
             raise _not_begun()
         if not _is_same(query.get("state", ""), attempt.state) or path != callback_path(attempt.tenant_id):
             raise _not_begun()
+        # Not before: any page can have a browser open our address, and would keep whoever is there from logging in.
+        await self._count(address)
         provider = await sql.provider(self._database, attempt.tenant_id)
         if provider is None or (provider.issuer, provider.client_id) != (attempt.issuer, attempt.client_id):
             # Another one was set meanwhile.

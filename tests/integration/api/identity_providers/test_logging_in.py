@@ -280,6 +280,20 @@ async def test_logins_of_one_address_are_counted_together(api_database: TestData
     async with serving(api_database, settings_for(api_database, rates=rates)) as api:
         browser, form = Browser(api), {"tenant": tenant_id}
         begun = [(await browser.request("POST", "/console/login/provider", form)).status for _ in range(2)]
-        back = [(await browser.get("/console/login/callback/a?code=b&state=c")).status for _ in range(2)]
-        assert begun + back == [404, 404, 403, 429]
+        # Any page can have a browser open this one.
+        back = [(await browser.get("/console/login/callback/a?code=b&state=c")).status for _ in range(3)]
+        assert begun + back == [404, 404, 403, 403, 403]
+        assert (await log_in(api, "ops@demo", "wrong")).status == 401
         assert (await log_in(api, "ops@demo", "wrong")).status == 429
+
+
+async def test_logins_that_come_back_are_counted_too(api_database: TestDatabase, tenant_id: str) -> None:
+    rates = msgspec.structs.replace(UNLIMITED, rate_limit_login_address_per_min=2)
+    async with serving(api_database, settings_for(api_database, rates=rates)) as api, provider_running() as provider:
+        stated = {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET}
+        assert (await admin(api, tenant_id).call("PUT", PATH, stated)).status == 200
+        browser = Browser(api)
+        back = await browser.at_provider(await browser.begin(tenant_id))
+        assert (await browser.get(back)).code == "identity_unknown"
+        browser = Browser(api)
+        assert (await browser.request("POST", "/console/login/provider", {"tenant": tenant_id})).status == 429
