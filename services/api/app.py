@@ -159,7 +159,7 @@ def build(
         rates=settings.rates,
         http=settings.http,
         is_local=settings.place.is_local,
-        note=requests.note if settings.edge.request_log_per_second else None,
+        log=requests if settings.edge.request_log_per_second else None,
     )
     access = Access(
         database,

@@ -1,7 +1,7 @@
 """What holds for every request, around all routes: origins, sizes, time, rates, chaos and the headers of every answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from time import perf_counter
 
@@ -19,7 +19,7 @@ from services.api.http.callers import BearerVerifier, BeforeLooking, Principal, 
 from services.api.http.chaos import Chaos
 from services.api.http.errors import ChaosInjected, RequestTimeout
 from services.api.http.large_bodies import LargeBodies
-from services.api.http.passages import INSIDE, Passage, passage_of
+from services.api.http.passages import INSIDE, PassageLog, passage_of, tenant_of
 from services.api.rate_limit import Count, Limit, RateLimiter
 from services.api.settings import EdgeSettings, RateSettings
 
@@ -64,10 +64,10 @@ class Edge:
         rates: RateSettings,
         http: HttpSettings,
         is_local: bool,
-        note: Callable[[Passage], None] | None = None,
+        log: PassageLog | None = None,
     ) -> None:
-        """Prepare; `note` takes each request that was answered, of somebody who has proved who they are."""
-        self.note = note
+        """Prepare; `log` takes requests that were answered, of those who have proved who they are."""
+        self.log = log
         self._bearers = bearers
         self._limiter = limiter
         self._chaos = chaos
@@ -250,17 +250,18 @@ class _Passage:
             self._note()
 
     def _note(self) -> None:
-        if self._edge.note is None or self._who is None or not self._status or INSIDE in self._scope:
+        log, who = self._edge.log, self._who
+        if log is None or who is None or not self._status or INSIDE in self._scope:
             return
-        self._edge.note(
-            passage_of(
-                *(self._scope, self._headers, self._who),
+        if log.has_place(tenant_of(self._headers, who)):
+            passage = passage_of(
+                *(self._scope, self._headers, who),
                 status=self._status,
                 body=self._problem,
                 began=self._began,
                 address=self._address(),
             )
-        )
+            log.note(passage)
 
     def _announced(self) -> int:
         """How large the body may become."""

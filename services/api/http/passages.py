@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from litestar.types import HTTPScope
@@ -46,6 +46,24 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
 
 
+class PassageLog(Protocol):
+    """Takes requests that were answered."""
+
+    def has_place(self, tenant_id: str) -> bool:
+        """Whether one more of this tenant is taken now; where it is not, nothing is gathered of it."""
+        ...
+
+    def note(self, passage: Passage) -> None:
+        """Take one."""
+        ...
+
+
+def tenant_of(headers: Mapping[str, str], who: Principal) -> str:
+    """Return for whom a request was: an operator of the platform names the tenant."""
+    tenant_id = headers.get("x-tenant-id") or PLATFORM_TENANT if who.is_global_admin else who.tid
+    return _plain(tenant_id)
+
+
 def passage_of(
     scope: HTTPScope,
     headers: Mapping[str, str],
@@ -68,9 +86,8 @@ def passage_of(
         address: where it came from.
     """
     route: Any = scope.get("path_template") or ""
-    tenant_id = headers.get("x-tenant-id") or PLATFORM_TENANT if who.is_global_admin else who.tid
     return Passage(
-        tenant_id=_plain(tenant_id),
+        tenant_id=tenant_of(headers, who),
         actor=_plain(who.sub),
         method=scope["method"],
         route=route,

@@ -40,15 +40,21 @@ class RequestLog:
         self._second = 0
         self._counts: dict[str, int] = {}
 
+    def has_place(self, tenant_id: str) -> bool:
+        """Whether one more request of a tenant is noted in this second; what is not is counted."""
+        second = int(self._clock.now().timestamp())
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        count = self._counts[tenant_id] = self._counts.get(tenant_id, 0) + 1
+        reason = "rate" if count > self._per_second else "full" if len(self._waiting) >= self._waiting_max else ""
+        if reason:
+            metrics.REQUESTS_UNLOGGED.labels(reason).inc()
+        return not reason
+
     def note(self, passage: Passage) -> None:
-        """Note a request that was answered, unless its tenant or all of them have too many lines."""
-        now = self._clock.now()
-        if not self._has_place(passage.tenant_id, now):
-            metrics.REQUESTS_UNLOGGED.labels("rate").inc()
-        elif len(self._waiting) >= self._waiting_max:
-            metrics.REQUESTS_UNLOGGED.labels("full").inc()
-        else:
-            self._waiting.append(_line_of(passage, now))
+        """Note a request that was answered."""
+        self._waiting.append(_line_of(passage, self._clock.now()))
 
     async def write(self) -> None:
         """Write what waits; what the database does not take is left out, since it would be in the way of what comes."""
@@ -63,15 +69,6 @@ class RequestLog:
             metrics.REQUESTS_UNLOGGED.labels("store").inc(len(lines))
             raise
         metrics.REQUESTS_LOGGED.inc(len(lines))
-
-    def _has_place(self, tenant_id: str, now: datetime) -> bool:
-        second = int(now.timestamp())
-        if second != self._second:
-            self._second = second
-            self._counts.clear()
-        count = self._counts.get(tenant_id, 0)
-        self._counts[tenant_id] = count + 1
-        return count < self._per_second
 
 
 def _line_of(passage: Passage, now: datetime) -> LoggedRequest:

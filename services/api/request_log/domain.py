@@ -44,8 +44,8 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     method: str | None = None
     path: str | None = None
     """Exactly this path, or all that begin with it where it ends in `/`."""
-    status: int | None = None
-    """Exactly this status, or below 10 all that begin with this digit."""
+    status_class: int | None = None
+    """Statuses that begin with this digit."""
     code: str | None = None
     """Problems of this code."""
     actor: str | None = None

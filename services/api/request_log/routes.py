@@ -69,7 +69,7 @@ class RequestLogRoutes(Resource):
             RequestFilter(
                 method=None if methods is None else methods[0],
                 path=query.text("path"),
-                status=None if status is None else _STATUSES[status[0]],
+                status_class=None if status is None else _STATUSES[status[0]],
                 code=query.text("code"),
                 actor=query.text("actor"),
                 correlation_id=query.text("correlation_id"),

@@ -31,7 +31,7 @@ SELECT {columns} FROM logged_requests AS r WHERE r.tenant_id = :tenant_id {claus
 FILTERS = {
     "method": "AND r.method = :filters.method",
     "path": "AND r.path = :filters.path",
-    "status": "AND r.status = :filters.status",
+    "status_class": "AND r.status / 100 = :filters.status_class",
     "code": "AND r.code = :filters.code",
     "actor": "AND r.actor = :filters.actor",
     "correlation_id": "AND r.correlation_id = :filters.correlation_id",
@@ -39,11 +39,7 @@ FILTERS = {
     "answered_until": "AND r.answered_at < :filters.answered_until",
 }
 """What each member of a filter means; a member that is not set is left out."""
-_BEGINS = {
-    "path": "AND starts_with(r.path, :filters.path)",
-    "status": "AND r.status / 100 = :filters.status",
-}
-"""What they mean where the beginning is named."""
+_PATHS_THAT_BEGIN = "AND starts_with(r.path, :filters.path)"
 _AFTER = "AND (r.answered_at, r.id) < (:after_at, :after_id)"
 
 _line_of = reader_of(LoggedRequest)
@@ -59,8 +55,8 @@ async def lines(
 ) -> list[LoggedRequest]:
     """Read lines of a tenant, newest first; `after` continues where a page ended."""
     names = tuple(name for name in FILTERS if getattr(filters, name) is not None)
-    begins = tuple(name for name in names if _is_beginning(name, filters))
-    statement = _statement(names, begins, is_continued=after is not None, limit=limit)
+    is_prefix = filters.path is not None and filters.path.endswith("/")
+    statement = _statement(names, is_prefix=is_prefix, is_continued=after is not None, limit=limit)
     values: dict[str, object] = {"tenant_id": tenant_id}
     if names:
         values["filters"] = filters
@@ -69,15 +65,9 @@ async def lines(
     return [_line_of(row) for row in await statement.fetch(database, **values)]
 
 
-def _is_beginning(name: str, filters: RequestFilter) -> bool:
-    if name == "status":
-        return filters.status is not None and filters.status < 10
-    return name == "path" and filters.path is not None and filters.path.endswith("/")
-
-
 @lru_cache(maxsize=_STATEMENTS_MAX)
-def _statement(names: tuple[str, ...], begins: tuple[str, ...], *, is_continued: bool, limit: int) -> Statement:
-    clauses = [_BEGINS[name] if name in begins else FILTERS[name] for name in names]
+def _statement(names: tuple[str, ...], *, is_prefix: bool, is_continued: bool, limit: int) -> Statement:
+    clauses = [_PATHS_THAT_BEGIN if name == "path" and is_prefix else FILTERS[name] for name in names]
     if is_continued:
         clauses.append(_AFTER)
     return Statement(_LINES, columns=columns_of(LoggedRequest), clauses=" ".join(clauses), limit=limit)
