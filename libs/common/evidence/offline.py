@@ -11,6 +11,10 @@ from libs.common.evidence.heads_file import HeadsRead, read_file
 from libs.common.evidence.keys import read_public_keys
 from libs.common.evidence.statements import Signed
 
+UNREADABLE = (ValueError, OverflowError, RecursionError)
+"""What a line of an export may raise that somebody has written: no JSON or hexadecimal digits, numbers beyond those of a database,
+an instant of no year, or nested without end."""
+
 
 class ExportVerifier(Protocol):
     """Reads an export."""

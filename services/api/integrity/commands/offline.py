@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from libs.common.evidence import Signed, SignedChain
-from libs.common.evidence.offline import verify_export
+from libs.common.evidence.offline import UNREADABLE, verify_export
 from services.api.integrity.domain import Change, Head, Walk, read_heads
 
 
@@ -60,15 +60,9 @@ class ExportVerifier:
         """Read all lines, and then what only the whole shows."""
         for number, raw in enumerate(lines, start=1):
             try:
-                line = _line.decode(raw)
-                change = None if line.change is None else _change(line.change)
-            except (msgspec.DecodeError, ValueError) as fault:
+                self._line(_line.decode(raw))
+            except UNREADABLE as fault:
                 self.faults.append(f"line {number} cannot be read: {fault}")
-                continue
-            if change is not None:
-                self._change(change)
-            elif line.heads is not None:
-                self._heads(line.heads)
         for walk in self._walks.values():
             self.faults += [
                 f"tenant {walk.tenant_id or '-'}, {found.subject}: {found.detail}" for found in walk.findings
@@ -81,6 +75,12 @@ class ExportVerifier:
     def count(self) -> str:
         """Say how much was read."""
         return f"{self.changes:,} changes, {self.statements:,} signed statements"
+
+    def _line(self, line: ExportLine) -> None:
+        if line.change is not None:
+            self._change(_change(line.change))
+        elif line.heads is not None:
+            self._heads(line.heads)
 
     def _change(self, change: Change) -> None:
         self.changes += 1

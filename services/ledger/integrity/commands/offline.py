@@ -15,7 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from libs.common.evidence import ZERO_HASH, Signed, SignedChain
-from libs.common.evidence.offline import verify_export
+from libs.common.evidence.offline import UNREADABLE, verify_export
 from services.ledger.integrity.domain import Head, change_seal, entry_seal, group_hash, read_heads
 
 
@@ -110,16 +110,9 @@ class ExportVerifier:
         """Read all lines, and then what only the whole shows."""
         for number, raw in enumerate(lines, start=1):
             try:
-                line = _line.decode(raw)
-            except msgspec.DecodeError as fault:
+                self._line(_line.decode(raw))
+            except UNREADABLE as fault:
                 self.faults.append(f"line {number} cannot be read: {fault}")
-                continue
-            if line.group is not None:
-                self._entries(line.group, line.entries)
-            elif line.changes is not None:
-                self._changes(line.changes, line.rows)
-            elif line.heads is not None:
-                self._heads(line.heads)
         for (tenant_id, currency), sum_minor in self._sums.items():
             if sum_minor:
                 self.faults.append(f"debits and credits of {tenant_id} in {currency} differ by {sum_minor} minor units")
@@ -131,6 +124,14 @@ class ExportVerifier:
     def count(self) -> str:
         """Say how much was read."""
         return f"{self.entries:,} entries, {self.changes:,} changes, {self.statements:,} signed statements"
+
+    def _line(self, line: ExportLine) -> None:
+        if line.group is not None:
+            self._entries(line.group, line.entries)
+        elif line.changes is not None:
+            self._changes(line.changes, line.rows)
+        elif line.heads is not None:
+            self._heads(line.heads)
 
     def _entries(self, group: Group, entries: Sequence[Entry]) -> None:
         name = f"group {group.chain}/{group.sequence}"
@@ -164,7 +165,7 @@ class ExportVerifier:
         previous = hashes[-1] if hashes else ZERO_HASH.hex()
         if group.sequence != len(hashes) + 1 or group.previous != previous:
             self.faults.append(f"{name}: the group does not follow from the one before it")
-        if list(positions) != list(range(1, count + 1)):
+        if len(positions) != count or list(positions) != list(range(1, count + 1)):
             self.faults.append(f"{name}: something of the group is missing, or was added")
         expected = group_hash(
             previous=bytes.fromhex(group.previous),
