@@ -54,7 +54,7 @@ from services.gateway.notices import (
     StripeInbox,
     WaitingEvents,
     event_workers,
-    report_worker,
+    report_workers,
     webhook_routes,
 )
 from services.gateway.notices import resend as publish_again
@@ -222,7 +222,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             *event_workers(inbox, events, settings=stripe, clock=clock),
             *statement_workers(reading),
             *reconciliation_workers,
-            report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
+            *report_workers("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )
 

@@ -3,11 +3,11 @@
 from libs.common.service import Worker
 from services.api.payments.commands import Abandoner, Sweeper
 
-MEASURE_EVERY_SECONDS = 10.0
+_MEASURE_EVERY_SECONDS = 10.0
 """How fresh the gauges of waiting payments are."""
-FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
+_FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
 """How often sweeps of payments that have gone on are looked for."""
-ABANDON_EVERY_SECONDS = 60.0
+_ABANDON_EVERY_SECONDS = 60.0
 """How often customers who have left are looked for."""
 
 
@@ -15,7 +15,7 @@ def payment_workers(sweeper: Sweeper, abandoner: Abandoner, *, sweep_every_secon
     """Build the workers of payments."""
     return [
         Worker(name="sweep waiting payments", every_seconds=sweep_every_seconds, run=sweeper.sweep),
-        Worker(name="measure waiting payments", every_seconds=MEASURE_EVERY_SECONDS, run=sweeper.measure),
-        Worker(name="cancel abandoned payments", every_seconds=ABANDON_EVERY_SECONDS, run=abandoner.abandon),
-        Worker(name="forget sweeps", every_seconds=FORGET_SWEEPS_EVERY_SECONDS, run=sweeper.forget),
+        Worker(name="measure waiting payments", every_seconds=_MEASURE_EVERY_SECONDS, run=sweeper.measure),
+        Worker(name="cancel abandoned payments", every_seconds=_ABANDON_EVERY_SECONDS, run=abandoner.abandon),
+        Worker(name="forget sweeps", every_seconds=_FORGET_SWEEPS_EVERY_SECONDS, run=sweeper.forget),
     ]

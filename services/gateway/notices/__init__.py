@@ -11,7 +11,7 @@ from services.gateway.notices.routes import webhook_routes
 from services.gateway.notices.sql.adopting import AdoptingStore
 from services.gateway.notices.sql.events import EventStore, RawEvent, WaitingEvents, keep_in
 from services.gateway.notices.sql.payments import NoticeStore
-from services.gateway.notices.workers import event_workers, report_worker
+from services.gateway.notices.workers import event_workers, report_workers
 
 __all__ = [
     "AdoptingStore",
@@ -28,7 +28,7 @@ __all__ = [
     "event_workers",
     "keep_in",
     "publications_of",
-    "report_worker",
+    "report_workers",
     "resend",
     "webhook_routes",
 ]

@@ -59,11 +59,11 @@ class Reporting(Protocol):
         ...
 
 
-def report_worker(name: str, report: Reporting, apply: Callable[[Notice], Awaitable[Applied]]) -> Worker:
-    """Call a processor that lives in this process for what has happened by itself."""
+def report_workers(name: str, report: Reporting, apply: Callable[[Notice], Awaitable[Applied]]) -> list[Worker]:
+    """List the call of a processor that lives in this process for what has happened by itself."""
 
     async def run() -> None:
         while await report(apply, limit=_REPORT_MAX) == _REPORT_MAX:
             pass
 
-    return Worker(name=name, every_seconds=_REPORT_EVERY_SECONDS, run=run)
+    return [Worker(name=name, every_seconds=_REPORT_EVERY_SECONDS, run=run)]

@@ -1,5 +1,7 @@
 """What runs on a clock for endpoints: sealing their secrets again when the key changes, and counting them by health."""
 
+from functools import partial
+
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
 from libs.common.service import Worker
@@ -21,10 +23,10 @@ _NAMED_MAX = 20
 
 def endpoint_workers(database: Database, *, secrets: EndpointSecrets) -> list[Worker]:
     """List what is done about endpoints on our own clock."""
-    resealer, meter = Resealer(database=database, secrets=secrets), HealthMeter(database=database)
+    resealer = Resealer(database=database, secrets=secrets)
     return [
-        Worker(name="resealer", every_seconds=_RESEAL_EVERY_SECONDS, run=resealer.run),
-        Worker(name="count endpoints", every_seconds=_COUNT_EVERY_SECONDS, run=meter.run),
+        Worker(name="resealer", every_seconds=_RESEAL_EVERY_SECONDS, run=resealer.run, is_due_at_start=True),
+        Worker(name="count endpoints", every_seconds=_COUNT_EVERY_SECONDS, run=partial(_show_health, database)),
     ]
 
 
@@ -44,15 +46,9 @@ class Resealer:
             log.info("secrets.resealed", endpoints=result.done, left=result.left)
 
 
-class HealthMeter:
-    """Shows how many endpoints are healthy, failing, paused and disabled."""
-
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
-
-    async def run(self) -> None:
-        """Count once."""
-        async with self._database.connection() as connection:
-            found = await sql.health(connection)
-        for state in STATES:
-            metrics.ENDPOINTS.labels(state).set(found.get(state, 0))
+async def _show_health(database: Database) -> None:
+    """Show how many endpoints are healthy, failing, paused and disabled."""
+    async with database.connection() as connection:
+        found = await sql.health(connection)
+    for state in STATES:
+        metrics.ENDPOINTS.labels(state).set(found.get(state, 0))

@@ -1,6 +1,7 @@
 """What runs on a clock for replays: going on with those that run, and forgetting those that ended long ago."""
 
 from datetime import timedelta
+from functools import partial
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -18,27 +19,17 @@ _FORGET_EVERY_SECONDS = 3_600.0
 
 def replay_workers(database: Database, *, clock: Clock, kept_days: int) -> list[Worker]:
     """List what is done about replays on our own clock."""
-    replayer, archivist = (
-        Replayer(database=database, clock=clock),
-        Archivist(database=database, clock=clock, days=kept_days),
-    )
+    archivist = Archivist(database=database, clock=clock, days=kept_days)
     return [
-        Worker(name="replayer", every_seconds=_REPLAY_EVERY_SECONDS, run=replayer.run),
+        Worker(name="replayer", every_seconds=_REPLAY_EVERY_SECONDS, run=partial(_advance, database, clock)),
         Worker(name="archivist", every_seconds=_FORGET_EVERY_SECONDS, run=archivist.run),
     ]
 
 
-class Replayer:
-    """Goes on with replays; any number of processes may, one at each replay."""
-
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-
-    async def run(self) -> None:
-        """Schedule what replays ask for until nothing is left to schedule."""
-        while await commands.advance_replays(self._database, clock=self._clock):
-            continue
+async def _advance(database: Database, clock: Clock) -> None:
+    """Schedule what replays ask for until nothing is left to schedule; any number of processes may, one at each replay."""
+    while await commands.advance_replays(database, clock=clock):
+        continue
 
 
 class Archivist:

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from libs.common.contracts.notifier import RegisterEndpoint, RotateSecret, WebhookEndpoint
 from libs.common.ids import new_id
 from services.notifier.deliveries.workers import Courier
-from services.notifier.endpoints import Resealer
+from services.notifier.endpoints import Resealer, endpoint_workers
 from services.notifier.endpoints import commands as endpoint_commands
 from services.notifier.endpoints import sql as endpoint_sql
 from services.notifier.sending import EndpointSecrets
@@ -83,6 +83,13 @@ async def test_after_resealing_both_secrets_sign_without_the_earlier_key(
     assert endpoint.secret is not None
     Webhook(endpoint.secret).verify(request.body, request.headers)
     assert [part.split(",")[0] for part in request.headers["webhook-signature"].split(" ")] == ["v1", "v1a"] * 2
+
+
+async def test_secrets_are_sealed_again_as_the_process_starts(notifier: Notifier) -> None:
+    workers = {
+        worker.name: worker for worker in endpoint_workers(notifier.database, secrets=EndpointSecrets(new_key()))
+    }
+    assert workers["resealer"].is_due_at_start
 
 
 class Interrupted(EndpointSecrets):
