@@ -1,7 +1,13 @@
 """Who may do what, for which tenant: tokens, passwords, policies, and the admission that checks them all."""
 
 from services.api.access.admission import Access
-from services.api.access.commands import provision, provision_within, require_enabled, switch_feature
+from services.api.access.commands import (
+    provision,
+    provision_within,
+    require_enabled,
+    require_operator_at_home,
+    switch_feature,
+)
 from services.api.access.consumers import AccessConsumers
 from services.api.access.directory import Directory
 from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus, refused_for
@@ -42,6 +48,7 @@ __all__ = [
     "read_again",
     "refused_for",
     "require_enabled",
+    "require_operator_at_home",
     "states_of",
     "switch_feature",
     "unsafe_seeds",

@@ -10,7 +10,8 @@ from libs.common.observability.correlation import Correlation
 from services.api.access.domain import Tenant
 from services.api.access.sql import flags, identity
 from services.api.audit import AuditRecord, write_sealed_line
-from services.api.http.callers import Caller
+from services.api.errors import OperatorRequired
+from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.identity_errors import ScopeExceedsCaller
 from services.api.outbox import tenant_provisioned
 
@@ -40,6 +41,16 @@ async def require_enabled(database: Database, caller: Caller) -> None:
         is_disabled = await identity.is_disabled(database, email=caller.actor, tid=caller.principal.tid)
     if is_disabled:
         raise ScopeExceedsCaller("you may not log in any more yourself")
+
+
+def require_operator_at_home(caller: Caller) -> None:
+    """Let only operators decide about users of the platform's tenant: they may be operators, whatever their role is called.
+
+    Raises:
+        OperatorRequired: when the caller is none, and acts for that tenant.
+    """
+    if caller.tenant_id == PLATFORM_TENANT and not caller.principal.is_global_admin:
+        raise OperatorRequired()
 
 
 async def switch_feature(

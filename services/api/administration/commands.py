@@ -22,11 +22,11 @@ from services.api.access import (
     TenantStatus,
     provision_within,
     require_enabled,
+    require_operator_at_home,
 )
 from services.api.administration import sql
 from services.api.administration.domain import Role, User, held_by
 from services.api.audit import record_change
-from services.api.errors import OperatorRequired
 from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.identity_errors import (
     LoginNameTaken,
@@ -77,7 +77,7 @@ class Administration:
             OperatorRequired: when it is a user of the platform, and the caller none of its operators.
             LoginNameTaken: when another user has the login name.
         """
-        _require_home(caller)
+        require_operator_at_home(caller)
         known = await sql.roles(self._database)
         _require_roles(caller, known, roles)
         now = self._clock.now()
@@ -129,7 +129,7 @@ class Administration:
             OwnAccount: when the caller disables themselves or changes their own roles.
             PresentPasswordRequired: when the caller, or who is responsible for the caller's key, sets their own password.
         """
-        _require_home(caller)
+        require_operator_at_home(caller)
         password_hash = "" if password is None else await self._passwords.hashed(password)
         await require_enabled(self._database, caller)
         async with self._database.transaction() as tx:
@@ -203,12 +203,6 @@ class Administration:
                 admits_home_region=str(policy.admits_home_region).lower(),
             )
         self._directory.forget("")
-
-
-def _require_home(caller: Caller) -> None:
-    """A user of the platform's tenant may be one of its operators, whatever the role is called."""
-    if caller.tenant_id == PLATFORM_TENANT and not caller.principal.is_global_admin:
-        raise OperatorRequired()
 
 
 def _require_roles(caller: Caller, known: Sequence[Role], names: Sequence[str]) -> None:

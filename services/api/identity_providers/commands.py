@@ -10,10 +10,9 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Invalid
 from libs.common.sealing import KeyRing
-from services.api.access import require_enabled
+from services.api.access import require_enabled, require_operator_at_home
 from services.api.audit import record_change
-from services.api.errors import OperatorRequired
-from services.api.http.callers import PLATFORM_TENANT, Caller
+from services.api.http.callers import Caller
 from services.api.identity_errors import ConsoleOff, IdentityProviderNotFound, ScopeExceedsCaller
 from services.api.identity_providers import sql
 from services.api.identity_providers.domain import IdentityProvider, fault_of_address
@@ -86,7 +85,7 @@ class IdentityProviders:
             raise Invalid(f"the issuer {fault}", errors=(("/issuer", fault),))
         if self._secrets is None:
             raise ConsoleOff
-        _require_home(caller)
+        require_operator_at_home(caller)
         await require_enabled(self._database, caller)
         now = self._clock.now()
         stated = IdentityProvider(
@@ -116,7 +115,7 @@ class IdentityProviders:
             OperatorRequired: when it is the platform's tenant, and the caller none of its operators.
             ScopeExceedsCaller: when the caller is disabled.
         """
-        _require_home(caller)
+        require_operator_at_home(caller)
         await require_enabled(self._database, caller)
         async with self._database.transaction() as tx:
             before = await sql.lock_provider(tx, caller.tenant_id)
@@ -125,9 +124,3 @@ class IdentityProviders:
             await sql.forget_identities(tx, caller.tenant_id)
             await sql.delete_provider(tx, caller.tenant_id)
             await record_change(tx, caller, action, before.issuer, at=self._clock.now(), client_id=before.client_id)
-
-
-def _require_home(caller: Caller) -> None:
-    """Users of the platform's tenant may be operators, so that operators alone decide who is whom there."""
-    if caller.tenant_id == PLATFORM_TENANT and not caller.principal.is_global_admin:
-        raise OperatorRequired()
