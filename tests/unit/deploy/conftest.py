@@ -36,6 +36,12 @@ def _speaking(answer: bytes) -> Iterator[int]:
             thread.join()
 
 
+@pytest.fixture(autouse=True)
+def ports_of_the_first_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are what they are without an offset, whatever the `.env` of this checkout has."""
+    monkeypatch.delenv("PORT_OFFSET", raising=False)
+
+
 @pytest.fixture
 def speaking() -> Speaking:
     """Open a port that answers whatever it is sent with the same bytes: `with speaking(b"+PONG") as port`."""
