@@ -15,9 +15,9 @@ from services.api.access.sql import identity
 from services.api.http.callers import PLATFORM_TENANT
 from services.api.settings import RateSettings
 from tests.integration.api.access.test_access import log_in
-from tests.integration.api.access.test_administration import PASSWORD, added, admin, code
 from tests.integration.api.access.test_denials import as_superuser
 from tests.integration.api.access.test_features import operator
+from tests.integration.api.administration.test_administration import PASSWORD, added, admin, code
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.integration.api.http.test_edge import redis_of
 from tests.support.databases import TestDatabase

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.integration.api.access.test_administration import admin
+from tests.integration.api.administration.test_administration import admin
 from tests.integration.api.conftest import Api
 from tests.support.identity_provider import CLIENT, SECRET, TestProvider, provider_running
 

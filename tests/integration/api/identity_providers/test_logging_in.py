@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.integration.api.access.test_access import log_in
-from tests.integration.api.access.test_administration import admin
+from tests.integration.api.administration.test_administration import admin
 from tests.integration.api.conftest import UNLIMITED, serving, settings_for
 from tests.integration.api.identity_providers.conftest import PASSWORD, PATH, Browser, Place, add_user
 from tests.support.databases import TestDatabase

@@ -13,7 +13,7 @@ from services.api.http.callers import PLATFORM_TENANT, Caller, Principal
 from services.api.identity_errors import ConsoleOff
 from services.api.identity_providers import IdentityProviders, ProviderSecrets, Resealer
 from services.api.settings import LOCAL_CONSOLE_KEY
-from tests.integration.api.access.test_administration import added, admin, code
+from tests.integration.api.administration.test_administration import added, admin, code
 from tests.integration.api.conftest import Api
 from tests.support.platform import Client
 

@@ -13,7 +13,7 @@ from libs.common.db import Database, PartitionKeeper
 from services.api.http.callers import Principal
 from services.api.http.passages import Passage, passage_of
 from services.api.request_log import RequestLog, request_partitions
-from tests.integration.api.access.test_administration import admin
+from tests.integration.api.administration.test_administration import admin
 from tests.integration.api.conftest import Api
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client

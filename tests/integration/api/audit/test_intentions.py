@@ -7,9 +7,11 @@ import pytest
 
 from libs.common.errors import Conflict, Unavailable
 from tests.integration.api.conftest import Api
-from tests.integration.api.idempotency.conftest import ALL, Owner, root, send
+from tests.integration.api.idempotency.conftest import ALL, Owner, api, client, owner, root, send
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client
+
+__all__ = ["api", "client", "owner"]
 
 
 class Outcome(StrEnum):
