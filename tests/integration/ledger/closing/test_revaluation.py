@@ -29,7 +29,7 @@ from services.ledger.posting_rules import RoleCommands
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.closing.test_year_end import held
 from tests.integration.ledger.conftest import audit
-from tests.integration.ledger.manual_entries.test_control import demand
+from tests.integration.ledger.policies.test_control import demand
 from tests.support.samples import seed
 
 FIRST = datetime(2025, 11, 20, 15, 0, tzinfo=UTC)

@@ -23,7 +23,7 @@ from services.ledger.periods import Periods
 from services.ledger.posting import Booking, PostingService
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import audit
-from tests.integration.ledger.manual_entries.test_control import demand
+from tests.integration.ledger.policies.test_control import demand
 
 IN_YEAR = datetime(2025, 12, 31, 23, 0, tzinfo=UTC)
 END = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,88 +1,16 @@
-"""What the ledger answers: the chart, the journal page by page, balances now and in a period."""
+"""The journal page by page, as the ledger answers it."""
 
-import asyncio
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.ledger import (
-    AccountBalance,
-    AccountType,
-    JournalEntry,
-    ListAccounts,
-    ListBalances,
-    ListEntries,
-    OpenAccount,
-    Side,
-)
-from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken, AccountInvalid, QueryInvalid
-from libs.common.contracts.ledger_roles import Role
-from libs.common.errors import Conflict
+from libs.common.contracts.ledger import JournalEntry, ListEntries, Side
+from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.ids import new_id
 from tests.integration.ledger.conftest import Ledger, captured
 
 MINUTE = timedelta(minutes=1)
-
-
-def opening(
-    tenant_id: str,
-    code: str = "FEES",
-    *,
-    account_id: UUID | None = None,
-    label: str = "Processor fees",
-    account_type: AccountType = AccountType.EXPENSE,
-) -> OpenAccount:
-    return OpenAccount(
-        tenant_id=tenant_id, account_id=account_id or new_id(), code=code, label=label, account_type=account_type
-    )
-
-
-class TestOpenAccount:
-    async def test_it_stands_beside_the_default_accounts(self, ledger: Ledger, tenant_id: str) -> None:
-        opened = await ledger.accounts.on_open_account(opening(tenant_id))
-        assert (opened.code, opened.label, opened.is_default) == ("FEES", "Processor fees", False)
-        listed = (await ledger.accounts.on_list_accounts(ListAccounts(tenant_id=tenant_id))).accounts
-        assert [account.code for account in listed] == sorted(["FEES", *Role])
-
-    async def test_the_same_again_is_success(self, ledger: Ledger, tenant_id: str) -> None:
-        request = opening(tenant_id)
-        assert await ledger.accounts.on_open_account(request) == await ledger.accounts.on_open_account(request)
-
-    async def test_a_taken_code_is_a_conflict_also_that_of_a_default_account(
-        self, ledger: Ledger, tenant_id: str
-    ) -> None:
-        await ledger.accounts.on_open_account(opening(tenant_id))
-        for code in ("FEES", "CASH"):
-            with pytest.raises(AccountCodeTaken, match=f"account code {code} already exists for tenant"):
-                await ledger.accounts.on_open_account(opening(tenant_id, code))
-
-    async def test_a_taken_id_with_other_content_is_a_conflict(self, ledger: Ledger, tenant_id: str) -> None:
-        request = opening(tenant_id)
-        await ledger.accounts.on_open_account(request)
-        for other in (
-            opening(tenant_id, "OTHER", account_id=request.account_id),
-            opening(tenant_id, account_id=request.account_id, label="Other"),
-            opening(tenant_id, account_id=request.account_id, account_type=AccountType.ASSET),
-        ):
-            with pytest.raises(AccountIdTaken):
-                await ledger.accounts.on_open_account(other)
-
-    async def test_one_code_requested_by_many_at_once_is_opened_once(self, ledger: Ledger, tenant_id: str) -> None:
-        answers = await asyncio.gather(
-            *(ledger.accounts.on_open_account(opening(tenant_id)) for _ in range(6)), return_exceptions=True
-        )
-        assert sum(isinstance(answer, Conflict) for answer in answers) == 5
-
-    async def test_the_same_code_and_id_belong_to_each_tenant_alone(self, ledger: Ledger, tenant_id: str) -> None:
-        account_id = new_id()
-        for tenant in (tenant_id, f"{tenant_id}-b"):
-            assert (await ledger.accounts.on_open_account(opening(tenant, account_id=account_id))).id == account_id
-
-    async def test_an_unusable_code_is_refused(self, ledger: Ledger, tenant_id: str) -> None:
-        with pytest.raises(AccountInvalid):
-            await ledger.accounts.on_open_account(opening(tenant_id, "a\0b"))
 
 
 async def some_history(ledger: Ledger, clock: ManualClock, tenant_id: str) -> list[JournalEntry]:
@@ -188,48 +116,3 @@ class TestListEntries:
         page = await ledger.entries.on_list_entries(ListEntries(tenant_id=tenant_id, limit=100_000))
         assert len(page.entries) == 500
         assert page.next_cursor is not None
-
-
-class TestListBalances:
-    async def ask(self, ledger: Ledger, request: ListBalances) -> list[AccountBalance]:
-        return (await ledger.balances.on_list_balances(request)).balances
-
-    async def test_the_standing_balances(self, ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
-        assert await self.ask(ledger, ListBalances(tenant_id=tenant_id)) == []
-        await some_history(ledger, clock, tenant_id)
-        found = await self.ask(ledger, ListBalances(tenant_id=tenant_id))
-        assert [(b.account, b.account_type, b.currency, b.debits_minor, b.credits_minor) for b in found] == [
-            ("CASH", "ASSET", "BRL", 136, 0),
-            ("CASH", "ASSET", "USD", 68, 0),
-            ("REVENUE", "REVENUE", "BRL", 0, 136),
-            ("REVENUE", "REVENUE", "USD", 0, 68),
-        ]
-        assert [b.currency for b in await self.ask(ledger, ListBalances(tenant_id=tenant_id, currency="USD"))] == [
-            "USD",
-            "USD",
-        ]
-
-    async def test_a_period_is_what_was_posted_in_it(self, ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
-        start = clock.now()
-        entries = await some_history(ledger, clock, tenant_id)
-        instants = [None, *(start + minute * MINUTE for minute in range(-1, 6)), entries[4].posted_at]
-        for posted_from in instants:
-            for posted_until in instants:
-                for currency in (None, "BRL"):
-                    found = await self.ask(
-                        ledger,
-                        ListBalances(
-                            tenant_id=tenant_id, posted_from=posted_from, posted_until=posted_until, currency=currency
-                        ),
-                    )
-                    summed: dict[tuple[str, str], list[int]] = {}
-                    for entry in entries:
-                        if (posted_from and entry.posted_at < posted_from) or (
-                            posted_until and entry.posted_at >= posted_until
-                        ):
-                            continue
-                        for line in entry.lines:
-                            if currency in (None, line.currency):
-                                total = summed.setdefault((line.account, line.currency), [0, 0])
-                                total[line.side is Side.CREDIT] += line.amount_minor
-                    assert {(b.account, b.currency): [b.debits_minor, b.credits_minor] for b in found} == summed
