@@ -1,7 +1,7 @@
 """A running api on a real database, used over real HTTP; the broker is away, and the tests publish for other services."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,11 @@ import jwt
 import pytest
 import uvicorn
 
+from deploy.local.servers import Servers
 from libs.common.addresses import vhost_of
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Message, gateway, ledger
+from libs.common.contracts.foreign import ORDERS, TENANTS
 from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
@@ -29,6 +31,8 @@ from services.api.payments.consumers import PaymentConsumers
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
+from tests.support.kept_vhosts import declared_vhost
+from tests.support.partners import Partners, partners_at
 from tests.support.platform import Client
 from tests.support.ports import free_port
 
@@ -261,3 +265,23 @@ async def api(api_database: TestDatabase) -> AsyncIterator[Api]:
     await seed(settings)
     async with serving(api_database, settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def partnered_settings(servers: Servers, api_database: TestDatabase) -> Iterator[Settings]:
+    """Settings of an api with a broker of its own."""
+    with declared_vhost(servers, services=("api",)) as (url, _):
+        yield settings_for(api_database, broker=BrokerSettings(rabbitmq_url=url))
+
+
+@pytest.fixture(scope="module")
+async def partnered(partnered_settings: Settings, api_database: TestDatabase) -> AsyncIterator[tuple[Api, Partners]]:
+    """A running api on a broker of its own that follows its partners, and what they publish with."""
+    await seed(partnered_settings)
+    # First: nobody of ours redeclares what is there.
+    async with (
+        partners_at(partnered_settings.broker.rabbitmq_url) as partners,
+        serving(api_database, partnered_settings) as api,
+    ):
+        await partners.until_subscribed(TENANTS.queue, ORDERS.queue)
+        yield api, partners

@@ -14,7 +14,7 @@ from libs.common.messaging.letter_box import LetterBox
 from services.api.app import build
 from services.api.settings import Settings
 from tests.integration.api.conftest import Api
-from tests.integration.api.partners.test_orders import CONFIRMED, payment
+from tests.integration.api.orders.test_orders import CONFIRMED, payment
 from tests.support.partners import ORDERS, Partners
 
 pytestmark = pytest.mark.integration
@@ -22,9 +22,9 @@ NOTED: dict[str, Any] = {EXCHANGE_HEADER: ORDERS, KEY_HEADER: CONFIRMED}
 
 
 @pytest.fixture
-async def box(settings: Settings) -> AsyncIterator[LetterBox]:
+async def box(partnered_settings: Settings) -> AsyncIterator[LetterBox]:
     """The letters as another process of the api answers for them."""
-    service = build(settings)
+    service = build(partnered_settings)
     await service.database.open()
     try:
         yield service.bus._letter_box
