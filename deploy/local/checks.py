@@ -31,7 +31,7 @@ COVERAGE = ROOT / ".local" / "coverage"
 RESULTS = ROOT / ".local" / "test" / "results"
 """Where the results are written in JUnit's form, which every CI system reads."""
 
-MESSAGES = ("tests/integration/messaging", "tests/integration/statement")
+MESSAGES = ("tests/integration/messaging",)
 """What shares nothing but the servers, and is a part of its own."""
 
 APART = ("tests/integration", *(f"--ignore={path}" for path in (*days.SHORT, *MESSAGES)))

@@ -12,7 +12,7 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.movements.sql import balances
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage
 from services.gateway.processors.stripe import StripeReader
-from tests.integration.statement.test_adopting import lose
+from tests.integration.gateway.movements.test_adopting import lose
 from tests.support.statement import Merchant
 
 

@@ -12,7 +12,7 @@ from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
 from libs.common.ids import derived_id, parse_id
 from services.gateway import metrics
 from services.gateway.movements.domain import adopted_id
-from tests.integration.statement.test_adopting import lose
+from tests.integration.gateway.movements.test_adopting import lose
 from tests.support.statement import Merchant, processor_accounts
 
 
