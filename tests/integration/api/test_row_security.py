@@ -143,12 +143,20 @@ async def _rows(admin: "asyncpg.Connection[asyncpg.Record]") -> dict[str, str]:
     return {name: await admin.fetchval(digest.format(name), VICTIM) for name in names}
 
 
+async def _sealed(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Wait until the api has sealed what stood before: that writes into the victim's chain too."""
+    async with asyncio.timeout(60):
+        while await admin.fetchval("SELECT count(*) FROM api.sealed_tables WHERE completed_at IS NULL"):
+            await asyncio.sleep(0.1)
+
+
 async def test_forgotten_condition_shows_and_changes_nothing_of_another_tenant(
     api: Api, api_database: TestDatabase, forgotten: set[str]
 ) -> None:
     ids = await _fill(api, _owner(api, VICTIM))
     admin = await asyncpg.connect(api_database.admin_url)
     try:
+        await _sealed(admin)
         before = await _rows(admin)
         attacker = _owner(api, ATTACKER)
         assert await _met(attacker, ids, methods=METHODS) == {}
