@@ -64,6 +64,11 @@ class GroupCommit[T, R]:
         """How many items wait for the next group."""
         return len(self._waiting)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        return not self._waiting and not self._writers
+
     async def submit(self, item: T) -> R:
         """Put one item into the next group and wait until that group is committed.
 

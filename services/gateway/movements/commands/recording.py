@@ -8,6 +8,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.db import Connection, Database
+from libs.common.db.group import GroupCommit
 from libs.common.messaging import Publication, publish
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
@@ -32,6 +33,10 @@ from services.gateway.processors.port.reading import StatementMovement, Statemen
 log = get_logger("gateway.movements")
 
 _REFUNDS = (MovementKind.REFUND, MovementKind.REFUND_FAILURE)
+_GROUP_MAX = 200
+_WAITING_MAX = 10_000
+
+type _Seen = tuple[StatementAccount, Sequence[StatementMovement]]
 
 
 class StatementRecording:
@@ -40,6 +45,8 @@ class StatementRecording:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._groups: dict[tuple[str, bool], GroupCommit[_Seen, None]] = {}
+        """Of each account whose movements are being recorded."""
 
     async def account_of(self, *, tenant_id: str, processor: str) -> StatementAccount | None:
         """Find the account at the processor of a configuration; None while it is not known."""
@@ -53,9 +60,31 @@ class StatementRecording:
         return [ref for ref in refs if ref not in known]
 
     async def movements(self, account: StatementAccount, moved: Sequence[StatementMovement]) -> None:
-        """Record movements; what is new, and what can be paid out since now, is published."""
+        """Record movements; what is new, and what can be paid out since now, is published.
+
+        All that is recorded of an account adds to one row for each currency, which is locked until the commit. So what comes
+        together is recorded together, and a process waits for that row once at a time.
+        """
         if not moved:
             return
+        key = account.account_id, account.is_live
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = GroupCommit(
+                self._record_group, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX, splits=True
+            )
+        try:
+            await group.submit((account, moved))
+        finally:
+            if group.is_idle and self._groups.get(key) is group:
+                del self._groups[key]
+
+    async def _record_group(self, seen: Sequence[_Seen]) -> list[None]:
+        for account, moved in _together(seen):
+            await self._record(account, moved)
+        return [None] * len(seen)
+
+    async def _record(self, account: StatementAccount, moved: Sequence[StatementMovement]) -> None:
         now = self._clock.now()
         async with self._database.transaction() as tx:
             known = await _known(tx, account, moved)
@@ -156,6 +185,17 @@ class StatementRecording:
                 over_minor=twice.over_minor,
                 currency=twice.currency,
             )
+
+
+def _together(seen: Sequence[_Seen]) -> list[_Seen]:
+    """Put movements of an account that follow each other together; one that was seen twice is recorded twice, in turn."""
+    rounds: list[tuple[StatementAccount, dict[str, StatementMovement]]] = []
+    for account, moved in seen:
+        refs = {each.ref: each for each in moved}
+        if not rounds or rounds[-1][0] != account or refs.keys() & rounds[-1][1].keys():
+            rounds.append((account, {}))
+        rounds[-1][1].update(refs)
+    return [(account, list(found.values())) for account, found in rounds]
 
 
 async def _known(tx: Connection, account: StatementAccount, moved: Sequence[StatementMovement]) -> Known:

@@ -167,3 +167,36 @@ async def test_processes_that_record_the_same_movements_at_once_keep_the_sums(me
         currency: sum(moved.net_minor for moved in page if moved.currency == currency) for currency in ("BRL", "USD")
     }
     assert all(row["available_minor"] == row["total_minor"] for row in sums)
+
+
+async def test_movements_that_come_together_wait_for_the_sums_once(merchant: Merchant) -> None:
+    await begun(merchant)
+    for number in range(20):
+        await merchant.pay(1_000 + number)
+    account = await merchant.account()
+    page = [*(await merchant.reader.movements(since=account.known_at)).items]
+    written = await merchant.charging.fetch("SELECT DISTINCT xmin::text FROM processor_movements")
+    await asyncio.gather(*(merchant.recording.movements(account, [each]) for each in [*page, *page]))
+    rows = await merchant.charging.fetch("SELECT xmin::text, count(*) FROM processor_movements GROUP BY 1")
+    new = [row["count"] for row in rows if row["xmin"] not in {each["xmin"] for each in written}]
+    assert new == [20]
+    assert await balances.wrong(merchant.charging, account) == []
+
+
+async def test_movement_that_is_not_recorded_keeps_no_other_one(merchant: Merchant) -> None:
+    await begun(merchant)
+    for number in range(6):
+        await merchant.pay(1_000 + number)
+    account = await merchant.account()
+    first, *rest = (await merchant.reader.movements(since=account.known_at)).items
+    [bad, *good] = [each for each in [first, *rest] if each.amount_minor < 2_000]
+    # No text of PostgreSQL has such a character.
+    bad = msgspec.structs.replace(bad, raw="\x00")
+    found = await asyncio.gather(
+        *(merchant.recording.movements(account, [each]) for each in [bad, *good]), return_exceptions=True
+    )
+    assert isinstance(found[0], Exception)
+    assert found[1:] == [None] * 5
+    recorded = await merchant.charging.fetch("SELECT id FROM processor_movements")
+    assert {each.ref for each in good} <= {row["id"] for row in recorded}
+    assert await balances.wrong(merchant.charging, account) == []
