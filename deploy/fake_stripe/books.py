@@ -89,6 +89,8 @@ class Books:
         if kind != "event":
             return found
         since = self.now() - EVENTS_SECONDS
+        if not found or next(iter(found.values()))["created"] >= since:
+            return found
         return {name: each for name, each in found.items() if each["created"] >= since}
 
     def find(self, kind: str, identifier: str, *, param: str = "") -> Object:
@@ -133,5 +135,9 @@ class Books:
 def shown(value: Any) -> Any:
     """Copy what is shown of a value: all but the members that are ours."""
     if isinstance(value, dict):
-        return {name: shown(each) for name, each in value.items() if not name.startswith("_")}
+        return {
+            name: shown(each) if isinstance(each, dict | list) else each
+            for name, each in value.items()
+            if not name.startswith("_")
+        }
     return [shown(each) for each in value] if isinstance(value, list) else value

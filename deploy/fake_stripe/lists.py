@@ -1,6 +1,8 @@
 """Pages of objects, and expansions of the ids in them (https://docs.stripe.com/api/pagination, .../expanding_objects)."""
 
+from collections import deque
 from collections.abc import Callable
+from itertools import islice, takewhile
 from typing import Any
 
 from deploy.fake_stripe.books import Books, Object
@@ -126,23 +128,39 @@ def page(books: Books, kind: str, url: str, params: dict[str, Any], keep: Callab
         )
     shelf = books.shelf(kind)
     windows = [_window(params, name) for name in ("created", "arrival_date") if name in params]
-    found = [each for each in reversed(shelf.values()) if keep(each) and all(inside(each) for inside in windows)]
     after, before = params.get("starting_after"), params.get("ending_before")
     if after is not None and before is not None:
         raise invalid("You cannot use both starting_after and ending_before.", param="starting_after")
-    is_more = len(found) > limit
+    newest_first = reversed(shelf.values())
     if after is not None or before is not None:
         name, cursor = ("starting_after", after) if before is None else ("ending_before", before)
         books.find(kind, str(cursor), param=name)
         # The cursor's own place, whether or not the filters keep it.
-        places = {identifier: number for number, identifier in enumerate(shelf)}
+        newer = takewhile(lambda each: each["id"] != cursor, newest_first)
         if before is None:
-            found = [each for each in found if places[each["id"]] < places[str(cursor)]]
-            is_more = len(found) > limit
+            deque(newer, maxlen=0)
         else:
-            newer = [each for each in found if places[each["id"]] > places[str(cursor)]]
-            is_more, found = len(newer) > limit, newer[-limit:]
-    return {"object": "list", "url": url, "has_more": is_more, "data": found[:limit]}
+            newest_first = newer
+    # What a list shows stands in the order of its creation.
+    since = _least(params)
+    kept = (
+        each
+        for each in takewhile(lambda each: each["created"] >= since, newest_first)
+        if keep(each) and all(inside(each) for inside in windows)
+    )
+    if before is None:
+        found = list(islice(kept, limit + 1))
+        return {"object": "list", "url": url, "has_more": len(found) > limit, "data": found[:limit]}
+    found = list(kept)
+    return {"object": "list", "url": url, "has_more": len(found) > limit, "data": found[-limit:]}
+
+
+def _least(params: dict[str, Any]) -> int:
+    """Return the instant before which nothing is asked for."""
+    given = params.get("created")
+    if not isinstance(given, dict):
+        return 0 if given is None else integer(params, "created")
+    return max((integer(given, bound) for bound in ("gt", "gte") if bound in given), default=0)
 
 
 def _window(params: dict[str, Any], name: str) -> Callable[[Object], bool]:
