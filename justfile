@@ -40,7 +40,7 @@ down *args: setup
 status *args: setup
     @{{ python }} -m deploy.local status "$@"
 
-# Kill, suspend, resume or start a node of --profile ha, as status names it, or PostgreSQL's leader: just node kill leader
+# Kill, suspend, resume or start a node of --profile ha, as status names it, or PostgreSQL's leader: just node kill leader; cut and join its machine
 [no-exit-message]
 [group('operate')]
 node action name: setup

@@ -71,8 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", _down, "end everything that was started here")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
     command("status", _status, "say what runs, where, and whether it is ready")
-    node = command("node", _node, "kill, suspend, resume or start one node of the profile ha, named as status names it")
-    node.add_argument("action", metavar="ACTION", choices=("kill", "suspend", "resume", "start"))
+    node = command(
+        "node",
+        _node,
+        "kill, suspend, resume or start one node of the profile ha, or cut its machine off and join it again",
+    )
+    node.add_argument("action", metavar="ACTION", choices=("kill", "suspend", "resume", "start", "cut", "join"))
     node.add_argument("name", metavar="NODE", help="for example postgres-1, or leader for PostgreSQL's leader")
     command("demo", _demo, "start everything and make one payment go through, reported step by step")
     command("smoke", _smoke, "check the running platform from log-in to webhook")
@@ -170,14 +174,17 @@ def _status(_: argparse.Namespace) -> int:
 
 
 def _node(chosen: argparse.Namespace) -> int:
-    from deploy.local.ha import cluster, nodes
+    from deploy.local.ha import cluster, network, nodes
 
     here = cluster.plan(layout("ha"))
     node = cluster.leader(here) if chosen.name == "leader" else nodes.named(chosen.name)
     actions = {"kill": nodes.kill, "suspend": nodes.suspend, "resume": nodes.resume, "start": nodes.start}
     if chosen.action == "start" and nodes.runs(here, node):
         raise LocalFailure(f"{node.name} runs already.")
-    actions[chosen.action](here, node)
+    if chosen.action in actions:
+        actions[chosen.action](here, node)
+    else:
+        (network.cut if chosen.action == "cut" else network.join)(here, node.number)
     _report(f"{node.name}: {chosen.action}.")
     return 0
 

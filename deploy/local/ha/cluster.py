@@ -2,20 +2,21 @@
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from deploy.local import probes, records
 from deploy.local.errors import LocalFailure, failure
-from deploy.local.ha import configs, nodes, patroni
+from deploy.local.ha import configs, network, nodes, patroni
 from deploy.local.ha.plan import NODES, PARTS, Node, Plan
 from deploy.local.ha.plan import nodes as of_part
 from deploy.local.ha.plan import plan as planned
 from deploy.local.layout import Layout, port_setting
 from deploy.local.native import postgres
 from deploy.local.ports import is_free
-from deploy.local.processes import listener_of, run
+from deploy.local.processes import end, listener_of, marked, run
 from deploy.local.records import Server, Servers
 from deploy.local.waiting import wait_until
 
@@ -40,7 +41,7 @@ def plan(place: Layout) -> Plan:
             base.symlink_to(other)
         else:
             base.mkdir()
-    return planned(place, base.resolve())
+    return planned(place, base.resolve(), network=network.chosen(base, place.key))
 
 
 def ensure(place: Layout, report: Report) -> Servers:
@@ -57,6 +58,7 @@ def ensure(place: Layout, report: Report) -> Servers:
     if down:
         _check_ports(here, down)
         patroni.install(here)
+        network.ensure(here)
         report(f"Starting {', '.join(node.name for node in down)} under {here.base} ...")
         _start(here, down)
     deadline = time.monotonic() + START_SECONDS
@@ -84,7 +86,7 @@ def servers(here: Plan) -> Servers:
     """Return the three servers by the addresses that lead to whoever is leader now."""
     brokers = of_part("rabbitmq")
     broker = next((node for node in brokers if nodes.answers(here, node)), brokers[0])
-    sentinels = ",".join(f"127.0.0.1:{here.port(node)}" for node in of_part("sentinel"))
+    sentinels = ",".join(f"{here.host(node)}:{here.port(node)}" for node in of_part("sentinel"))
     return Servers(
         profile=here.place.profile,
         root=str(here.place.root),
@@ -153,6 +155,8 @@ def stop(place: Layout, *, wipe: bool) -> list[str]:
     # The leader after its copies, so that none of them becomes leader meanwhile; etcd after those who need it.
     for group in ([Node(part="proxy")], copies, [first] if first else [], [*reversed(NODES)]):
         ended += nodes.stop(here, group)
+    end(marked(here.base), first=signal.SIGTERM, seconds=5.0, whole_group=False)
+    network.remove(here)
     for name in PARTS:
         records.remember(place, name, None)
     if wipe:
@@ -178,6 +182,9 @@ def _is_own(place: Layout, name: str) -> bool:
 
 def _check_ports(here: Plan, down: Sequence[Node]) -> None:
     for node in down:
+        if here.network and node.number:
+            # On a machine of its own nobody else listens.
+            continue
         owner = next(name for name, parts in PARTS.items() if node.part in parts)
         needed = [here.postgres, here.redis, here.rabbitmq] if node.part == "proxy" else [here.port(node)]
         for port in needed:

@@ -13,8 +13,9 @@ NET_TICK_SECONDS = 12
 
 def etcd(plan: Plan, node: Node) -> list[str]:
     """Return etcd's options of one node."""
-    peers = ",".join(f"{each.name}=http://127.0.0.1:{plan.control_port(each)}" for each in nodes("etcd"))
-    client, peer = f"http://127.0.0.1:{plan.port(node)}", f"http://127.0.0.1:{plan.control_port(node)}"
+    peers = ",".join(f"{each.name}=http://{plan.host(each)}:{plan.control_port(each)}" for each in nodes("etcd"))
+    host = plan.host(node)
+    client, peer = f"http://{host}:{plan.port(node)}", f"http://{host}:{plan.control_port(node)}"
     options = {
         "name": node.name,
         "data-dir": str(plan.folder(node) / "data"),
@@ -37,7 +38,8 @@ def etcd(plan: Plan, node: Node) -> list[str]:
 
 def rabbit_node(plan: Plan, node: Node) -> str:
     """Return the Erlang name of a node of RabbitMQ."""
-    return f"payments-{plan.place.key}-{node.number}@localhost"
+    host = plan.host(node) if plan.network else "localhost"
+    return f"payments-{plan.place.key}-{node.number}@{host}"
 
 
 def rabbit(plan: Plan) -> str:
@@ -52,28 +54,42 @@ def rabbit(plan: Plan) -> str:
         + members
         + "cluster_partition_handling = pause_minority\n"
         + f"net_ticktime = {NET_TICK_SECONDS}\n"
+        # Whoever is on this machine comes in, by an address that is not loopback's.
+        + ("loopback_users = none\n" if plan.network else "")
     )
 
 
 def redis(plan: Plan, node: Node) -> str:
     """Return the first configuration of a node of Redis; Sentinel rewrites it when the master changes."""
-    lines = [f"port {plan.port(node)}", "bind 127.0.0.1", f"dir {plan.folder(node)}", 'save ""', "appendonly no"]
+    lines = [*_redis_listens(plan, node), 'save ""', "appendonly no"]
     lines += ["repl-diskless-sync yes", "repl-diskless-sync-delay 0", "repl-timeout 10"]
     if node.number != REDIS_REPLICAS[0]:
-        lines.append(f"replicaof 127.0.0.1 {plan.port(nodes('redis')[0])}")
+        first = nodes("redis")[0]
+        lines.append(f"replicaof {plan.host(first)} {plan.port(first)}")
     return "\n".join(lines) + "\n"
 
 
 def sentinel(plan: Plan, node: Node) -> str:
     """Return the first configuration of a Sentinel; it writes what it learns into it."""
-    quorum = len(nodes("sentinel")) // 2 + 1
+    quorum, first = len(nodes("sentinel")) // 2 + 1, nodes("redis")[0]
     return (
-        f"port {plan.port(node)}\nbind 127.0.0.1\ndir {plan.folder(node)}\n"
-        f"sentinel monitor {MASTER} 127.0.0.1 {plan.port(nodes('redis')[0])} {quorum}\n"
+        "\n".join(_redis_listens(plan, node)) + "\n"
+        f"sentinel monitor {MASTER} {plan.host(first)} {plan.port(first)} {quorum}\n"
         f"sentinel down-after-milliseconds {MASTER} {SENTINEL_DOWN_MS}\n"
         f"sentinel failover-timeout {MASTER} 10000\n"
         f"sentinel parallel-syncs {MASTER} 1\n"
     )
+
+
+def _redis_listens(plan: Plan, node: Node) -> list[str]:
+    # Without a password it refuses whoever comes from elsewhere than loopback.
+    protected = "no" if plan.network else "yes"
+    return [
+        f"port {plan.port(node)}",
+        f"bind {plan.host(node)}",
+        f"protected-mode {protected}",
+        f"dir {plan.folder(node)}",
+    ]
 
 
 PROXY = """\

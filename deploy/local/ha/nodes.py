@@ -11,7 +11,7 @@ import msgspec
 
 from deploy.local import probes
 from deploy.local.errors import LocalFailure
-from deploy.local.ha import configs, patroni
+from deploy.local.ha import configs, network, patroni
 from deploy.local.ha.plan import NODES, Node, Plan
 from deploy.local.native import postgres, rabbitmq, redis
 from deploy.local.processes import ProcessId, end, marked, spawn, which, working_directory
@@ -67,6 +67,7 @@ def start(plan: Plan, node: Node) -> None:
             file = folder / "haproxy.cfg"
             file.write_text(configs.proxy(plan))
             command = [which("haproxy", "/usr/sbin"), "-db", "-f", str(file)]
+    command, user = network.inside(plan, node, command, user=user)
     process = spawn(command, home=plan.base, log=plan.log(node), cwd=folder, env=env, user=user)
     (folder / "process.json").write_bytes(msgspec.json.encode(process))
 
@@ -75,7 +76,11 @@ def rabbit_environment(plan: Plan, node: Node) -> dict[str, str]:
     """Return the environment of a node of RabbitMQ, of its tools and of the name server."""
     names = plan.port(Node(part="names"))
     return rabbitmq.environment(
-        plan.folder(node), port=plan.port(node), node=configs.rabbit_node(plan, node), names_port=names
+        plan.folder(node),
+        port=plan.port(node),
+        node=configs.rabbit_node(plan, node),
+        host=plan.host(node),
+        names_port=names,
     )
 
 
@@ -138,21 +143,21 @@ def stop(plan: Plan, stopped: Sequence[Node]) -> list[str]:
 
 def answers(plan: Plan, node: Node) -> bool:
     """Tell whether a node runs and answers in its own protocol."""
-    port = plan.port(node)
+    host, port = plan.host(node), plan.port(node)
     if not runs(plan, node):
         return False
     match node.part:
         case "etcd":
-            return _is_ok(f"http://127.0.0.1:{port}/health")
+            return _is_ok(f"http://{host}:{port}/health")
         case "postgres":
             # 200 as soon as PostgreSQL takes connections, as leader or as a copy.
-            return _is_ok(f"http://{plan.host(node)}:{plan.control_port(node)}/health")
+            return _is_ok(f"http://{host}:{plan.control_port(node)}/health")
         case "redis" | "sentinel":
-            return probes.redis_answers("127.0.0.1", port)
+            return probes.redis_answers(host, port)
         case "rabbitmq":
-            return probes.rabbitmq_answers("127.0.0.1", port)
+            return probes.rabbitmq_answers(host, port)
         case _:
-            return probes.port_answers("127.0.0.1", port)
+            return probes.port_answers(host, port)
 
 
 def _is_ok(url: str) -> bool:

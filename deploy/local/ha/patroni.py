@@ -34,7 +34,7 @@ PARAMETERS: dict[str, str | int] = {
     "max_connections": 400,
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
-    "wal_keep_size": "256MB",
+    "wal_keep_size": "1GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
@@ -83,7 +83,7 @@ def config(plan: Plan, node: Node) -> dict[str, Any]:
             "listen": f"{plan.host(node)}:{plan.control_port(node)}",
             "connect_address": f"{plan.host(node)}:{plan.control_port(node)}",
         },
-        "etcd3": {"hosts": [f"127.0.0.1:{plan.port(etcd)}" for etcd in nodes("etcd")]},
+        "etcd3": {"hosts": [f"{plan.host(etcd)}:{plan.port(etcd)}" for etcd in nodes("etcd")]},
         "log": {"level": "INFO"},
         "bootstrap": {
             "dcs": shared(),
@@ -97,7 +97,11 @@ def config(plan: Plan, node: Node) -> dict[str, Any]:
             "pgpass": str(plan.folder(node) / "pgpass"),
             "authentication": {"superuser": {"username": "postgres"}, "replication": {"username": "replicator"}},
             # As the other profiles: whoever is on this machine comes in.
-            "pg_hba": ["host all all 127.0.0.0/8 trust", "host replication all 127.0.0.0/8 trust"],
+            "pg_hba": [
+                f"host {databases} all {network} trust"
+                for network in ("127.0.0.0/8", *([f"{plan.network}.0/24"] if plan.network else []))
+                for databases in ("all", "replication")
+            ],
             "parameters": {"unix_socket_directories": "", "log_line_prefix": "%m [%p] %u@%d "},
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,

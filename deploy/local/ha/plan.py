@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The port at which the proxy leads to Redis's master."""
     rabbitmq: int
     """The port at which the proxy leads to a node of RabbitMQ."""
+    network: str = ""
+    """The first three parts of the addresses of the machines; nothing where all nodes are on loopback."""
 
     def folder(self, node: Node) -> Path:
         """The folder in which a node works; whatever works in it, or below, is of that node."""
@@ -53,7 +55,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.place.logs / f"{node.name}.log"
 
     def host(self, node: Node) -> str:
-        """The address at which a node listens. Each PostgreSQL has its own: Patroni refuses the usual one as a member's."""
+        """The address at which a node listens: of its machine, where there are machines.
+
+        On loopback each PostgreSQL has its own: Patroni refuses the usual one as a member's.
+        """
+        if self.network and node.number:
+            return f"{self.network}.{node.number}"
         return f"127.0.1.{node.number}" if node.part == "postgres" else "127.0.0.1"
 
     def port(self, node: Node) -> int:
@@ -108,11 +115,11 @@ def nodes(part: str) -> list[Node]:
     return [node for node in NODES if node.part == part]
 
 
-def plan(place: Layout, base: Path) -> Plan:
+def plan(place: Layout, base: Path, *, network: str = "") -> Plan:
     """Return where the nodes of a checkout are: as the settings HA_POSTGRES_PORT, HA_REDIS_PORT and HA_RABBITMQ_PORT say.
 
     Raises:
         LocalFailure: when one of them is not a port number.
     """
     ports = {name: place.preferred_port(name) for name in PARTS}
-    return Plan(place=place, base=base, **ports)
+    return Plan(place=place, base=base, network=network, **ports)

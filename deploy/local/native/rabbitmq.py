@@ -22,6 +22,7 @@ from deploy.local.waiting import wait_until
 
 SCRIPTS = ("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin")
 PORTS_IN_A_ROW = 3
+LOOPBACK = "127.0.0.1"
 START_SECONDS = 90.0
 """3 to 6 s on two idle cores; much more while the machine compiles or tests."""
 STOP_SECONDS = 30.0
@@ -126,10 +127,10 @@ def evaluate(server: Server, expression: str) -> str:
         LocalFailure: when the node refuses or does not answer.
     """
     folder = Path(server.home)
-    env = environment(folder, port=server.port, node=server.node, names_port=server.names_port)
+    env = environment(folder, port=server.port, node=server.node, host=_host(server), names_port=server.names_port)
     caller = which("erl_call", "/usr/lib/erlang/bin")
     if caller:
-        command = [caller, "-r", "-address", f"127.0.0.1:{server.port + 1}", "-e"]
+        command = [caller, "-r", "-address", f"{_host(server)}:{server.port + 1}", "-e"]
         for _ in range(CALL_TRIES_MAX):
             done = run(command, seconds=CONTROL_SECONDS, env=env, cwd=folder, text_in=f"{expression}.\n")
             # A busy node does not always shake hands in time; nothing was evaluated then.
@@ -150,7 +151,7 @@ def evaluate(server: Server, expression: str) -> str:
 def control(server: Server, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one of RabbitMQ's own tools, such as `rabbitmqctl`, for the node; it starts an Erlang of its own (1 s)."""
     folder = Path(server.home)
-    env = environment(folder, port=server.port, node=server.node, names_port=server.names_port)
+    env = environment(folder, port=server.port, node=server.node, host=_host(server), names_port=server.names_port)
     return run([program(tool), *arguments], seconds=CONTROL_SECONDS, env=env, cwd=folder)
 
 
@@ -179,7 +180,13 @@ _NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Erlang's threads otherwise wait for work by computing, at the cost of what shares the machine: a fifth of the node's CPU."""
 
 
-def environment(folder: Path, *, port: int, node: str, names_port: int = 0) -> dict[str, str]:
+def _host(server: Server) -> str:
+    """Return the address at which a node listens, which its name ends with where it is another machine's."""
+    host = server.node.partition("@")[2]
+    return LOOPBACK if host in {"", "localhost"} else host
+
+
+def environment(folder: Path, *, port: int, node: str, host: str = LOOPBACK, names_port: int = 0) -> dict[str, str]:
     """The whole environment of a node and of its tools; nothing of a system-wide RabbitMQ shines through.
 
     Erlang's name server listens two ports behind the node, or at `names_port`.
@@ -189,10 +196,12 @@ def environment(folder: Path, *, port: int, node: str, names_port: int = 0) -> d
         **kept,
         "HOME": str(folder / "home"),
         "ERL_EPMD_PORT": str(names_port or port + 2),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_ADDRESS": host,
+        # A name that ends with an address is a long one.
+        "RABBITMQ_USE_LONGNAME": "false" if host == LOOPBACK else "true",
         "RABBITMQ_NODENAME": node,
         "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_IP_ADDRESS": host,
         "RABBITMQ_DIST_PORT": str(port + 1),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -201,7 +210,7 @@ def environment(folder: Path, *, port: int, node: str, names_port: int = 0) -> d
         "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_PID_FILE": str(folder / "beam.pid"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {_NO_BUSY_WAITING}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{{host.replace('.', ',')}}} {_NO_BUSY_WAITING}",
     }
 
 

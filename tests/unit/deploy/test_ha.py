@@ -1,6 +1,7 @@
 """The profile `ha`: what each program reads, where it listens, and how single nodes fail."""
 
 import configparser
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from deploy.local import balancer, lifecycle, packages, records, servers, superv
 from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import HTTP_PORTS
 from deploy.local.errors import LocalFailure
-from deploy.local.ha import cluster, configs, nodes, patroni
+from deploy.local.ha import cluster, configs, network, nodes, patroni
 from deploy.local.ha.plan import NODES, Node, Plan
 from deploy.local.ha.plan import nodes as of_part
 from deploy.local.ha.plan import plan as planned
@@ -202,3 +203,57 @@ def test_what_a_program_goes_on_to_write_is_kept(tmp_path: Path) -> None:
     file = nodes._first(tmp_path / "sentinel.conf", "first\n")
     file.write_text("changed by Sentinel\n")
     assert nodes._first(file, "first\n").read_text() == "changed by Sentinel\n"
+
+
+def test_nodes_of_one_number_share_a_machine(here: Plan) -> None:
+    there = planned(here.place, here.base, network="10.201.7")
+    assert {there.host(node) for node in NODES if node.number == 2} == {"10.201.7.2"}
+    assert {there.host(node) for node in NODES if not node.number} == {"127.0.0.1"}
+    assert configs.rabbit_node(there, Node(part="rabbitmq", number=3)).endswith("-3@10.201.7.3")
+    assert "loopback_users = none\n" in configs.rabbit(there)
+    assert "replicaof 10.201.7.1 " in configs.redis(there, Node(part="redis", number=2))
+    assert (
+        "host replication all 10.201.7.0/24 trust"
+        in patroni.config(there, of_part("postgres")[0])["postgresql"]["pg_hba"]
+    )
+
+
+def test_loopback_stays_where_nodes_have_data(here: Plan) -> None:
+    (here.base / "etcd-1").mkdir()
+    assert network.chosen(here.base, here.place.key) == ""
+    assert network.chosen(here.base, here.place.key) == ""
+    with pytest.raises(LocalFailure, match="The nodes are on loopback"):
+        network.cut(here, 1)
+
+
+def test_machine_that_is_cut_off_reaches_nobody(here: Plan) -> None:
+    prefix = network.chosen(here.base, here.place.key)
+    if not prefix:
+        pytest.skip("network namespaces need root")
+    there = planned(here.place, here.base, network=prefix)
+
+    def reaches(number: int, other: int) -> bool:
+        # A connection that is refused has reached the machine.
+        code = (
+            "import errno, socket; s = socket.socket(); s.settimeout(0.5)\n"
+            f"raise SystemExit(s.connect_ex(('{prefix}.{other}', 9)) != errno.ECONNREFUSED)"
+        )
+        command, _ = network.inside(there, Node(part="etcd", number=number), [sys.executable, "-c", code], user="")
+        return run(command, seconds=20).returncode == 0
+
+    try:
+        network.ensure(there)
+        network.ensure(there)
+        assert all(reaches(*each) for each in ((1, 2), (2, 3), (1, 254)))
+        network.separate(there, 1)
+        assert [reaches(*each) for each in ((1, 2), (2, 1), (2, 3), (1, 254))] == [False, False, True, True]
+        network.join(there, 1)
+        assert reaches(1, 2)
+        network.cut(there, 1)
+        assert [reaches(*each) for each in ((1, 2), (1, 254), (2, 3))] == [False, False, True]
+        network.join(there, 1)
+        # The other machine was not found a moment ago, and is looked for again after a second.
+        assert wait_until(lambda: reaches(2, 1), seconds=20)
+    finally:
+        network.remove(there)
+    assert here.place.key not in run([which("ip"), "netns", "list"], seconds=20).stdout
