@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,28 +9,26 @@ import aiohttp
 import pytest
 
 from deploy.local import packages
-from deploy.local.balancer import configuration
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
-from deploy.local.processes import end, spawn, which
 from deploy.local.servers import Servers
+from tests.support.balancing import balanced, program
 from tests.support.platform import OPERATOR, Client, Platform, running_platform
-from tests.support.ports import free_port
 
 CONFIG = ROOT / "deploy" / "balancer" / "haproxy.cfg"
 READY_SECONDS = 60
 MORE = tuple(f"{service}-2" for service in SERVICES)
 
 
-def program() -> str:
-    """Where HAProxy is; it is installed first where we may."""
-    if not which("haproxy", "/usr/sbin"):
+@pytest.fixture(autouse=True)
+def haproxy() -> None:
+    """It is installed first where we may."""
+    if not program():
         try:
             packages.install(["haproxy"], report=print)
         except LocalFailure as failed:
             pytest.skip(str(failed))
-    return which("haproxy", "/usr/sbin")
 
 
 @pytest.fixture
@@ -73,25 +70,13 @@ async def _pay(client: Client) -> None:
 
 
 async def test_payments_go_on_while_a_process_of_each_is_killed(doubled: Platform, tmp_path: Path) -> None:
-    ports = {name: free_port() for name in (*SERVICES, "health")}
-    bases = {service: [doubled.base(service), doubled.base(f"{service}-2")] for service in SERVICES}
-    file = tmp_path / "haproxy.cfg"
-    listens = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
-    addresses = {service: [base.removeprefix("http://") for base in bases[service]] for service in SERVICES}
-    text = configuration(listens, addresses, health=f"127.0.0.1:{ports['health']}")
-    assert "docker init" not in text
-    file.write_text(text)
-    home = tmp_path / "balancer"
-    home.mkdir()
-    balancer = await asyncio.to_thread(
-        spawn, [program(), "-f", str(file), "-db"], home=home, log=home / "log", cwd=home
-    )
-    try:
-        await _healthy(doubled, f"http://127.0.0.1:{ports['health']}/alive")
+    processes = {service: (service, f"{service}-2") for service in SERVICES}
+    async with balanced(doubled, processes, tmp_path / "balancer") as at:
+        await _healthy(doubled, f"{at['health']}/alive")
         for service in SERVICES:
-            await _healthy(doubled, f"http://127.0.0.1:{ports[service]}/readyz")
+            await _healthy(doubled, f"{at[service]}/readyz")
         direct = await doubled.login(OPERATOR)
-        client = Client(doubled.http, f"http://127.0.0.1:{ports['api']}", token=direct.token, tenant=direct.tenant)
+        client = Client(doubled.http, at["api"], token=direct.token, tenant=direct.tenant)
         await asyncio.gather(*(_pay(client) for _ in range(8)))
         assert min([await _answered(doubled, "api"), await _answered(doubled, "api-2")]) > 0
         for service in SERVICES:
@@ -99,6 +84,4 @@ async def test_payments_go_on_while_a_process_of_each_is_killed(doubled: Platfor
         # What was being answered when a process was killed is the caller's to repeat; nothing new is refused.
         await asyncio.gather(*(_pay(client) for _ in range(8)))
         for service in SERVICES:
-            await _healthy(doubled, f"http://127.0.0.1:{ports[service]}/readyz")
-    finally:
-        await asyncio.to_thread(end, [balancer], first=signal.SIGTERM, seconds=10.0, whole_group=False)
+            await _healthy(doubled, f"{at[service]}/readyz")

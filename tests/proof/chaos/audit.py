@@ -13,6 +13,7 @@ import asyncpg
 from tests.proof.chaos import history
 from tests.proof.chaos.load import CUSTOMER, ENDS, Course, Payment
 from tests.proof.chaos.processor import Processor
+from tests.proof.chaos.sites import Site
 from tests.support import forks
 from tests.support.broker import Node
 from tests.support.databases import SERVICES
@@ -73,18 +74,19 @@ type Published = Mapping[str, Mapping[str, Collection[str]]]
 class Audit:
     """Looks into everything."""
 
-    def __init__(self, platform: Platform, node: Node, processor: Processor, database: asyncpg.Pool) -> None:
+    def __init__(self, platform: Platform, site: Site, processor: Processor, database: asyncpg.Pool) -> None:
         self._platform = platform
-        self._node = node
+        self._site = site
         self._processor = processor
         self._database = database
+
+    async def _queues(self) -> dict[str, tuple[int, int]]:
+        return await Node(self._site.servers, self._platform.rabbitmq_url).queues()
 
     async def left(self) -> dict[str, Any]:
         """What is left to do: rows that wait, and messages of the services' queues, ready and unacknowledged."""
         rows = {name: await self._database.fetchval(query) for name, query in _OPEN.items()}
-        queues = {
-            name: each for name, each in (await self._node.queues()).items() if not name.startswith(("amq.", TAP))
-        }
+        queues = {name: each for name, each in (await self._queues()).items() if not name.startswith(("amq.", TAP))}
         rows["findings"] = len(await self._database.fetch(_FINDINGS))
         return {name: count for name, count in rows.items() if count} | queues
 
@@ -115,7 +117,7 @@ class Audit:
                 found.append(f"{count} messages of {service} are refused by their destination")
         found += [
             f"{sum(counts)} dead letters in {name}"
-            for name, counts in (await self._node.queues()).items()
+            for name, counts in (await self._queues()).items()
             if name.endswith(".dead")
         ]
         return found

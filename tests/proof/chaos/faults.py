@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import assert_never
 
 import asyncpg
@@ -45,7 +46,9 @@ class Faults:
         self._platform = platform
         self._links = links
         self._clocks = clocks
-        self._node = Node(site.servers, platform.rabbitmq_url)
+
+    def _node(self) -> Node:
+        return Node(self._site.servers, self._platform.rabbitmq_url)
 
     async def cause(self, fault: Fault) -> tuple[float, float]:
         """Cause a fault and end it; returns the instants, on the monotonic clock, at which it had begun and ended."""
@@ -74,7 +77,7 @@ class Faults:
                 yield
                 for process in fault.targets:
                     self._clocks.shift(process, seconds=0.0)
-            case Kind.POSTGRES_KILL | Kind.RABBITMQ_KILL | Kind.REDIS_KILL:
+            case Kind.POSTGRES_KILL | Kind.COPY_KILL | Kind.ETCD_KILL | Kind.RABBITMQ_KILL | Kind.REDIS_KILL:
                 await self._each(fault, self._site.kill)
                 yield
                 await self._each(fault, self._site.start)
@@ -88,16 +91,20 @@ class Faults:
                     yield
                 finally:
                     await self._each(fault, self._site.thaw)
+            case Kind.PARTITION | Kind.PEERS_LOST:
+                from_peers = fault.kind is Kind.PEERS_LOST
+                await self._each(fault, partial(self._site.cut, from_peers_alone=from_peers))
+                yield
             case Kind.SESSIONS_ENDED:
                 admin = await asyncpg.connect(self._platform.database.admin_url)
                 await admin.execute(_END_SESSIONS, self._platform.database.name)
                 await admin.close()
                 yield
             case Kind.MEMORY_ALARM:
-                async with self._node.short_of("memory"):
+                async with self._node().short_of("memory"):
                     yield
             case Kind.CONNECTIONS_CLOSED:
-                await self._node.close_connections()
+                await self._node().close_connections()
                 yield
             case Kind.REDIS_FLUSH:
                 client = redis.asyncio.from_url(self._site.servers.redis_url)

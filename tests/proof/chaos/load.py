@@ -28,11 +28,11 @@ INSIST_SECONDS = 180.0
 """How long a client tries again with one key."""
 PAUSE_SECONDS = 0.25
 """Between two tries."""
-LOOK_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+LOOK_SECONDS = (0.1, 0.3, 0.6, 1.0, 2.0)
 """Between two readings of a payment that has not ended; the last of them for ever."""
 ENDED_SECONDS = 180.0
 """How long a client looks for the end of its payment."""
-WATCHED_EVERY = 4
+WATCHED_EVERY = 10
 """One payment in so many is read by a second client while it is confirmed."""
 WATCH_READS = 6
 WATCH_SECONDS = 0.02

@@ -3,6 +3,7 @@
     just chaos                                    ten minutes, a seed of chance
     just chaos --minutes 3 --seed 7
     just chaos --seed 7 --kinds kill half-open    some kinds of faults alone
+    just chaos --profile ha                       servers in several nodes, whose leaders are killed and cut off
 
 The schedule is made of the seed and printed first; each fault is printed with the instants at which it began and ended, and how
 long it took until every service was ready again and a payment that each process of the api accepted after that was settled.
@@ -29,6 +30,8 @@ import msgspec
 import uvloop
 
 from deploy.local import servers as local
+from deploy.local.ha import cluster
+from deploy.local.layout import layout
 from tests.bench.gateway import fake_stripe_process
 from tests.proof.chaos.audit import SHOWN_MAX, SUBSCRIBED, TAP, Audit, Published, impossible
 from tests.proof.chaos.clocks import Clocks, can_jump, preloaded
@@ -36,10 +39,11 @@ from tests.proof.chaos.faults import Faults, linked
 from tests.proof.chaos.load import Load
 from tests.proof.chaos.processor import API_KEY, Processor
 from tests.proof.chaos.schedule import Kind, Round, Targets, schedule
-from tests.proof.chaos.sites import PlainSite, Site
+from tests.proof.chaos.sites import ClusterSite, PlainSite, Site
 from tests.proof.gateway import SETTINGS
 from tests.proof.results import FOLDER, report
-from tests.support.broker import Node
+from tests.support import balancing
+from tests.support.balancing import balanced
 from tests.support.databases import SERVICES
 from tests.support.platform import ADMIN, OPERATOR, ROOT, Platform, running_platform
 from tests.support.receiver import Receiver, running_receiver
@@ -48,8 +52,7 @@ PROFILE = "chaos"
 PROCESSES = {service: (service, f"{service}-2") for service in SERVICES}
 LINKS = (("api", "redis"), *((service, server) for service in SERVICES for server in ("postgres", "rabbitmq")))
 """Who is connected to what."""
-RECOVERY_SECONDS = 15.0
-"""How long after the end of a fault the platform may take to work as before."""
+SHOWN_REPAIR_SECONDS = 1.0
 WATCHED_SECONDS = 180.0
 """How long it is waited for, so that a run that failed says how long it took."""
 REST_SECONDS = 90.0
@@ -63,7 +66,14 @@ class Run:
     """A platform, its clients, and who disturbs it."""
 
     def __init__(
-        self, platform: Platform, site: Site, faults: Faults, load: Load, audit: Audit, *, recovery_seconds: float
+        self,
+        platform: Platform,
+        site: Site,
+        faults: Faults,
+        load: Load,
+        audit: Audit,
+        *,
+        recovery_seconds: float | None,
     ) -> None:
         self.platform = platform
         self.site = site
@@ -71,6 +81,7 @@ class Run:
         self.load = load
         self.audit = audit
         self.recovery_seconds = recovery_seconds
+        """How long each recovery may take where it is not what the site says."""
         self.lines: list[dict[str, Any]] = []
         """What each fault was, when it began and ended, and how long recovery took."""
         self.findings: list[str] = []
@@ -106,8 +117,17 @@ class Run:
                         "load": round(load, 1),
                     }
                 )
-                if seconds > self.recovery_seconds:
+                if seconds > self._may_take(each):
                     self.findings.append(f"round {number}: {line}")
+            repairing = time.monotonic()
+            await asyncio.to_thread(self.site.repair)
+            if (took := time.monotonic() - repairing) > SHOWN_REPAIR_SECONDS:
+                print(f"    all nodes are back {took:.1f} s later", flush=True)
+
+    def _may_take(self, each: Round) -> float:
+        if self.recovery_seconds is not None:
+            return self.recovery_seconds
+        return max(self.site.recovery_seconds(fault.kind) for fault in each.faults)
 
     async def _after(self, seconds: float, cause: Any) -> tuple[float, float]:
         await asyncio.sleep(seconds)
@@ -156,9 +176,8 @@ async def drained(platform: Platform) -> Published:
     return found
 
 
-async def _settings(platform: Platform, processor: Processor) -> Mapping[str, str]:
-    # Behind one address elsewhere: here Stripe knows both.
-    urls = [f"{platform.base(gateway)}/webhooks/stripe" for gateway in PROCESSES["gateway"]]
+async def _settings(platform: Platform, processor: Processor, gateways: Sequence[str]) -> Mapping[str, str]:
+    urls = [f"{gateway}/webhooks/stripe" for gateway in gateways]
     return SETTINGS | {
         "STRIPE_API_BASE": processor.url,
         "STRIPE_SECRET_KEY": API_KEY,
@@ -173,7 +192,7 @@ async def _settings(platform: Platform, processor: Processor) -> Mapping[str, st
 
 @asynccontextmanager
 async def prepared(
-    site: Site, logs: Path, *, seed: int, recovery_seconds: float
+    site: Site, logs: Path, *, seed: int, recovery_seconds: float | None
 ) -> AsyncIterator[tuple[Run, Receiver]]:
     """Start everything: two processes of each service, behind proxies, with a processor and a merchant beside them."""
     async with AsyncExitStack() as stack:
@@ -183,7 +202,12 @@ async def prepared(
         receiver = await stack.enter_async_context(running_receiver())
         receiver.expects_documented = False
         platform = await stack.enter_async_context(running_platform(site.servers, logs, services=()))
-        platform.environ |= await _settings(platform, processor)
+        gateways = [platform.base(gateway) for gateway in PROCESSES["gateway"]]
+        if balancing.program():
+            # What Stripe sends comes to whichever gateway answers; without a balancer each receives all of it.
+            addresses = await stack.enter_async_context(balanced(platform, PROCESSES, logs / "balancer"))
+            gateways = [addresses["gateway"]]
+        platform.environ |= await _settings(platform, processor, gateways)
         pool = await stack.enter_async_context(asyncpg.create_pool(platform.database.admin_url, min_size=0, max_size=4))
         # The tests' server forgets its last half second when it is killed, for speed; this database must not.
         await pool.execute(f'ALTER DATABASE "{platform.database.name}" SET synchronous_commit = on')
@@ -207,7 +231,7 @@ async def prepared(
             tenant=operator.tenant,
             seed=seed,
         )
-        audit = Audit(platform, Node(site.servers, platform.rabbitmq_url), processor, pool)
+        audit = Audit(platform, site, processor, pool)
         faults = Faults(site, platform, links, clocks)
         yield Run(platform, site, faults, load, audit, recovery_seconds=recovery_seconds), receiver
 
@@ -224,10 +248,10 @@ async def prove(
     seed: int,
     per_second: float,
     kinds: Sequence[Kind] = tuple(Kind),
-    recovery_seconds: float = RECOVERY_SECONDS,
+    recovery_seconds: float | None = None,
 ) -> Findings:
     """Run the whole proof, and return what was found; `findings` is empty where everything held."""
-    possible = [kind for kind in kinds if kind is not Kind.CLOCK_JUMP or can_jump()]
+    possible = [kind for kind in kinds if kind in site.kinds and (kind is not Kind.CLOCK_JUMP or can_jump())]
     targets = Targets(services=PROCESSES, links=LINKS)
     rounds = schedule(seed, seconds=seconds, targets=targets, kinds=possible)
     print(f"seed {seed}, {seconds:g} s, {len(rounds)} rounds:", *rounds, sep="\n", flush=True)
@@ -280,17 +304,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=None, help="have the schedule of an earlier run again")
     parser.add_argument("--per-second", type=float, default=50.0, help="payments that begin each second")
     parser.add_argument("--kinds", nargs="+", type=Kind, choices=list(Kind), default=list(Kind), metavar="KIND")
+    parser.add_argument(
+        "--profile", choices=(PROFILE, "ha"), default=PROFILE, help="one server of each kind, or several nodes"
+    )
     given = parser.parse_args(arguments)
     seed = random.randrange(2**31) if given.seed is None else given.seed
     logs = FOLDER / "chaos"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
-    servers = local.ensure(PROFILE, ROOT, report=print)
+    servers = local.ensure(given.profile, ROOT, report=print)
     try:
         with preloaded():
             found = uvloop.run(
                 prove(
-                    PlainSite(servers),
+                    PlainSite(servers)
+                    if given.profile == PROFILE
+                    else ClusterSite(cluster.plan(layout("ha")), seed=seed),
                     logs,
                     seconds=given.minutes * 60,
                     seed=seed,
@@ -299,7 +328,7 @@ def main(arguments: Sequence[str]) -> int:
                 )
             )
     finally:
-        local.stop(PROFILE, ROOT)
+        local.stop(given.profile, ROOT)
     report("chaos", found)
     for sentence in found["findings"][:SHOWN_MAX]:
         print(sentence)

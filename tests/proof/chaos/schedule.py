@@ -33,6 +33,14 @@ class Kind(StrEnum):
     """RabbitMQ is short of memory, and takes nothing from whoever publishes."""
     CONNECTIONS_CLOSED = "connections-closed"
     """RabbitMQ closes all connections of the services."""
+    COPY_KILL = "copy-kill"
+    """A copy of PostgreSQL is killed, and started once the platform works without it."""
+    ETCD_KILL = "etcd-kill"
+    """A node of those that decide who leads PostgreSQL is killed, and started once the platform works without it."""
+    PARTITION = "partition"
+    """The machine of PostgreSQL's leader is cut off from everything, until the platform works without it."""
+    PEERS_LOST = "peers-lost"
+    """The machine of PostgreSQL's leader is cut off from the other machines alone: clients still reach it."""
     REDIS_KILL = "redis-kill"
     REDIS_FLUSH = "redis-flush"
     """Redis forgets all that it has."""
@@ -50,7 +58,13 @@ class Kind(StrEnum):
 
 OF_SERVICES = (Kind.KILL, Kind.FREEZE, Kind.RESTART, Kind.CLOCK_JUMP)
 OF_LINKS = (Kind.DELAY, Kind.STALL, Kind.RESET, Kind.HALF_OPEN, Kind.REFUSE)
+PARTITIONS = (Kind.PARTITION, Kind.PEERS_LOST)
+OF_NODES = (Kind.COPY_KILL, Kind.ETCD_KILL, *PARTITIONS)
+"""What needs servers in several nodes."""
 SERVER_OF = {
+    **dict.fromkeys(PARTITIONS, "postgres"),
+    Kind.COPY_KILL: "postgres-copy",
+    Kind.ETCD_KILL: "etcd",
     **dict.fromkeys((Kind.POSTGRES_KILL, Kind.POSTGRES_RESTART, Kind.POSTGRES_FREEZE, Kind.SESSIONS_ENDED), "postgres"),
     **dict.fromkeys((Kind.RABBITMQ_KILL, Kind.RABBITMQ_RESTART, Kind.RABBITMQ_FREEZE), "rabbitmq"),
     **dict.fromkeys((Kind.MEMORY_ALARM, Kind.CONNECTIONS_CLOSED), "rabbitmq"),
@@ -70,6 +84,11 @@ LASTS_SECONDS = {
     Kind.RABBITMQ_FREEZE: (1.0, 6.0),
     Kind.MEMORY_ALARM: (1.0, 5.0),
     Kind.CONNECTIONS_CLOSED: (0.0, 0.0),
+    Kind.COPY_KILL: (0.0, 2.0),
+    Kind.ETCD_KILL: (0.0, 2.0),
+    # They hold on until the platform works without that machine.
+    Kind.PARTITION: (0.0, 0.0),
+    Kind.PEERS_LOST: (0.0, 0.0),
     Kind.REDIS_KILL: (0.0, 3.0),
     Kind.REDIS_FLUSH: (0.0, 0.0),
     Kind.DELAY: (2.0, 6.0),
