@@ -47,6 +47,9 @@ async def test_work_waits_while_postgresql_is_sick_and_goes_on_by_itself(rig: Ri
     before, met = rig.counts(), sum(map(outages_of, fault.causes))
     async with fault.provoke(rig):
         handed_in = await rig.publish(20)
+        if fault.reads:
+            # Whoever administers can write, and a relay is to send it.
+            handed_in += await rig.relay(20)
 
         async def refused() -> bool:
             answer = await rig.http.post("/effects")
@@ -61,6 +64,8 @@ async def test_work_waits_while_postgresql_is_sick_and_goes_on_by_itself(rig: Ri
             ready = await rig.http.get("/readyz")
             assert (ready.status_code, ready.json()["status"]) == (503, "fail")
             assert ready.json()["checks"]["database"] == "read_only"
+            # The relay cannot take a row out, so it sends none either.
+            assert await rig.admin.fetchval("SELECT count(*) FROM gateway.outbox") == 20
         assert await rig.dead_letters() == 0
     assert sum(map(outages_of, fault.causes)) > met
     await rig.all_handled(handed_in)

@@ -26,6 +26,8 @@ RECOVERY_SECONDS = 15.0
 """How long after a fault the platform may take to work as before."""
 LEADER_SECONDS = 30.0
 """The same where PostgreSQL has to have another leader first."""
+MACHINE_SECONDS = 45.0
+"""The same where etcd may have to have another leader before that: it gives PostgreSQL's the 20 s of its lock again."""
 WHOLE_SECONDS = 240.0
 """How long nodes may take to be as they were, after they were started again."""
 
@@ -124,8 +126,9 @@ class ClusterSite:
         return cluster.servers(self._here)
 
     def recovery_seconds(self, kind: Kind) -> float:
-        leaders = {Kind.POSTGRES_KILL, Kind.POSTGRES_RESTART, *PARTITIONS}
-        return LEADER_SECONDS if kind in leaders else RECOVERY_SECONDS
+        if kind in PARTITIONS:
+            return MACHINE_SECONDS
+        return LEADER_SECONDS if kind in {Kind.POSTGRES_KILL, Kind.POSTGRES_RESTART} else RECOVERY_SECONDS
 
     def ports(self) -> Mapping[str, int]:
         return {"postgres": self._here.postgres, "redis": self._here.redis, "rabbitmq": self._here.rabbitmq}
