@@ -156,7 +156,7 @@ def page(books: Books, kind: str, url: str, params: dict[str, Any], keep: Callab
 
 
 def _least(params: dict[str, Any]) -> int:
-    """Return the instant before which nothing is asked for."""
+    """Return the instant before which nothing is shown."""
     given = params.get("created")
     if not isinstance(given, dict):
         return 0 if given is None else integer(params, "created")

@@ -29,19 +29,24 @@ async def balanced(
         processes: the names of the processes of each service.
         home: its folder, which is made.
     """
-    home.mkdir()
     listens = {name: f"127.0.0.1:{free_port()}" for name in (*SERVICES, "health")}
     addresses = {
         service: [platform.base(process).removeprefix("http://") for process in processes[service]]
         for service in SERVICES
     }
-    text = configuration(listens, addresses, health=listens["health"])
-    assert "docker init" not in text
-    file = home / "haproxy.cfg"
-    file.write_text(text)
+    file = await asyncio.to_thread(_written, home, listens, addresses)
     command = [program(), "-f", str(file), "-db"]
     balancer = await asyncio.to_thread(spawn, command, home=home, log=home / "log", cwd=home)
     try:
         yield {name: f"http://{address}" for name, address in listens.items()}
     finally:
         await asyncio.to_thread(end, [balancer], first=signal.SIGTERM, seconds=10.0, whole_group=False)
+
+
+def _written(home: Path, listens: Mapping[str, str], addresses: Mapping[str, Sequence[str]]) -> Path:
+    text = configuration(listens, addresses, health=listens["health"])
+    assert "docker init" not in text
+    home.mkdir()
+    file = home / "haproxy.cfg"
+    file.write_text(text)
+    return file
