@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from uuid import UUID
@@ -21,9 +22,7 @@ from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.gateway.accounts import (
     AccountConsumers,
-    AccountStore,
     Configs,
-    ConfigStore,
     ConnectedAccounts,
     KeyRing,
     ProcessorKind,
@@ -33,7 +32,7 @@ from services.gateway.accounts import (
     move_account,
     place_processors,
 )
-from services.gateway.customers import CustomerConsumers, CustomerStore, Saving, customer_workers
+from services.gateway.customers import CustomerConsumers, Saving, chargeable, customer_workers
 from services.gateway.movements import (
     AccountOpening,
     BalanceComparing,
@@ -44,12 +43,10 @@ from services.gateway.movements import (
 )
 from services.gateway.movements import resend as publish_movements_again
 from services.gateway.notices import (
-    AdoptingStore,
     Adoption,
     EventStore,
     NoticeConsumers,
     Notices,
-    NoticeStore,
     Opening,
     StripeInbox,
     WaitingEvents,
@@ -65,8 +62,6 @@ from services.gateway.operations import (
     OperationConsumers,
     Patience,
     Resolving,
-    ResolvingStore,
-    RestoredStore,
     Restoring,
     operation_workers,
 )
@@ -100,8 +95,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     stripe = settings.stripe
     keyring = _keyring(settings)
     connections = StripeConnections(api_base=stripe.stripe_api_base)
-    configs, events = ConfigStore(database), EventStore(database)
-    accounts = _accounts(settings, connections, configs, clock)
+    events = EventStore(database)
+    accounts = _accounts(settings, connections, database, clock)
     platform = _platform_account(settings)
     connected = (
         None
@@ -110,7 +105,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             connections=connections,
             platform=platform,
             webhook_secrets=stripe.stripe_connect_webhook_secrets,
-            store=configs,
+            database=database,
         )
     )
     processors, resolvers, circuits = place_processors(
@@ -120,9 +115,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         default=PROVIDERS[settings.processor.provider],
         clock=clock,
     )
-    payments = NoticeStore(database)
-    notices = Notices(store=payments, clock=clock)
-    customers = CustomerStore(database)
+    notices = Notices(database=database, clock=clock)
     commands = Commands(
         store=store,
         processors=processors,
@@ -130,9 +123,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         patience=patience(settings.resolution),
         deadline_seconds=settings.processor.processor_deadline_seconds,
         parked_after_retries=settings.resolution.parked_after_retries,
-        chargeable=customers.chargeable,
+        chargeable=partial(chargeable, database),
         adopt=notices.apply,
-        restoring=Restoring(RestoredStore(database), patience=patience(settings.resolution), clock=clock),
+        restoring=Restoring(database, patience=patience(settings.resolution), clock=clock),
         clock=clock,
     )
     sandbox_vault = SandboxVault()
@@ -140,17 +133,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     async def vault_of(name: str) -> Vault:
         return sandbox_vault if name == ProcessorKind.SANDBOX else await accounts.vault(name)
 
-    saving = Saving(customers, accounts=processors, vault_of=vault_of, clock=clock)
+    saving = Saving(database, accounts=processors, vault_of=vault_of, clock=clock)
     recording = StatementRecording(database, clock=clock)
     inbox = StripeInbox(
+        database=database,
         store=events,
-        accounts=AccountStore(database),
-        payments=payments,
         notices=notices,
         recording=recording,
         fetch=accounts.movement,
         saving=saving.notice,
-        opening=Opening(accounts=AccountStore(database), read=accounts.object, is_live=accounts.is_live),
+        opening=Opening(database=database, read=accounts.object, is_live=accounts.is_live),
         clock=clock,
     )
 
@@ -167,12 +159,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         comparing=BalanceComparing(database, clock=clock),
         reader_of=accounts.reader,
         keep_event=keep_event,
-        adopt=Adoption(AdoptingStore(database), keep=keep_shown),
+        adopt=Adoption(database, keep=keep_shown),
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )
     deciding = Configs(
-        store=configs,
+        database=database,
         keyring=keyring,
         clock=clock,
         identify=accounts.identify,
@@ -189,8 +181,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             concurrency=settings.processor.consumer_concurrency,
             clock=clock,
         ),
-        AccountConsumers(deciding, store=configs, changed=accounts.forget, database=database, clock=clock),
-        CustomerConsumers(saving, store=customers, clock=clock),
+        AccountConsumers(deciding, database=database, changed=accounts.forget, clock=clock),
+        CustomerConsumers(saving, database=database, clock=clock),
         NoticeConsumers(events, database=database),
         *reconciling,
     ]
@@ -254,13 +246,13 @@ def _keyring(settings: Settings) -> KeyRing:
     return KeyRing(settings.sealing_key, settings.stripe.encryption_keys_previous)
 
 
-def _accounts(settings: Settings, connections: StripeConnections, configs: ConfigStore, clock: Clock) -> StripeAccounts:
+def _accounts(settings: Settings, connections: StripeConnections, database: Database, clock: Clock) -> StripeAccounts:
     stripe = settings.stripe
     return StripeAccounts(
         connections=connections,
         platform=_platform_account(settings),
         platform_webhook_secrets=stripe.stripe_webhook_secrets,
-        store=configs,
+        database=database,
         keyring=_keyring(settings),
         cache_seconds=stripe.gateway_config_cache_seconds,
         guards=account_guards(settings.processor, stripe, clock),
@@ -317,13 +309,13 @@ async def print_status(settings: Settings) -> None:
 async def move(settings: Settings, arguments: Sequence[str]) -> str:
     """Move a Stripe account by an operator's command; returns what to print."""
     async with _opened(settings, "move-account") as database:
-        return await move_account(AccountStore(database), arguments, now=SystemClock().now())
+        return await move_account(database, arguments, now=SystemClock().now())
 
 
 async def restored(settings: Settings, arguments: Sequence[str]) -> str:
     """Write down which time a restored database has lost; returns what to print."""
     async with _opened(settings, "restored") as database:
-        return await write_restored(RestoredStore(database), arguments, now=SystemClock().now())
+        return await write_restored(database, arguments, now=SystemClock().now())
 
 
 @asynccontextmanager
@@ -343,17 +335,17 @@ async def resolve(settings: Settings, arguments: Sequence[str]) -> str:
     async with _opened(settings, "resolve") as database, connections.open():
         _, resolvers, _ = place_processors(
             sandbox=_sandbox(settings, database, clock),
-            accounts=_accounts(settings, connections, ConfigStore(database), clock),
+            accounts=_accounts(settings, connections, database, clock),
             settings=settings.processor,
             default=PROVIDERS[settings.processor.provider],
             clock=clock,
         )
         resolving = Resolving(
-            store=ResolvingStore(database),
+            database=database,
             processors=resolvers,
             patience=patience(settings.resolution),
             deadline_seconds=settings.processor.processor_deadline_seconds,
-            adopt=Notices(store=NoticeStore(database), clock=clock).apply,
+            adopt=Notices(database=database, clock=clock).apply,
             clock=clock,
         )
         return await resolving.resolve(arguments)

@@ -19,7 +19,7 @@ from deploy.local.servers import Servers
 from libs.common.contracts import Kind, handled_by
 from services.api.audit.consumers import AuditConsumers
 from services.api.reconciliation.consumers import ReconciliationConsumers
-from services.gateway.customers import CustomerConsumers, CustomerStore, Saving
+from services.gateway.customers import CustomerConsumers, Saving
 from services.notifier.deliveries import DeliveryConsumers
 from services.notifier.deliveries.domain import RetryPolicy
 from services.notifier.settings import WebhookSettings
@@ -53,14 +53,13 @@ SELECT c.relname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 def more_consumers(world: World) -> Sequence[Registration]:
     """Those that the world has not, since they concern no payment."""
     gateway, notifier = world.databases["gateway"], world.databases["notifier"]
-    store = CustomerStore(gateway)
-    saving = Saving(store, accounts=world.processors, vault_of=_no_vault, clock=world.clock)
+    saving = Saving(gateway, accounts=world.processors, vault_of=_no_vault, clock=world.clock)
     policy = RetryPolicy.of(WebhookSettings())
     deliveries = DeliveryConsumers(notifier, policy=policy, ordering_wait=timedelta(minutes=1), clock=world.clock)
     return (
         ("api", AuditConsumers().register),
         ("api", ReconciliationConsumers().register),
-        ("gateway", CustomerConsumers(saving, store=store, clock=world.clock).register),
+        ("gateway", CustomerConsumers(saving, database=gateway, clock=world.clock).register),
         ("notifier", deliveries.register),
     )
 

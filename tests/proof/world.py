@@ -30,8 +30,8 @@ from services.api.payments import consumers as api_consumers
 from services.api.payments.domain import CaptureMethod, ChosenMethod
 from services.api.payments.schemas import render_intent, render_refund
 from services.gateway.app import patience
-from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import AttemptStore, OperationConsumers, RestoredStore, Restoring
+from services.gateway.notices import Notices
+from services.gateway.operations import AttemptStore, OperationConsumers, Restoring
 from services.gateway.operations import Commands as Operations
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
 from services.gateway.resilience import Circuit, ResilientProcessor, Retries
@@ -77,7 +77,7 @@ class World:
         self.sandbox = SandboxProcessor(
             book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.0, later_seconds=2.0
         )
-        self.notices = Notices(store=NoticeStore(database), clock=clock)
+        self.notices = Notices(database=database, clock=clock)
         self.processors = self._asking(max_retries=3)
         self.gateway = Operations(
             store=AttemptStore(database),
@@ -87,7 +87,7 @@ class World:
             deadline_seconds=5,
             parked_after_retries=4,
             adopt=self.notices.apply,
-            restoring=Restoring(RestoredStore(database), patience=patience(ResolutionSettings()), clock=clock),
+            restoring=Restoring(database, patience=patience(ResolutionSettings()), clock=clock),
             clock=clock,
         )
         database = databases["ledger"]

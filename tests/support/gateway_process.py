@@ -16,8 +16,8 @@ from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
-from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, RestoredStore, Restoring
+from services.gateway.notices import Notices
+from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, Restoring
 from services.gateway.processors.port import Answer, Authorize, Finding, Processor
 from services.gateway.resilience import AccountGuard, Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
@@ -117,8 +117,8 @@ class Gateway:
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
             parked_after_retries=4,
-            adopt=Notices(store=NoticeStore(self.database), clock=self.clock).apply,
-            restoring=Restoring(RestoredStore(self.database), patience=PATIENCE, clock=self.clock),
+            adopt=Notices(database=self.database, clock=self.clock).apply,
+            restoring=Restoring(self.database, patience=PATIENCE, clock=self.clock),
             clock=self.clock,
         )
 

@@ -14,13 +14,12 @@ from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
-from services.gateway.notices import Notices, NoticeStore
+from services.gateway.notices import Notices
 from services.gateway.operations import (
     Attempt,
     AttemptStatus,
     AttemptStore,
     Commands,
-    RestoredStore,
     Restoring,
     attempt_id,
 )
@@ -108,7 +107,7 @@ class Payment:
 
     async def adopt(self, notice: Notice) -> Applied:
         """Take over what somebody has captured."""
-        return await Notices(store=NoticeStore(self.world.database), clock=self.clock).apply(notice)
+        return await Notices(database=self.world.database, clock=self.clock).apply(notice)
 
     def adapter(self, *, connects: bool = True) -> StripeProcessor:
         """The adapter of the payment's account."""
@@ -137,7 +136,7 @@ class Payment:
             deadline_seconds=2 * _SECONDS,
             parked_after_retries=0,
             adopt=adopt or self.adopt,
-            restoring=Restoring(RestoredStore(self.world.database), patience=PATIENCE, clock=self.clock),
+            restoring=Restoring(self.world.database, patience=PATIENCE, clock=self.clock),
             clock=self.clock,
         )
 

@@ -11,8 +11,8 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import RefundPayment
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.notices import Notices, NoticeStore
-from services.gateway.operations import Attempt, Resolving, ResolvingStore
+from services.gateway.notices import Notices
+from services.gateway.operations import Attempt, Resolving
 from services.gateway.operations.domain import release
 from services.gateway.processors.port import (
     Answer,
@@ -76,7 +76,7 @@ class Operator:
         self.lossy = Lossy(place.processor())
         self.gateway = Gateway(database, clock, tenant_id, self.lossy)
         self.resolving = Resolving(
-            store=ResolvingStore(database),
+            database=database,
             processors=SoleProcessor(self.gateway._asking(self.lossy, max_retries=0)),
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
@@ -86,7 +86,7 @@ class Operator:
 
     async def adopt(self, notice: Notice) -> Applied:
         """Take over what somebody has captured."""
-        return await Notices(store=NoticeStore(self.database), clock=self.clock).apply(notice)
+        return await Notices(database=self.database, clock=self.clock).apply(notice)
 
     async def left(self, operation: Operation, *, is_done: bool) -> Attempt:
         """An attempt that is left to a person: carried out at Stripe or not, and its answer lost."""

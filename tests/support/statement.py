@@ -22,8 +22,8 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
-from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.movements import (
     AccountOpening,
     BalanceComparing,
@@ -32,7 +32,7 @@ from services.gateway.movements import (
     StatementRecording,
 )
 from services.gateway.movements.commands.reading import ReaderOf
-from services.gateway.notices import AdoptingStore, Adoption, EventStore, Notices, NoticeStore, Opening, StripeInbox
+from services.gateway.notices import Adoption, EventStore, Notices, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Approved, Operation, RequiresAction
 from services.gateway.processors.stripe import StripeReader
@@ -68,16 +68,14 @@ class Merchant:
         self.processor = place.processor()
         self.attempts = AttemptStore(charging)
         self.recording = StatementRecording(charging, clock=self.clock)
-        payments = NoticeStore(charging)
         self.inbox = StripeInbox(
             store=EventStore(charging),
-            accounts=AccountStore(charging),
-            payments=payments,
-            notices=Notices(store=payments, clock=self.clock),
+            database=charging,
+            notices=Notices(database=charging, clock=self.clock),
             recording=self.recording,
             fetch=self._fetch,
             saving=nothing_saved,
-            opening=Opening(accounts=AccountStore(charging), read=self._object, is_live=self._is_live),
+            opening=Opening(database=charging, read=self._object, is_live=self._is_live),
             clock=self.clock,
         )
         self.reading = self.another_reading()
@@ -99,7 +97,7 @@ class Merchant:
             comparing=BalanceComparing(self.charging, clock=self.clock),
             reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
-            adopt=Adoption(AdoptingStore(self.charging), keep=self._keep_shown),
+            adopt=Adoption(self.charging, keep=self._keep_shown),
             every=timedelta(minutes=1),
             clock=self.clock,
         )
@@ -107,7 +105,7 @@ class Merchant:
     async def own(self) -> None:
         """Let the account be known, as when its key was added."""
         owned = Ownership(account_id=self.books.account_id, is_live=False, tenant_id=self.tenant_id, processor="stripe")
-        await ConfigStore(self.charging).own(owned, at=self.clock.now())
+        await configs_sql.own(self.charging, owned, at=self.clock.now())
         create_endpoint(self.books, {"url": NOWHERE, "enabled_events": ["*"]})
 
     async def account(self) -> StatementAccount:

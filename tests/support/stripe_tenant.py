@@ -11,11 +11,11 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
-from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.movements import StatementRecording
-from services.gateway.notices import EventStore, Notices, NoticeStore, Opening, StripeInbox
+from services.gateway.notices import EventStore, Notices, Opening, StripeInbox
 from services.gateway.notices.queries import list_events
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Operation
@@ -56,16 +56,14 @@ class Tenant:
 
     def another(self) -> StripeInbox:
         """An inbox of another process."""
-        payments = NoticeStore(self.database)
         return StripeInbox(
             store=EventStore(self.database),
-            accounts=AccountStore(self.database),
-            payments=payments,
-            notices=Notices(store=payments, clock=self.clock),
+            database=self.database,
+            notices=Notices(database=self.database, clock=self.clock),
             recording=StatementRecording(self.database, clock=self.clock),
             fetch=self._fetch,
             saving=nothing_saved,
-            opening=Opening(accounts=AccountStore(self.database), read=self._read, is_live=self._is_live),
+            opening=Opening(database=self.database, read=self._read, is_live=self._is_live),
             clock=self.clock,
         )
 
@@ -73,7 +71,7 @@ class Tenant:
         """Let the tenant charge through a Stripe account, which Stripe has named; its statement is booked from an instant on."""
         named = account_id or f"acct_{self.tenant_id}"
         owned = Ownership(account_id=named, is_live=False, tenant_id=self.tenant_id, processor="stripe")
-        await ConfigStore(self.database).own(owned, at=self.clock.now())
+        await configs_sql.own(self.database, owned, at=self.clock.now())
         # As of an earlier version: with no opening balance, so that what is older has been booked by its events.
         sql = "UPDATE stripe_accounts SET booked_from = $2, opening_due = FALSE WHERE account_id = $1 RETURNING 1"
         await self.database.write(sql, named, booked_from or datetime(1970, 1, 1, tzinfo=UTC))

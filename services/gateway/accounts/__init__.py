@@ -8,23 +8,22 @@ from services.gateway.accounts.domain import ProcessorKind, config_of
 from services.gateway.accounts.guards import account_guards
 from services.gateway.accounts.routing import place_processors
 from services.gateway.accounts.secrets import KeyRing
-from services.gateway.accounts.sql.configs import ConfigStore
-from services.gateway.accounts.sql.owners import AccountStore
+from services.gateway.accounts.sql.owners import account_of, owns_account
 from services.gateway.accounts.stripe_accounts import StripeAccounts
 from services.gateway.accounts.workers import account_workers
 
 __all__ = [
     "AccountConsumers",
-    "AccountStore",
-    "ConfigStore",
     "Configs",
     "ConnectedAccounts",
     "KeyRing",
     "ProcessorKind",
     "StripeAccounts",
     "account_guards",
+    "account_of",
     "account_workers",
     "config_of",
     "move_account",
+    "owns_account",
     "place_processors",
 ]

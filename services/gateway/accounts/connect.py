@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from libs.common.db import Database
 from libs.common.errors import Invalid
 from services.gateway.accounts.domain import Config
-from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 
@@ -20,11 +21,11 @@ class ConnectedAccounts:
         connections: StripeConnections,
         platform: StripeAccount,
         webhook_secrets: Sequence[str],
-        store: ConfigStore,
+        database: Database,
     ) -> None:
         self._connections = connections
         self._platform = platform
-        self._store = store
+        self._database = database
         self.webhook_secrets = tuple(webhook_secrets)
         """What the events of all of them are signed with."""
 
@@ -56,7 +57,7 @@ class ConnectedAccounts:
             # Stripe names the account in each event of a connected one; configurations with keys of their own have none.
             return []
         # Nothing is remembered: an event of a configuration that was added a moment ago would be lost to it.
-        return await self._store.connected(account_id)
+        return await configs_sql.connected(self._database, account_id)
 
 
 def through_platform(config: Config, platform: StripeAccount | None) -> StripeAccount:

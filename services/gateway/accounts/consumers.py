@@ -19,7 +19,6 @@ from libs.common.db import Database
 from libs.common.messaging import Bus
 from services.gateway.accounts import queries
 from services.gateway.accounts.commands import Configs
-from services.gateway.accounts.sql import ConfigStore
 
 
 class AccountConsumers:
@@ -29,15 +28,13 @@ class AccountConsumers:
         self,
         configs: Configs,
         *,
-        store: ConfigStore,
-        changed: Callable[[str, UUID], None],
         database: Database,
+        changed: Callable[[str, UUID], None],
         clock: Clock,
     ) -> None:
         self._database = database
         self._clock = clock
         self._configs = configs
-        self._store = store
         self._changed = changed
 
     def register(self, bus: Bus) -> None:
@@ -68,7 +65,7 @@ class AccountConsumers:
 
     async def on_list_gateway_configs(self, request: ListGatewayConfigs) -> GatewayConfigList:
         """List the configurations of a tenant."""
-        return await queries.list_configs(self._store, request)
+        return await queries.list_configs(self._database, request)
 
     async def on_list_circuits(self, _: ListCircuits) -> CircuitList:
         """List what every process of the gateway reports of the processors that it calls."""

@@ -4,15 +4,16 @@ from libs.common.clock import Clock
 from libs.common.contracts.gateway_requests import CircuitList, GatewayConfigList, ListGatewayConfigs
 from libs.common.db import Database
 from services.gateway.accounts.domain import shown
-from services.gateway.accounts.sql import ConfigStore, circuits
+from services.gateway.accounts.sql import circuits
+from services.gateway.accounts.sql import configs as configs_sql
 
 CIRCUITS_MAX = 500
 """Reports that one list has at most."""
 
 
-async def list_configs(store: ConfigStore, request: ListGatewayConfigs) -> GatewayConfigList:
+async def list_configs(database: Database, request: ListGatewayConfigs) -> GatewayConfigList:
     """List the configurations of a tenant, newest first, without deleted ones."""
-    configs = await store.of_tenant(request.tenant_id)
+    configs = await configs_sql.of_tenant(database, request.tenant_id)
     return GatewayConfigList(configs=[shown(config) for config in configs if config.deleted_at is None])
 
 

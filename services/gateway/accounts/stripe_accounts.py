@@ -8,12 +8,13 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.db import Database
 from services.gateway.accounts.connect import through_platform
 from services.gateway.accounts.domain import Config, ProcessorKind, account_name, config_of, kind_of, route
 from services.gateway.accounts.guards import saving_turn, statement_turn
 from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
-from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import NotTaken
 from services.gateway.processors.stripe import (
@@ -53,7 +54,7 @@ class StripeAccounts:
         connections: StripeConnections,
         platform: StripeAccount | None,
         platform_webhook_secrets: Sequence[str],
-        store: ConfigStore,
+        database: Database,
         keyring: KeyRing,
         cache_seconds: float,
         guards: AccountGuards,
@@ -62,7 +63,7 @@ class StripeAccounts:
         self._connections = connections
         self._platform = platform
         self._platform_webhook_secrets = tuple(platform_webhook_secrets)
-        self._store = store
+        self._database = database
         self._keyring = keyring
         self._guards = guards
         self._adapters: Remembered[str, StripeProcessor] = Remembered(
@@ -76,7 +77,7 @@ class StripeAccounts:
         """Name the processor that serves a tenant's payments in a currency."""
         configs = self._ways.get(tenant_id)
         if configs is None:
-            configs = tuple(await self._store.of_tenant(tenant_id))
+            configs = tuple(await configs_sql.of_tenant(self._database, tenant_id))
             self._ways.put(tenant_id, configs)
         return route(configs, currency=currency, default=default)
 
@@ -105,7 +106,7 @@ class StripeAccounts:
             return WebhookAccount(
                 tenant_id=PLATFORM_TENANT, name=ProcessorKind.STRIPE, secrets=self._platform_webhook_secrets
             )
-        config = await self._store.find(config_id)
+        config = await configs_sql.find(self._database, config_id)
         if config is None:
             return None
         secrets = tuple(self._unseal(config, sealed) for sealed in config.sealed_webhook_secrets)
@@ -226,7 +227,7 @@ class StripeAccounts:
             if self._platform is None or name != self._platform.name:
                 raise ProcessorUnavailable(f"there is no processor {name} in this place")
             return self._platform
-        config = await self._store.find(config_id)
+        config = await configs_sql.find(self._database, config_id)
         if config is None:
             raise ProcessorUnavailable(f"there is no processor {name} in this place")
         if config.connected_account:

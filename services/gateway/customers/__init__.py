@@ -3,7 +3,7 @@
 from services.gateway.customers.commands import Saving
 from services.gateway.customers.consumers import CustomerConsumers
 from services.gateway.customers.domain import Chargeable
-from services.gateway.customers.sql import CustomerStore
+from services.gateway.customers.sql import chargeable
 from services.gateway.customers.workers import customer_workers
 
-__all__ = ["Chargeable", "CustomerConsumers", "CustomerStore", "Saving", "customer_workers"]
+__all__ = ["Chargeable", "CustomerConsumers", "Saving", "chargeable", "customer_workers"]

@@ -22,7 +22,7 @@ from libs.common.contracts.gateway_customers import (
     StartSetup,
 )
 from libs.common.contracts.gateway_errors import SavedMethodNotFound, SetupNotFound
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.errors import PlatformError
 from libs.common.ids import parse_id
 from libs.common.messaging import Received
@@ -38,7 +38,6 @@ from services.gateway.customers.domain import (
     method_of,
     shown_setup,
 )
-from services.gateway.customers.sql import CustomerStore
 from services.gateway.processors.port.saving import NewCustomer, SetupRequest, SetupState, SetupStatus, Vault
 
 log = get_logger("gateway.customers")
@@ -61,8 +60,8 @@ class Choosing(Protocol):
 class Saving:
     """The decisions about what processors keep of customers."""
 
-    def __init__(self, store: CustomerStore, *, accounts: Choosing, vault_of: VaultOf, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, accounts: Choosing, vault_of: VaultOf, clock: Clock) -> None:
+        self._database = database
         self._accounts = accounts
         self._vault_of = vault_of
         self._clock = clock
@@ -75,7 +74,8 @@ class Saving:
             SetupRefused: when the processor refuses what is to be saved.
             ProcessorUnavailable: when the processor has not answered; the same request again goes on.
         """
-        opened = await self._store.open(
+        opened = await sql.open_setup(
+            self._database,
             KnownSetup(
                 tenant_id=request.tenant_id,
                 id=request.setup_id,
@@ -87,7 +87,7 @@ class Saving:
                 failure_code="",
                 failure_message="",
                 created_at=self._clock.now(),
-            )
+            ),
         )
         if opened is None:
             raise SetupNotFound
@@ -142,8 +142,13 @@ class Saving:
         """
         now = self._clock.now()
         # This process calls now; another one would from then on.
-        found = await self._store.detach(
-            request.tenant_id, request.customer_id, request.payment_method_id, at=now, release_at=now + AGAIN_AFTER
+        found = await sql.detach(
+            self._database,
+            request.tenant_id,
+            request.customer_id,
+            request.payment_method_id,
+            at=now,
+            release_at=now + AGAIN_AFTER,
         )
         if found is None:
             raise SavedMethodNotFound
@@ -156,9 +161,9 @@ class Saving:
         """Let processors forget what is detached and who was deleted, where they have not yet."""
         now = self._clock.now()
         again_at = now + AGAIN_AFTER
-        for customer in await self._store.claim_customers(now=now, again_at=again_at, limit=_FORGET_MAX):
+        for customer in await sql.claim_customers(self._database, now=now, again_at=again_at, limit=_FORGET_MAX):
             await self._forget(customer)
-        for method in await self._store.claim_methods(now=now, again_at=again_at, limit=_FORGET_MAX):
+        for method in await sql.claim_methods(self._database, now=now, again_at=again_at, limit=_FORGET_MAX):
             await self._release(method)
 
     async def notice(self, *, tenant_id: str, processor: str, kind: str, found: dict[str, Any]) -> bool:
@@ -170,9 +175,9 @@ class Saving:
             ProcessorUnavailable: when it cannot be read at the moment.
         """
         if kind == "payment_method.detached":
-            return await self._store.gone(processor, str(found["id"]), at=self._clock.now())
+            return await sql.gone(self._database, processor, str(found["id"]), at=self._clock.now())
         setup_id = parse_id(str((found.get("metadata") or {}).get("setup_id") or ""))
-        setup = None if setup_id is None else await self._store.setup(tenant_id, setup_id)
+        setup = None if setup_id is None else await sql.setup(self._database, tenant_id, setup_id)
         if setup is None or setup.processor != processor or setup.setup_ref not in ("", found["id"]):
             return False
         if not setup.status.is_over:
@@ -195,11 +200,11 @@ class Saving:
                 idempotency_key=customer.idempotency_key,
             )
         )
-        await self._store.name_customer(customer, ref)
+        await sql.name_customer(self._database, customer, ref)
         return ref
 
     async def _setup(self, request: GetSetup | ReadSetupSecret) -> KnownSetup:
-        found = await self._store.setup(request.tenant_id, request.setup_id, customer_id=request.customer_id)
+        found = await sql.setup(self._database, request.tenant_id, request.setup_id, customer_id=request.customer_id)
         if found is None:
             raise SetupNotFound
         return found
@@ -207,7 +212,7 @@ class Saving:
     async def _learn(self, setup: KnownSetup, state: SetupState) -> KnownSetup:
         now = self._clock.now()
         method = None if state.method is None else method_of(setup, state.method, at=now)
-        return await self._store.record(learnt(setup, state, method), method, at=now)
+        return await sql.record(self._database, learnt(setup, state, method), method, at=now)
 
     async def _release(self, method: KnownMethod) -> None:
         try:
@@ -216,7 +221,7 @@ class Saving:
             # It is charged no more whatever the processor has; it is called again.
             log.warning("saved_method.not_released", processor=method.processor, reason=fault.detail)
             return
-        await self._store.released(method)
+        await sql.released(self._database, method)
 
     async def _forget(self, customer: KnownCustomer) -> None:
         try:
@@ -231,7 +236,7 @@ class Saving:
         except PlatformError as fault:
             log.warning("customer.not_forgotten", processor=customer.processor, reason=fault.detail)
             return
-        await self._store.forgotten(customer)
+        await sql.forgotten(self._database, customer)
 
 
 async def forget_customers(tx: Connection, received: Sequence[Received[ForgetCustomer]], *, at: datetime) -> None:

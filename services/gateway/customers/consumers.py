@@ -17,19 +17,18 @@ from libs.common.contracts.gateway_customers import (
     SetupSecret,
     StartSetup,
 )
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.messaging import Bus, Received
 from services.gateway.customers import commands, queries
 from services.gateway.customers.commands import Saving
-from services.gateway.customers.sql import CustomerStore
 
 
 class CustomerConsumers:
     """Answers requests about what processors keep of customers."""
 
-    def __init__(self, saving: Saving, *, store: CustomerStore, clock: Clock) -> None:
+    def __init__(self, saving: Saving, *, database: Database, clock: Clock) -> None:
         self._saving = saving
-        self._store = store
+        self._database = database
         self._clock = clock
 
     def register(self, bus: Bus) -> None:
@@ -56,11 +55,11 @@ class CustomerConsumers:
 
     async def on_list_saved_methods(self, request: ListSavedMethods) -> SavedMethodList:
         """List what is saved of a customer."""
-        return await queries.list_methods(self._store, request)
+        return await queries.list_methods(self._database, request)
 
     async def on_find_saved_method(self, request: FindSavedMethod) -> SavedMethod:
         """Read one saved payment method."""
-        return await queries.find_method(self._store, request)
+        return await queries.find_method(self._database, request)
 
     async def on_detach_saved_method(self, request: DetachSavedMethod) -> MethodDetached:
         """Charge a saved payment method no more."""

@@ -182,116 +182,118 @@ UPDATE processor_customers SET forget_at = NULL
 """)
 
 
-class CustomerStore:
-    """The tables of what processors keep of customers."""
+async def open_setup(database: Database, setup: KnownSetup) -> tuple[KnownSetup, KnownCustomer] | None:
+    """Write a setup and its customer down, or find them as they stand; None when the customer was deleted, or the
+    setup is another one's."""
+    who = {"tenant_id": setup.tenant_id, "customer_id": setup.customer_id}
+    async with database.transaction() as tx:
+        await _LOCK.fetch(tx, **who)
+        if await _IS_DELETED.fetchrow(tx, **who) is not None:
+            return None
+        await _ADD_SETUP.execute(tx, setup=setup)
+        row = await _GET_SETUP.fetchrow(tx, setup_id=setup.id, **who)
+        if row is None:
+            return None
+        known = _setup(row)
+        await _ADD_CUSTOMER.execute(tx, processor=known.processor, at=setup.created_at, **who)
+        customer = await _GET_CUSTOMER.fetchrow(tx, processor=known.processor, **who)
+        assert customer is not None, "it was added in this transaction"
+    return known, _customer(customer)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    async def open(self, setup: KnownSetup) -> tuple[KnownSetup, KnownCustomer] | None:
-        """Write a setup and its customer down, or find them as they stand; None when the customer was deleted, or the
-        setup is another one's."""
-        who = {"tenant_id": setup.tenant_id, "customer_id": setup.customer_id}
-        async with self._database.transaction() as tx:
-            await _LOCK.fetch(tx, **who)
-            if await _IS_DELETED.fetchrow(tx, **who) is not None:
-                return None
-            await _ADD_SETUP.execute(tx, setup=setup)
-            row = await _GET_SETUP.fetchrow(tx, setup_id=setup.id, **who)
-            if row is None:
-                return None
-            known = _setup(row)
-            await _ADD_CUSTOMER.execute(tx, processor=known.processor, at=setup.created_at, **who)
-            customer = await _GET_CUSTOMER.fetchrow(tx, processor=known.processor, **who)
-            assert customer is not None, "it was added in this transaction"
-        return known, _customer(customer)
+async def name_customer(database: Database, customer: KnownCustomer, ref: str) -> None:
+    """Write down what the processor calls a customer."""
+    async with database.transaction() as tx:
+        await _NAME_CUSTOMER.execute(tx, customer=customer, ref=ref)
 
-    async def name_customer(self, customer: KnownCustomer, ref: str) -> None:
-        """Write down what the processor calls a customer."""
-        async with self._database.transaction() as tx:
-            await _NAME_CUSTOMER.execute(tx, customer=customer, ref=ref)
 
-    async def setup(self, tenant_id: str, setup_id: UUID, *, customer_id: UUID | None = None) -> KnownSetup | None:
-        """Read a setup; of this customer, where one is named."""
-        row = await _GET_SETUP.fetchrow(self._database, setup_id=setup_id, tenant_id=tenant_id, customer_id=customer_id)
-        return None if row is None else _setup(row)
+async def setup(
+    database: Database, tenant_id: str, setup_id: UUID, *, customer_id: UUID | None = None
+) -> KnownSetup | None:
+    """Read a setup; of this customer, where one is named."""
+    row = await _GET_SETUP.fetchrow(database, setup_id=setup_id, tenant_id=tenant_id, customer_id=customer_id)
+    return None if row is None else _setup(row)
 
-    async def record(self, setup: KnownSetup, method: KnownMethod | None, *, at: datetime) -> KnownSetup:
-        """Write down how a setup stands, and what it has saved; returns it as it is remembered."""
-        async with self._database.transaction() as tx:
-            await _LOCK.fetch(tx, tenant_id=setup.tenant_id, customer_id=setup.customer_id)
-            if method is not None:
-                await _SAVE_METHOD.execute(tx, method=method)
-            await _RECORD_SETUP.execute(tx, setup=setup, at=at)
-            row = await _GET_SETUP.fetchrow(
-                tx, setup_id=setup.id, tenant_id=setup.tenant_id, customer_id=setup.customer_id
-            )
-        assert row is not None, "nothing removes a setup"
-        return _setup(row)
 
-    async def methods(self, tenant_id: str, customer_id: UUID, *, limit: int) -> list[KnownMethod]:
-        """Read what is saved of a customer, newest first."""
-        rows = await _METHODS.fetch(self._database, tenant_id=tenant_id, customer_id=customer_id, limit=limit)
-        return [_method(row) for row in rows]
+async def record(database: Database, setup: KnownSetup, method: KnownMethod | None, *, at: datetime) -> KnownSetup:
+    """Write down how a setup stands, and what it has saved; returns it as it is remembered."""
+    async with database.transaction() as tx:
+        await _LOCK.fetch(tx, tenant_id=setup.tenant_id, customer_id=setup.customer_id)
+        if method is not None:
+            await _SAVE_METHOD.execute(tx, method=method)
+        await _RECORD_SETUP.execute(tx, setup=setup, at=at)
+        row = await _GET_SETUP.fetchrow(tx, setup_id=setup.id, tenant_id=setup.tenant_id, customer_id=setup.customer_id)
+    assert row is not None, "nothing removes a setup"
+    return _setup(row)
 
-    async def method(self, tenant_id: str, customer_id: UUID, method_id: UUID) -> KnownMethod | None:
-        """Read one saved payment method of a customer; None where there is none, or it is detached."""
-        row = await _FIND_METHOD.fetchrow(
-            self._database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id
+
+async def methods(database: Database, tenant_id: str, customer_id: UUID, *, limit: int) -> list[KnownMethod]:
+    """Read what is saved of a customer, newest first."""
+    rows = await _METHODS.fetch(database, tenant_id=tenant_id, customer_id=customer_id, limit=limit)
+    return [_method(row) for row in rows]
+
+
+async def method(database: Database, tenant_id: str, customer_id: UUID, method_id: UUID) -> KnownMethod | None:
+    """Read one saved payment method of a customer; None where there is none, or it is detached."""
+    row = await _FIND_METHOD.fetchrow(database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id)
+    return None if row is None else _method(row)
+
+
+async def chargeable(database: Database, tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:
+    """Read with what a saved payment method is charged; None where there is none, or it is detached."""
+    row = await _CHARGEABLE.fetchrow(database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id)
+    return None if row is None else Chargeable(**dict(row))
+
+
+async def detach(
+    database: Database, tenant_id: str, customer_id: UUID, method_id: UUID, *, at: datetime, release_at: datetime
+) -> tuple[KnownMethod, bool] | None:
+    """Charge a method no more, and let the processor be called at `release_at`; None where there is none.
+
+    Returns whether the processor still keeps it, too.
+    """
+    async with database.transaction() as tx:
+        row = await _DETACH.fetchrow(
+            tx,
+            tenant_id=tenant_id,
+            customer_id=customer_id,
+            method_id=method_id,
+            at=at,
+            release_at=release_at,
         )
-        return None if row is None else _method(row)
+    return None if row is None else (_method(row), bool(row["is_kept"]))
 
-    async def chargeable(self, tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:
-        """Read with what a saved payment method is charged; None where there is none, or it is detached."""
-        row = await _CHARGEABLE.fetchrow(
-            self._database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id
-        )
-        return None if row is None else Chargeable(**dict(row))
 
-    async def detach(
-        self, tenant_id: str, customer_id: UUID, method_id: UUID, *, at: datetime, release_at: datetime
-    ) -> tuple[KnownMethod, bool] | None:
-        """Charge a method no more, and let the processor be called at `release_at`; None where there is none.
+async def claim_methods(database: Database, *, now: datetime, again_at: datetime, limit: int) -> list[KnownMethod]:
+    """Read detached methods that their processors are to forget; they are due again at `again_at`."""
+    async with database.transaction() as tx:
+        rows = await _CLAIM_METHODS.fetch(tx, now=now, again_at=again_at, limit=limit)
+    return [_method(row) for row in rows]
 
-        Returns whether the processor still keeps it, too.
-        """
-        async with self._database.transaction() as tx:
-            row = await _DETACH.fetchrow(
-                tx,
-                tenant_id=tenant_id,
-                customer_id=customer_id,
-                method_id=method_id,
-                at=at,
-                release_at=release_at,
-            )
-        return None if row is None else (_method(row), bool(row["is_kept"]))
 
-    async def claim_methods(self, *, now: datetime, again_at: datetime, limit: int) -> list[KnownMethod]:
-        """Read detached methods that their processors are to forget; they are due again at `again_at`."""
-        async with self._database.transaction() as tx:
-            rows = await _CLAIM_METHODS.fetch(tx, now=now, again_at=again_at, limit=limit)
-        return [_method(row) for row in rows]
+async def released(database: Database, method: KnownMethod) -> None:
+    """Note that the processor has forgotten a method."""
+    async with database.transaction() as tx:
+        await _RELEASED.execute(tx, method=method)
 
-    async def released(self, method: KnownMethod) -> None:
-        """Note that the processor has forgotten a method."""
-        async with self._database.transaction() as tx:
-            await _RELEASED.execute(tx, method=method)
 
-    async def gone(self, processor: str, ref: str, *, at: datetime) -> bool:
-        """Note that a method was detached at the processor; False where it is none of ours."""
-        async with self._database.transaction() as tx:
-            return await _GONE.execute(tx, processor=processor, ref=ref, at=at) > 0
+async def gone(database: Database, processor: str, ref: str, *, at: datetime) -> bool:
+    """Note that a method was detached at the processor; False where it is none of ours."""
+    async with database.transaction() as tx:
+        return await _GONE.execute(tx, processor=processor, ref=ref, at=at) > 0
 
-    async def claim_customers(self, *, now: datetime, again_at: datetime, limit: int) -> list[KnownCustomer]:
-        """Read deleted customers that their processors are to forget; they are due again at `again_at`."""
-        async with self._database.transaction() as tx:
-            rows = await _CLAIM_CUSTOMERS.fetch(tx, now=now, again_at=again_at, limit=limit)
-        return [_customer(row) for row in rows]
 
-    async def forgotten(self, customer: KnownCustomer) -> None:
-        """Note that a processor has forgotten a customer."""
-        async with self._database.transaction() as tx:
-            await _FORGOTTEN.execute(tx, customer=customer)
+async def claim_customers(database: Database, *, now: datetime, again_at: datetime, limit: int) -> list[KnownCustomer]:
+    """Read deleted customers that their processors are to forget; they are due again at `again_at`."""
+    async with database.transaction() as tx:
+        rows = await _CLAIM_CUSTOMERS.fetch(tx, now=now, again_at=again_at, limit=limit)
+    return [_customer(row) for row in rows]
+
+
+async def forgotten(database: Database, customer: KnownCustomer) -> None:
+    """Note that a processor has forgotten a customer."""
+    async with database.transaction() as tx:
+        await _FORGOTTEN.execute(tx, customer=customer)
 
 
 async def delete(tx: Connection, customers: Sequence[tuple[str, UUID]], *, at: datetime) -> None:

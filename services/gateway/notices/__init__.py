@@ -8,18 +8,14 @@ from services.gateway.notices.commands.resending import publications_of, resend
 from services.gateway.notices.consumers import NoticeConsumers
 from services.gateway.notices.domain import Dispute
 from services.gateway.notices.routes import webhook_routes
-from services.gateway.notices.sql.adopting import AdoptingStore
 from services.gateway.notices.sql.events import EventStore, RawEvent, WaitingEvents, keep_in
-from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.notices.workers import event_workers, report_workers
 
 __all__ = [
-    "AdoptingStore",
     "Adoption",
     "Dispute",
     "EventStore",
     "NoticeConsumers",
-    "NoticeStore",
     "Notices",
     "Opening",
     "RawEvent",

@@ -23,8 +23,6 @@ from services.gateway.operations.sql.attempts import (
     open_attempts,
 )
 from services.gateway.operations.sql.recording import OpenOutcomes
-from services.gateway.operations.sql.resolving import ResolvingStore
-from services.gateway.operations.sql.restored import RestoredStore
 from services.gateway.operations.workers import operation_workers
 
 __all__ = [
@@ -40,8 +38,6 @@ __all__ = [
     "OperationConsumers",
     "Patience",
     "Resolving",
-    "ResolvingStore",
-    "RestoredStore",
     "Restoring",
     "action_required",
     "again",

@@ -88,6 +88,19 @@ def test_statement_counts_no_positions() -> None:
     assert counted == COUNTED.keys(), "write the statement with `Statement`, which binds by name"
 
 
+def test_statements_are_run_by_functions_unless_calls_join_a_group() -> None:
+    """A class that has a database has it for a group commit; everything else is a function that is given one."""
+    classes = {}
+    for name in files():
+        if not re.match(r"services/.*(/sql\.py|/sql/\w+\.py)$", name):
+            continue
+        for source in re.split(r"^(?=class )", (ROOT / name).read_text(), flags=re.MULTILINE)[1:]:
+            if re.search(r"def __init__\(self, database: Database", source):
+                classes[f"{name}: {source.split('(')[0].split(':')[0]}"] = "GroupCommit(" in source
+    assert len(classes) > 2
+    assert [name for name, has_groups in classes.items() if not has_groups] == []
+
+
 def test_workers_are_listed_by_their_subject() -> None:
     made = {
         name for name in files() if name.startswith("services/") and re.search(r"\bWorker\(", (ROOT / name).read_text())

@@ -20,12 +20,13 @@ from libs.common.contracts.gateway_requests import (
     GatewayConfigDeleted,
     RotateGatewayKeys,
 )
+from libs.common.db import Database
 from libs.common.errors import Invalid, PlatformError
 from libs.common.money import is_currency
 from libs.common.observability.logging import get_logger
 from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, is_live, of_another_account, shown
 from services.gateway.accounts.secrets import KeyRing
-from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.errors import KeyUnreadable
 
 log = get_logger("gateway.configs")
@@ -51,7 +52,7 @@ class Configs:
     def __init__(
         self,
         *,
-        store: ConfigStore,
+        database: Database,
         keyring: KeyRing,
         clock: Clock,
         identify: Callable[[str], Awaitable[str]] | None = None,
@@ -63,7 +64,7 @@ class Configs:
         `knows` calls Stripe for whether a key's account has a payment; `mode_of` sees that an account is connected to the
         platform, and returns whether it is charged in live mode.
         """
-        self._store = store
+        self._database = database
         self._keyring = keyring
         self._clock = clock
         self._identify = identify
@@ -108,9 +109,9 @@ class Configs:
         )
         owned = await self._owned(config, request.secret_key)
         _check_default(request.payment_method, is_of_live=owned is not None and owned.is_live)
-        if await self._store.add(config, owned):
+        if await configs_sql.add(self._database, config, owned):
             return shown(config)
-        known = await self._store.find(request.config_id)
+        known = await configs_sql.find(self._database, request.config_id)
         if known is None or known.tenant_id != request.tenant_id or shown(known) != _as_of(config, known):
             raise GatewayConfigConflict(f"the gateway configuration {request.config_id} exists with other content")
         return shown(known)
@@ -127,7 +128,7 @@ class Configs:
             ProcessorAccountUnreadable: when Stripe does not let the new key read its account.
             ProcessorUnavailable: when Stripe does not name the account of the new key.
         """
-        known = await self._store.find(request.config_id)
+        known = await configs_sql.find(self._database, request.config_id)
         if known is None or known.tenant_id != request.tenant_id or known.deleted_at is not None:
             raise GatewayConfigNotFound(f"there is no gateway configuration {request.config_id}")
         violations = _keys_violations(request.secret_key, request.webhook_secret)
@@ -152,7 +153,7 @@ class Configs:
         owned = await self._owned(known, request.secret_key)
         if owned is not None:
             await self._check_account(known, owned, request.secret_key)
-        rotated = await self._store.rotate(msgspec.structs.replace(known, **changes), owned, was=known)
+        rotated = await configs_sql.rotate(self._database, msgspec.structs.replace(known, **changes), owned, was=known)
         if rotated is None:
             raise GatewayConfigConflict(
                 f"the keys of the gateway configuration {request.config_id} were changed at the same time"
@@ -165,13 +166,13 @@ class Configs:
         By the key before, and where Stripe takes that no more, by a payment that went this way. Without any payment
         there is nothing that a key of another account could lose.
         """
-        if await self._store.account_of(config) is not None:
+        if await configs_sql.account_of(self._database, config) is not None:
             return
         try:
             before = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
             earlier = await self._owned(config, before)
         except (Invalid, KeyUnreadable):
-            payment = await self._store.payment_of(config)
+            payment = await configs_sql.payment_of(self._database, config)
             if payment and self._knows is not None and not await self._knows(secret_key, payment):
                 raise of_another_account() from None
             return
@@ -205,14 +206,14 @@ class Configs:
         One that shares its account with another goes on as it is, and is an error in the log: only its tenant can decide
         which of the two is to go.
         """
-        configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
+        configs = await configs_sql.unidentified(self._database, after=self._looked_up, limit=_LOOKED_UP_MAX)
         for config in configs:
             try:
                 key = ""
                 if config.sealed_key:
                     key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
                 if (owned := await self._owned(config, key)) is not None:
-                    await self._store.own(owned, at=self._clock.now())
+                    await configs_sql.own(self._database, owned, at=self._clock.now())
             except GatewayConfigConflict as fault:
                 log.error(
                     "stripe.account_shared", tenant_id=config.tenant_id, config=str(config.id), reason=fault.detail
@@ -233,7 +234,7 @@ class Configs:
             tenant_id=tenant_id,
             processor=ProcessorKind.STRIPE,
         )
-        await self._store.own(owned, at=self._clock.now())
+        await configs_sql.own(self._database, owned, at=self._clock.now())
 
     def _current_webhook_secret(self, config: Config) -> str:
         if not config.sealed_webhook_secrets:
@@ -251,7 +252,7 @@ class Configs:
         What no key of the ring opens stays as it is, and is named in the log.
         """
         count = 0
-        for config in await self._store.everything():
+        for config in await configs_sql.everything(self._database):
             sealed = [config.sealed_key, *config.sealed_webhook_secrets]
             try:
                 anew = [self._anew(config, each) for each in sealed]
@@ -263,7 +264,7 @@ class Configs:
             if anew == sealed:
                 continue
             changed = msgspec.structs.replace(config, sealed_key=anew[0], sealed_webhook_secrets=tuple(anew[1:]))
-            count += await self._store.reseal(changed, was=config)
+            count += await configs_sql.reseal(self._database, changed, was=config)
         return count
 
     def _anew(self, config: Config, sealed: bytes) -> bytes:
@@ -275,7 +276,9 @@ class Configs:
         Raises:
             GatewayConfigNotFound: when the tenant has no such configuration.
         """
-        if not await self._store.delete(tenant_id=request.tenant_id, config_id=request.config_id, at=self._clock.now()):
+        if not await configs_sql.delete(
+            self._database, tenant_id=request.tenant_id, config_id=request.config_id, at=self._clock.now()
+        ):
             raise GatewayConfigNotFound(f"there is no gateway configuration {request.config_id}")
         return GatewayConfigDeleted(id=request.config_id)
 

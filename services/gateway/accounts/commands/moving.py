@@ -9,10 +9,12 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.db import Database
 from libs.common.errors import Conflict, Invalid
 from libs.common.ids import parse_id
 from libs.common.observability.logging import get_logger
-from services.gateway.accounts.sql.owners import AccountStore, Move
+from services.gateway.accounts.sql import owners as owners_sql
+from services.gateway.accounts.sql.owners import Move
 
 log = get_logger("gateway.moving")
 
@@ -20,7 +22,7 @@ _CODE_LENGTH = 8
 _TENANT_LENGTH_MAX = 64
 
 
-async def move_account(store: AccountStore, arguments: Sequence[str], *, now: datetime) -> str:
+async def move_account(database: Database, arguments: Sequence[str], *, now: datetime) -> str:
     """Run the command line; returns what to print. Without `--confirm` nothing changes.
 
     Raises:
@@ -36,8 +38,12 @@ async def move_account(store: AccountStore, arguments: Sequence[str], *, now: da
     parser.add_argument("--reason", required=True, help="why it changes hands")
     parser.add_argument("--confirm", default="", metavar="CODE", help="do it: the code that the first call has printed")
     given = parser.parse_args(arguments)
-    planned = await store.plan(
-        given.account, is_live=given.live, to_tenant=_tenant(given.to_tenant), to_config=_config(given.to_config)
+    planned = await owners_sql.plan(
+        database,
+        given.account,
+        is_live=given.live,
+        to_tenant=_tenant(given.to_tenant),
+        to_config=_config(given.to_config),
     )
     if (planned.from_tenant, planned.from_processor) == (planned.to_tenant, planned.to_processor):
         raise Conflict("it is theirs already")
@@ -47,7 +53,7 @@ async def move_account(store: AccountStore, arguments: Sequence[str], *, now: da
     if given.confirm != code:
         raise Conflict("the code is not of this move as things stand now; call this without --confirm and look again")
     actor = getpass.getuser()
-    await store.move(planned, actor=actor, reason=given.reason, at=now)
+    await owners_sql.move(database, planned, actor=actor, reason=given.reason, at=now)
     log.warning(
         "stripe.account_moved", account=planned.account_id, actor=actor, tenant=planned.to_tenant, reason=given.reason
     )

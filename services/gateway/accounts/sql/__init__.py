@@ -1,6 +1,5 @@
 """The SQL of accounts: `configs` of tenants, `owners` of Stripe accounts, and which `circuits` are open."""
 
-from services.gateway.accounts.sql.configs import ConfigStore
-from services.gateway.accounts.sql.owners import AccountStore, Move
+from services.gateway.accounts.sql.owners import Move
 
-__all__ = ["AccountStore", "ConfigStore", "Move"]
+__all__ = ["Move"]

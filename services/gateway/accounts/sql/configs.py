@@ -141,90 +141,95 @@ SELECT {columns} FROM gateway_configs AS c
 )
 
 
-class ConfigStore:
-    """The configurations table; read behind a cache, written by hand."""
+async def add(database: Database, config: Config, owned: Ownership | None = None) -> bool:
+    """Write a new configuration down, and the Stripe account that it owns from now on; False when its id is taken.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Raises:
+        GatewayConfigConflict: when another configuration charges through the account.
+    """
+    async with database.transaction() as tx, lifted(tx):
+        row = await _ADD.fetchrow(tx, config=config)
+        if row is not None and owned is not None:
+            await _own(tx, owned, at=config.updated_at)
+    return row is not None
 
-    async def add(self, config: Config, owned: Ownership | None = None) -> bool:
-        """Write a new configuration down, and the Stripe account that it owns from now on; False when its id is taken.
 
-        Raises:
-            GatewayConfigConflict: when another configuration charges through the account.
-        """
-        async with self._database.transaction() as tx, lifted(tx):
-            row = await _ADD.fetchrow(tx, config=config)
-            if row is not None and owned is not None:
+async def of_tenant(database: Database, tenant_id: str) -> list[Config]:
+    """Read a tenant's configurations, deleted ones included, newest first."""
+    return [_config(row) for row in await _OF_TENANT.fetch(database, tenant_id=tenant_id)]
+
+
+async def connected(database: Database, account_id: str) -> list[tuple[str, str]]:
+    """Read the tenant and the name in attempts of each configuration of a connected account."""
+    rows = await _CONNECTED.fetch(database, account_id=account_id)
+    return [(row["tenant_id"], row["processor"]) for row in rows]
+
+
+async def find(database: Database, config_id: UUID) -> Config | None:
+    """Read a configuration by its id, deleted or not: its payments are still captured and refunded."""
+    row = await _BY_ID.fetchrow(database, config_id=config_id)
+    return None if row is None else _config(row)
+
+
+async def rotate(database: Database, config: Config, owned: Ownership | None = None, *, was: Config) -> Config | None:
+    """Replace the keys of a configuration; None when they were replaced in between.
+
+    Raises:
+        GatewayConfigConflict: when another configuration charges through the account of the new key.
+        ProcessorAccountChanged: when the new key is of another account than the one before.
+    """
+    async with database.transaction() as tx:
+        row = await _ROTATE.fetchrow(tx, config=config, was=was)
+        if row is not None and owned is not None:
+            async with lifted(tx):
                 await _own(tx, owned, at=config.updated_at)
-        return row is not None
+    return None if row is None else _config(row)
 
-    async def of_tenant(self, tenant_id: str) -> list[Config]:
-        """Read a tenant's configurations, deleted ones included, newest first."""
-        return [_config(row) for row in await _OF_TENANT.fetch(self._database, tenant_id=tenant_id)]
 
-    async def connected(self, account_id: str) -> list[tuple[str, str]]:
-        """Read the tenant and the name in attempts of each configuration of a connected account."""
-        rows = await _CONNECTED.fetch(self._database, account_id=account_id)
-        return [(row["tenant_id"], row["processor"]) for row in rows]
+async def account_of(database: Database, config: Config) -> tuple[str, bool] | None:
+    """Read of which Stripe account and mode (live or test) a configuration is; None while that is not known."""
+    row = await _ACCOUNT_OF.fetchrow(database, processor=config.name, tenant_id=config.tenant_id)
+    return None if row is None else (row["account_id"], row["is_live"])
 
-    async def find(self, config_id: UUID) -> Config | None:
-        """Read a configuration by its id, deleted or not: its payments are still captured and refunded."""
-        row = await _BY_ID.fetchrow(self._database, config_id=config_id)
-        return None if row is None else _config(row)
 
-    async def rotate(self, config: Config, owned: Ownership | None = None, *, was: Config) -> Config | None:
-        """Replace the keys of a configuration; None when they were replaced in between.
+async def payment_of(database: Database, config: Config) -> str:
+    """Read Stripe's reference of some payment that went this way; empty where none did."""
+    row = await _PAYMENT_OF.fetchrow(database, processor=config.name, tenant_id=config.tenant_id)
+    return "" if row is None else str(row["gateway_ref"])
 
-        Raises:
-            GatewayConfigConflict: when another configuration charges through the account of the new key.
-            ProcessorAccountChanged: when the new key is of another account than the one before.
-        """
-        async with self._database.transaction() as tx:
-            row = await _ROTATE.fetchrow(tx, config=config, was=was)
-            if row is not None and owned is not None:
-                async with lifted(tx):
-                    await _own(tx, owned, at=config.updated_at)
-        return None if row is None else _config(row)
 
-    async def account_of(self, config: Config) -> tuple[str, bool] | None:
-        """Read of which Stripe account and mode (live or test) a configuration is; None while that is not known."""
-        row = await _ACCOUNT_OF.fetchrow(self._database, processor=config.name, tenant_id=config.tenant_id)
-        return None if row is None else (row["account_id"], row["is_live"])
+async def own(database: Database, owned: Ownership, *, at: datetime) -> None:
+    """Write down of which Stripe account a configuration is, and that it owns it where nobody does; again is success.
 
-    async def payment_of(self, config: Config) -> str:
-        """Read Stripe's reference of some payment that went this way; empty where none did."""
-        row = await _PAYMENT_OF.fetchrow(self._database, processor=config.name, tenant_id=config.tenant_id)
-        return "" if row is None else str(row["gateway_ref"])
+    Raises:
+        GatewayConfigConflict: when another configuration owns it; that both are of it is written down all the same.
+        ProcessorAccountChanged: when the configuration is of another account.
+    """
+    async with database.transaction() as tx:
+        await _note(tx, owned, at=at)
+    async with database.transaction() as tx:
+        await _own(tx, owned, at=at)
 
-    async def own(self, owned: Ownership, *, at: datetime) -> None:
-        """Write down of which Stripe account a configuration is, and that it owns it where nobody does; again is success.
 
-        Raises:
-            GatewayConfigConflict: when another configuration owns it; that both are of it is written down all the same.
-            ProcessorAccountChanged: when the configuration is of another account.
-        """
-        async with self._database.transaction() as tx:
-            await _note(tx, owned, at=at)
-        async with self._database.transaction() as tx:
-            await _own(tx, owned, at=at)
+async def unidentified(database: Database, *, after: UUID, limit: int) -> list[Config]:
+    """Read the next configurations of Stripe whose account is not known, deleted ones included, by their ids."""
+    return [_config(row) for row in await _UNIDENTIFIED.fetch(database, after=after, limit=limit)]
 
-    async def unidentified(self, *, after: UUID, limit: int) -> list[Config]:
-        """Read the next configurations of Stripe whose account is not known, deleted ones included, by their ids."""
-        return [_config(row) for row in await _UNIDENTIFIED.fetch(self._database, after=after, limit=limit)]
 
-    async def everything(self) -> list[Config]:
-        """Read all configurations, deleted ones included."""
-        return [_config(row) for row in await _ALL.fetch(self._database)]
+async def everything(database: Database) -> list[Config]:
+    """Read all configurations, deleted ones included."""
+    return [_config(row) for row in await _ALL.fetch(database)]
 
-    async def reseal(self, config: Config, *, was: Config) -> bool:
-        """Replace what seals the same keys; False when they were rotated in between."""
-        row = await _RESEAL.write(self._database, config=config, was=was)
-        return row is not None
 
-    async def delete(self, *, tenant_id: str, config_id: UUID, at: datetime) -> bool:
-        """Send no new payment this way; False when there is no such configuration."""
-        return await _DELETE.write(self._database, tenant_id=tenant_id, config_id=config_id, at=at) is not None
+async def reseal(database: Database, config: Config, *, was: Config) -> bool:
+    """Replace what seals the same keys; False when they were rotated in between."""
+    row = await _RESEAL.write(database, config=config, was=was)
+    return row is not None
+
+
+async def delete(database: Database, *, tenant_id: str, config_id: UUID, at: datetime) -> bool:
+    """Send no new payment this way; False when there is no such configuration."""
+    return await _DELETE.write(database, tenant_id=tenant_id, config_id=config_id, at=at) is not None
 
 
 async def _note(tx: Connection, owned: Ownership, *, at: datetime) -> None:

@@ -74,60 +74,57 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Since when it was theirs."""
 
 
-class AccountStore:
-    """The accounts table."""
+async def owns_account(database: Database, *, tenant_id: str, processor: str) -> bool | None:
+    """Return whether a configuration owns its Stripe account; None while it is not known of which account it is."""
+    row = await _OWNS.fetchrow(database, processor=processor, tenant_id=tenant_id)
+    return None if row is None else bool(row["owns"])
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    async def owns(self, *, tenant_id: str, processor: str) -> bool | None:
-        """Return whether a configuration owns its Stripe account; None while it is not known of which account it is."""
-        row = await _OWNS.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
-        return None if row is None else bool(row["owns"])
+async def account_of(database: Database, *, tenant_id: str, processor: str) -> str:
+    """Return of which Stripe account a configuration is.
 
-    async def account_of(self, *, tenant_id: str, processor: str) -> str:
-        """Return of which Stripe account a configuration is.
+    Raises:
+        AccountUnknown: while that is not known.
+    """
+    row = await _ACCOUNT_OF.fetchrow(database, processor=processor, tenant_id=tenant_id)
+    if row is None:
+        raise AccountUnknown(f"it is not known of which account {processor} is")
+    return str(row["account_id"])
 
-        Raises:
-            AccountUnknown: while that is not known.
-        """
-        row = await _ACCOUNT_OF.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
-        if row is None:
-            raise AccountUnknown(f"it is not known of which account {processor} is")
-        return str(row["account_id"])
 
-    async def plan(self, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
-        """Plan a move, and change nothing.
+async def plan(database: Database, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
+    """Plan a move, and change nothing.
 
-        Raises:
-            NotFound: when nobody owns the account, or there is no such configuration.
-            Conflict: when its configuration is not deleted, or the other one is not of this account.
-        """
-        async with self._database.transaction() as tx:
-            return await _plan(tx, account_id, is_live=is_live, to_tenant=to_tenant, to_config=to_config)
+    Raises:
+        NotFound: when nobody owns the account, or there is no such configuration.
+        Conflict: when its configuration is not deleted, or the other one is not of this account.
+    """
+    async with database.transaction() as tx:
+        return await _plan(tx, account_id, is_live=is_live, to_tenant=to_tenant, to_config=to_config)
 
-    async def move(self, planned: Move, *, actor: str, reason: str, at: datetime) -> None:
-        """Do what was planned, and write down who did it and why.
 
-        Raises:
-            NotFound, Conflict: as `plan` does, and when the account has changed hands since.
-        """
-        async with self._database.transaction() as tx:
-            now = await _plan(
-                tx,
-                planned.account_id,
-                is_live=planned.is_live,
-                to_tenant=planned.to_tenant,
-                to_config=config_of(planned.to_processor),
-            )
-            if now != planned:
-                raise Conflict("the account has changed hands meanwhile; look again")
-            processor = planned.to_processor or None
-            await _MOVE.execute(tx, move=planned, processor=processor, at=at)
-            detail = {"reason": reason, **msgspec.to_builtins(planned)}
-            await write_down(
-                tx, actor=actor, action="stripe_account.moved", subject=planned.account_id, detail=json.dumps(detail)
-            )
+async def move(database: Database, planned: Move, *, actor: str, reason: str, at: datetime) -> None:
+    """Do what was planned, and write down who did it and why.
+
+    Raises:
+        NotFound, Conflict: as `plan` does, and when the account has changed hands since.
+    """
+    async with database.transaction() as tx:
+        now = await _plan(
+            tx,
+            planned.account_id,
+            is_live=planned.is_live,
+            to_tenant=planned.to_tenant,
+            to_config=config_of(planned.to_processor),
+        )
+        if now != planned:
+            raise Conflict("the account has changed hands meanwhile; look again")
+        processor = planned.to_processor or None
+        await _MOVE.execute(tx, move=planned, processor=processor, at=at)
+        detail = {"reason": reason, **msgspec.to_builtins(planned)}
+        await write_down(
+            tx, actor=actor, action="stripe_account.moved", subject=planned.account_id, detail=json.dumps(detail)
+        )
 
 
 async def _plan(tx: Connection, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:

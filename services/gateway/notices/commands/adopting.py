@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 
 from libs.common.contracts.gateway_movements import MovementKind
+from libs.common.db import Database
 from libs.common.ids import parse_id
 from libs.common.money import UnsupportedCurrency
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.accounts import config_of
 from services.gateway.movements import StatementAccount
-from services.gateway.notices.sql.adopting import AdoptingStore, KnownDispute, KnownRefund
+from services.gateway.notices.sql import adopting as adopting_sql
+from services.gateway.notices.sql.adopting import KnownDispute, KnownRefund
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import DisputeState
 from services.gateway.processors.port.reading import StatementMovement
@@ -55,8 +57,8 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True):
 class Adoption:
     """Compares what a processor shows with our records."""
 
-    def __init__(self, store: AdoptingStore, *, keep: KeepEvent) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, keep: KeepEvent) -> None:
+        self._database = database
         self._keep = keep
 
     async def __call__(
@@ -83,7 +85,9 @@ class Adoption:
         }
         if not old:
             return
-        rows = await self._store.uncaptured(account.account_id, is_live=account.is_live, intents=[*old])
+        rows = await adopting_sql.uncaptured(
+            self._database, account.account_id, is_live=account.is_live, intents=[*old]
+        )
         otherwise = [
             _Shown(
                 tenant_id=row.tenant_id,
@@ -104,8 +108,8 @@ class Adoption:
     ) -> None:
         if not otherwise:
             return
-        kept = await self._store.kept(
-            [each.event_id for each in otherwise], processors=[each.processor for each in otherwise]
+        kept = await adopting_sql.kept(
+            self._database, [each.event_id for each in otherwise], processors=[each.processor for each in otherwise]
         )
         for each in otherwise:
             if each.event_id in kept:
@@ -142,7 +146,8 @@ class Adoption:
                 named[refund_id] = (intent_id, status, each)
         if not named:
             return [], unreadable
-        known = await self._store.refunds(
+        known = await adopting_sql.refunds(
+            self._database,
             account.account_id,
             is_live=account.is_live,
             intents=[intent_id for intent_id, _, _ in named.values()],
@@ -173,7 +178,9 @@ class Adoption:
         payments = [payment for _, _, payment, _, _ in read if isinstance(payment, str)]
         if not payments:
             return [], unreadable
-        rows = await self._store.disputes(account.account_id, is_live=account.is_live, payments=payments)
+        rows = await adopting_sql.disputes(
+            self._database, account.account_id, is_live=account.is_live, payments=payments
+        )
         owners = {row.payment_ref: row for row in rows}
         known = {row.dispute_ref: row for row in rows if row.dispute_ref}
         return [

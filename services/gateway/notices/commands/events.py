@@ -11,6 +11,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.contracts.gateway import ProcessorFeeCharged
+from libs.common.db import Database
 from libs.common.errors import Transient
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
@@ -18,14 +19,14 @@ from libs.common.money import UnsupportedCurrency
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.accounts import AccountStore, config_of
+from services.gateway.accounts import config_of, owns_account
 from services.gateway.errors import AccountUnknown
 from services.gateway.movements import StatementAccount, StatementRecording
 from services.gateway.notices.commands.contradictions import decide
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.commands.opening import NotForUs, ObjectAbsent, Opening
+from services.gateway.notices.sql import payments as payments_sql
 from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
-from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.processors.port import Applied
 from services.gateway.processors.port.reading import StatementMovement
 from services.gateway.processors.stripe import (
@@ -99,8 +100,7 @@ class StripeInbox:
         self,
         *,
         store: EventStore,
-        accounts: AccountStore,
-        payments: NoticeStore,
+        database: Database,
         notices: Notices,
         recording: StatementRecording,
         fetch: FetchMovement,
@@ -109,8 +109,7 @@ class StripeInbox:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._accounts = accounts
-        self._payments = payments
+        self._database = database
         self._notices = notices
         self._recording = recording
         self._fetch = fetch
@@ -209,7 +208,7 @@ class StripeInbox:
             return self._done(event, EventStatus.HANDLED if is_ours else EventStatus.IGNORED)
         if meaning.subject is None:
             # It is about the account, which may have several configurations, and is one tenant's.
-            owns = await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor)
+            owns = await owns_account(self._database, tenant_id=event.tenant_id, processor=event.processor)
             if owns is None:
                 return self._later(event, EventStatus.FAILED, reason=_ACCOUNT_UNKNOWN, tries_max=len(_PAUSES))
             if not owns:
@@ -248,8 +247,8 @@ class StripeInbox:
             await self._record(event, meaning, intent_id=intent_id)
             return self._done(event, EventStatus.HANDLED, reason="by_statement", intent_id=intent_id)
         if applied is None:
-            knows = await self._payments.knows(
-                tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor
+            knows = await payments_sql.knows(
+                self._database, tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor
             )
             applied = Applied.KNOWN if knows else Applied.UNKNOWN_PAYMENT
         match applied:
@@ -274,7 +273,7 @@ class StripeInbox:
                 return self._done(event, EventStatus.HANDLED, intent_id=intent_id, publications=publications)
 
     async def _is_of_another(self, event: RawEvent) -> bool:
-        return await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor) is False
+        return await owns_account(self._database, tenant_id=event.tenant_id, processor=event.processor) is False
 
     def _of_another(self, event: RawEvent, intent_id: UUID | None = None) -> Finished:
         """Ignore what is for the configuration that owns the account, which receives it too."""
@@ -286,7 +285,7 @@ class StripeInbox:
             # In an account of a tenant's own, that tenant writes the metadata: it counts for no other.
             tenant_id = event.tenant_id if config_of(event.processor) else subject.tenant_id
             return tenant_id, subject.payment_intent_id
-        found = await self._payments.find(processor=event.processor, gateway_ref=subject.gateway_ref)
+        found = await payments_sql.find(self._database, processor=event.processor, gateway_ref=subject.gateway_ref)
         if found is None or (config_of(event.processor) and found[0] != event.tenant_id):
             return None
         return found

@@ -14,6 +14,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_actions import encode_next_action
+from libs.common.db import Database
 from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from services.gateway.notices.commands.counting import count
@@ -29,7 +30,8 @@ from services.gateway.notices.domain import (
 )
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
-from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
+from services.gateway.notices.sql import payments as payments_sql
+from services.gateway.notices.sql.payments import Payment, RacedError
 from services.gateway.operations import (
     NO_CODES,
     UNHEARD,
@@ -66,8 +68,8 @@ _TRIES_MAX = 3
 class Notices:
     """Applies notices."""
 
-    def __init__(self, *, store: NoticeStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
         self._clock = clock
 
     async def apply(self, notice: Notice) -> Applied:
@@ -91,8 +93,8 @@ class Notices:
         return applied
 
     async def _apply_once(self, notice: Notice) -> Applied:
-        async with self._store.payment(
-            tenant_id=notice.tenant_id, payment_intent_id=notice.payment_intent_id
+        async with payments_sql.payment(
+            self._database, tenant_id=notice.tenant_id, payment_intent_id=notice.payment_intent_id
         ) as payment:
             authorization = authorization_of(
                 payment.attempts, gateway_ref=notice.gateway_ref, attempt_id=notice.attempt_id

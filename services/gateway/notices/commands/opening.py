@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from libs.common.db import Database
 from services.gateway import metrics
-from services.gateway.accounts import AccountStore
+from services.gateway.accounts import account_of
 from services.gateway.notices.sql.events import RawEvent
 from services.gateway.processors.stripe import API_VERSION, Envelope, Meaning, events
 
@@ -36,8 +37,8 @@ class ObjectAbsent(Exception):
 class Opening:
     """Opens events."""
 
-    def __init__(self, *, accounts: AccountStore, read: ReadObject, is_live: IsLive) -> None:
-        self._accounts = accounts
+    def __init__(self, *, database: Database, read: ReadObject, is_live: IsLive) -> None:
+        self._database = database
         self._read = read
         self._is_live = is_live
 
@@ -90,7 +91,7 @@ class Opening:
             raise NotForUs("wrong_mode")
         if not envelope.account_id:
             return
-        own = await self._accounts.account_of(tenant_id=event.tenant_id, processor=event.processor)
+        own = await account_of(self._database, tenant_id=event.tenant_id, processor=event.processor)
         if own != envelope.account_id:
             metrics.STRIPE_ENVELOPES.labels("foreign_account").inc()
             raise NotForUs("foreign_account")

@@ -85,32 +85,33 @@ class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
 _refund, _dispute, _uncaptured = reader_of(KnownRefund), reader_of(KnownDispute), reader_of(Uncaptured)
 
 
-class AdoptingStore:
-    """What our records have."""
+async def refunds(
+    database: Database, account_id: str, *, is_live: bool, intents: Sequence[UUID], refunds: Sequence[UUID]
+) -> dict[UUID, KnownRefund]:
+    """Read refunds of an account, by our ids of them and of their payments."""
+    rows = await _REFUNDS.fetch(
+        database, account_id=account_id, is_live=is_live, intents=[*intents], refunds=[*refunds]
+    )
+    return {row["refund_id"]: _refund(row) for row in rows}
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    async def refunds(
-        self, account_id: str, *, is_live: bool, intents: Sequence[UUID], refunds: Sequence[UUID]
-    ) -> dict[UUID, KnownRefund]:
-        """Read refunds of an account, by our ids of them and of their payments."""
-        rows = await _REFUNDS.fetch(
-            self._database, account_id=account_id, is_live=is_live, intents=[*intents], refunds=[*refunds]
-        )
-        return {row["refund_id"]: _refund(row) for row in rows}
+async def disputes(
+    database: Database, account_id: str, *, is_live: bool, payments: Sequence[str]
+) -> list[KnownDispute]:
+    """Read payments of an account with their disputes, by the processor's references of the payments."""
+    rows = await _DISPUTES.fetch(database, account_id=account_id, is_live=is_live, payments=[*payments])
+    return [_dispute(row) for row in rows]
 
-    async def disputes(self, account_id: str, *, is_live: bool, payments: Sequence[str]) -> list[KnownDispute]:
-        """Read payments of an account with their disputes, by the processor's references of the payments."""
-        rows = await _DISPUTES.fetch(self._database, account_id=account_id, is_live=is_live, payments=[*payments])
-        return [_dispute(row) for row in rows]
 
-    async def uncaptured(self, account_id: str, *, is_live: bool, intents: Sequence[UUID]) -> list[Uncaptured]:
-        """Read which payments of an account are not captured, of some."""
-        rows = await _UNCAPTURED.fetch(self._database, account_id=account_id, is_live=is_live, intents=[*intents])
-        return [_uncaptured(row) for row in rows]
+async def uncaptured(
+    database: Database, account_id: str, *, is_live: bool, intents: Sequence[UUID]
+) -> list[Uncaptured]:
+    """Read which payments of an account are not captured, of some."""
+    rows = await _UNCAPTURED.fetch(database, account_id=account_id, is_live=is_live, intents=[*intents])
+    return [_uncaptured(row) for row in rows]
 
-    async def kept(self, ids: Sequence[str], *, processors: Sequence[str]) -> frozenset[str]:
-        """Return which events were kept before."""
-        rows = await _KEPT.fetch(self._database, ids=[*ids], processors=[*processors])
-        return frozenset(row["id"] for row in rows)
+
+async def kept(database: Database, ids: Sequence[str], *, processors: Sequence[str]) -> frozenset[str]:
+    """Return which events were kept before."""
+    rows = await _KEPT.fetch(database, ids=[*ids], processors=[*processors])
+    return frozenset(row["id"] for row in rows)

@@ -129,29 +129,23 @@ class Payment:
         await publish(self._tx, publications)
 
 
-class NoticeStore:
-    """Payments, as a whole, under lock."""
+@asynccontextmanager
+async def payment(database: Database, *, tenant_id: str, payment_intent_id: UUID) -> AsyncIterator[Payment]:
+    """Lock all attempts and disputes of a payment, for the length of the block, which is one transaction."""
+    async with database.transaction() as tx:
+        named = {"tenant_id": tenant_id, "payment_intent_id": payment_intent_id}
+        attempts = [attempt_of(row) for row in await _LOCK.fetch(tx, **named)]
+        rows = await _DISPUTES.fetch(tx, **named) if attempts else []
+        yield Payment(tx, attempts, [read_dispute(row) for row in rows])
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    @asynccontextmanager
-    async def payment(self, *, tenant_id: str, payment_intent_id: UUID) -> AsyncIterator[Payment]:
-        """Lock all attempts and disputes of a payment, for the length of the block, which is one transaction."""
-        async with self._database.transaction() as tx:
-            named = {"tenant_id": tenant_id, "payment_intent_id": payment_intent_id}
-            attempts = [attempt_of(row) for row in await _LOCK.fetch(tx, **named)]
-            rows = await _DISPUTES.fetch(tx, **named) if attempts else []
-            yield Payment(tx, attempts, [read_dispute(row) for row in rows])
+async def knows(database: Database, *, tenant_id: str, payment_intent_id: UUID, processor: str) -> bool:
+    """Return whether a payment of a tenant goes through a processor."""
+    row = await _KNOWS.fetchrow(database, tenant_id=tenant_id, payment_intent_id=payment_intent_id, processor=processor)
+    return row is not None
 
-    async def knows(self, *, tenant_id: str, payment_intent_id: UUID, processor: str) -> bool:
-        """Return whether a payment of a tenant goes through a processor."""
-        row = await _KNOWS.fetchrow(
-            self._database, tenant_id=tenant_id, payment_intent_id=payment_intent_id, processor=processor
-        )
-        return row is not None
 
-    async def find(self, *, processor: str, gateway_ref: str) -> tuple[str, UUID] | None:
-        """Find whose payment a reference of a processor names, as (tenant, payment intent); None when nobody's."""
-        row = await _BY_REF.fetchrow(self._database, gateway_ref=gateway_ref, processor=processor)
-        return None if row is None else (row["tenant_id"], row["payment_intent_id"])
+async def find(database: Database, *, processor: str, gateway_ref: str) -> tuple[str, UUID] | None:
+    """Find whose payment a reference of a processor names, as (tenant, payment intent); None when nobody's."""
+    row = await _BY_REF.fetchrow(database, gateway_ref=gateway_ref, processor=processor)
+    return None if row is None else (row["tenant_id"], row["payment_intent_id"])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from libs.common.clock import Clock, iso
+from libs.common.db import Database
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import parse_id
 from libs.common.observability.logging import get_logger
@@ -28,8 +29,8 @@ from services.gateway.operations.domain.resolution import (
     decide,
     known_word,
 )
+from services.gateway.operations.sql import resolving as resolving_sql
 from services.gateway.operations.sql.recording import Recording
-from services.gateway.operations.sql.resolving import ResolvingStore
 from services.gateway.processors.port import (
     Absent,
     Applied,
@@ -68,7 +69,7 @@ class Resolving:
     def __init__(
         self,
         *,
-        store: ResolvingStore,
+        database: Database,
         processors: Processors,
         patience: Patience,
         deadline_seconds: float,
@@ -76,7 +77,7 @@ class Resolving:
         clock: Clock,
     ) -> None:
         """`processors` call once: an operator repeats the command. `adopt` lets a notice take effect."""
-        self._store = store
+        self._database = database
         self._processors = processors
         self._patience = patience
         self._deadline_seconds = deadline_seconds
@@ -96,7 +97,7 @@ class Resolving:
         attempt_id = parse_id(given.attempt)
         if attempt_id is None:
             raise Invalid("ATTEMPT must be the id of an attempt, a UUID: just stuck shows it")
-        attempt = await self._store.find(attempt_id)
+        attempt = await resolving_sql.find(self._database, attempt_id)
         if attempt is None:
             raise NotFound(f"there is no attempt {attempt_id}")
         word = given.resolution.word
@@ -111,8 +112,8 @@ class Resolving:
         def recording(locked: Attempt, others: list[Attempt]) -> Recording | None:
             return self._recording(attempt, locked, others, given.resolution, finding)
 
-        recorded = await self._store.resolve(
-            attempt, recording, actor=given.operator, detail=_detail(given, attempt, finding)
+        recorded = await resolving_sql.resolve(
+            self._database, attempt, recording, actor=given.operator, detail=_detail(given, attempt, finding)
         )
         if not recorded:
             return _sentence(attempt, f"has become known to be {word} meanwhile; nothing is done")

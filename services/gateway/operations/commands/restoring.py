@@ -4,25 +4,27 @@ import argparse
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from libs.common.clock import Clock, iso
+from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.single_flight import SingleFlight
 from services.gateway.operations.commands.calling import find_out
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.domain.restored import LostTime
-from services.gateway.operations.sql.restored import RestoredStore
+from services.gateway.operations.sql import restored as restored_sql
 from services.gateway.processors.port import Absent, Approved, Declined, Finding, Processor
 
 
 class Restoring:
     """Knows the times that the database has lost; reads them once."""
 
-    def __init__(self, store: RestoredStore, *, patience: Patience, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, patience: Patience, clock: Clock) -> None:
+        self._database = database
         self._patience = patience
         self._clock = clock
         self._lost: list[LostTime] | None = None
@@ -34,7 +36,7 @@ class Restoring:
         What may have been called in a time that is lost is read first, and called where the processor does not have it.
         """
         if self._lost is None:
-            self._lost = await self._reads.do("lost", self._store.lost)
+            self._lost = await self._reads.do("lost", partial(restored_sql.lost, self._database))
         now = self._clock.now()
         lifetime = self._patience.key_lifetime
         if any(lost.may_have(attempt, now=now, key_lifetime=lifetime) for lost in self._lost):
@@ -46,7 +48,7 @@ class Restoring:
         return await find_out(processor, attempt, may_call=may_call, timeout_seconds=timeout_seconds)
 
 
-async def restored(store: RestoredStore, arguments: Sequence[str], *, now: datetime) -> str:
+async def restored(database: Database, arguments: Sequence[str], *, now: datetime) -> str:
     """Run the command line `--to TIMESTAMP`, with the services stopped; returns what to print.
 
     Raises:
@@ -62,5 +64,5 @@ async def restored(store: RestoredStore, arguments: Sequence[str], *, now: datet
     since = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     if since > now:
         raise Invalid(f"{iso(since)} is yet to come")
-    await store.lose(LostTime(since=since, until=now), actor=getpass.getuser())
+    await restored_sql.lose(database, LostTime(since=since, until=now), actor=getpass.getuser())
     return f"the gateway reads the processor's records before it calls about what it may have lost since {iso(since)}"

@@ -25,46 +25,41 @@ ORDER BY tenant_id, id FOR UPDATE
 )
 
 
-class ResolvingStore:
-    """Attempts, for an operator."""
+async def find(database: Database, attempt_id: UUID) -> Attempt | None:
+    """Read one attempt by its id, whoever's it is; None where there is none.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Raises:
+        Conflict: when two tenants have it.
+    """
+    rows = await _FIND.fetch(database, id=attempt_id)
+    if len(rows) > 1:
+        raise Conflict(f"two tenants have an attempt {attempt_id}")
+    return attempt_of(rows[0]) if rows else None
 
-    async def find(self, attempt_id: UUID) -> Attempt | None:
-        """Read one attempt by its id, whoever's it is; None where there is none.
 
-        Raises:
-            Conflict: when two tenants have it.
-        """
-        rows = await _FIND.fetch(self._database, id=attempt_id)
-        if len(rows) > 1:
-            raise Conflict(f"two tenants have an attempt {attempt_id}")
-        return attempt_of(rows[0]) if rows else None
+async def resolve(
+    database: Database,
+    attempt: Attempt,
+    decide: Callable[[Attempt, list[Attempt]], Recording | None],
+    *,
+    actor: str,
+    detail: str,
+) -> bool:
+    """Record and publish what `decide` makes of an attempt as it stands under lock, and write down who did it.
 
-    async def resolve(
-        self,
-        attempt: Attempt,
-        decide: Callable[[Attempt, list[Attempt]], Recording | None],
-        *,
-        actor: str,
-        detail: str,
-    ) -> bool:
-        """Record and publish what `decide` makes of an attempt as it stands under lock, and write down who did it.
-
-        `decide` is given the attempt and the others of its payment, and may raise, or return None where nothing is left to
-        do; then nothing changes. `detail` is JSON. Returns whether anything was recorded.
-        """
-        async with self._database.transaction() as tx:
-            rows = await _LOCK.fetch(tx, tenant_id=attempt.tenant_id, payment_intent_id=attempt.payment_intent_id)
-            attempts = [attempt_of(row) for row in rows]
-            locked = next((each for each in attempts if each.id == attempt.id), None)
-            if locked is None:
-                raise Conflict(f"the attempt {attempt.id} is gone")
-            recording = decide(locked, [each for each in attempts if each.id != attempt.id])
-            if recording is None:
-                return False
-            rows = await RECORD.fetch(tx, **recording_values([recording]))
-            assert rows, "it is locked, and has no outcome"
-            await write_down(tx, actor=actor, action="attempt.resolved", subject=str(attempt.id), detail=detail)
-        return True
+    `decide` is given the attempt and the others of its payment, and may raise, or return None where nothing is left to
+    do; then nothing changes. `detail` is JSON. Returns whether anything was recorded.
+    """
+    async with database.transaction() as tx:
+        rows = await _LOCK.fetch(tx, tenant_id=attempt.tenant_id, payment_intent_id=attempt.payment_intent_id)
+        attempts = [attempt_of(row) for row in rows]
+        locked = next((each for each in attempts if each.id == attempt.id), None)
+        if locked is None:
+            raise Conflict(f"the attempt {attempt.id} is gone")
+        recording = decide(locked, [each for each in attempts if each.id != attempt.id])
+        if recording is None:
+            return False
+        rows = await RECORD.fetch(tx, **recording_values([recording]))
+        assert rows, "it is locked, and has no outcome"
+        await write_down(tx, actor=actor, action="attempt.resolved", subject=str(attempt.id), detail=detail)
+    return True

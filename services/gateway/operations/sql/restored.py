@@ -13,19 +13,14 @@ _ACTION = "database.restored"
 _LOST = Statement("SELECT detail FROM operator_actions WHERE action = :action ORDER BY id")
 
 
-class RestoredStore:
-    """The times that the database has lost."""
+async def lost(database: Database) -> list[LostTime]:
+    """Read them, the oldest first."""
+    rows = await _LOST.fetch(database, action=_ACTION)
+    return [msgspec.json.decode(row["detail"], type=LostTime) for row in rows]
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
-    async def lost(self) -> list[LostTime]:
-        """Read them, the oldest first."""
-        rows = await _LOST.fetch(self._database, action=_ACTION)
-        return [msgspec.json.decode(row["detail"], type=LostTime) for row in rows]
-
-    async def lose(self, lost: LostTime, *, actor: str) -> None:
-        """Write one down."""
-        detail = msgspec.json.encode(lost).decode()
-        async with self._database.transaction() as tx:
-            await write_down(tx, actor=actor, action=_ACTION, subject="database", detail=detail)
+async def lose(database: Database, lost: LostTime, *, actor: str) -> None:
+    """Write one down."""
+    detail = msgspec.json.encode(lost).decode()
+    async with database.transaction() as tx:
+        await write_down(tx, actor=actor, action=_ACTION, subject="database", detail=detail)

@@ -17,18 +17,18 @@ from libs.common.contracts.gateway_imports import (
     PutImportSource,
     StartImport,
 )
+from libs.common.db import Database
 from libs.common.messaging import Bus
 from services.gateway.reconciliation.imports import queries
 from services.gateway.reconciliation.imports.commands import Imports
-from services.gateway.reconciliation.imports.sql import ImportStore
 
 
 class ImportConsumers:
     """Answers requests about sources and files."""
 
-    def __init__(self, imports: Imports, *, store: ImportStore) -> None:
+    def __init__(self, imports: Imports, *, database: Database) -> None:
         self._imports = imports
-        self._store = store
+        self._database = database
 
     def register(self, bus: Bus) -> None:
         """Answer every request of this subject."""
@@ -48,11 +48,11 @@ class ImportConsumers:
 
     async def on_list_sources(self, request: ListImportSources) -> ImportSourceList:
         """List the sources of a tenant."""
-        return await queries.list_sources(self._store, request)
+        return await queries.list_sources(self._database, request)
 
     async def on_get_source(self, request: GetImportSource) -> ImportSource:
         """Read a source."""
-        return await queries.get_source(self._store, request)
+        return await queries.get_source(self._database, request)
 
     async def on_delete_source(self, request: DeleteImportSource) -> ImportSourceDeleted:
         """Take no new file of a source."""
@@ -72,8 +72,8 @@ class ImportConsumers:
 
     async def on_get_import(self, request: GetImport) -> FileImport:
         """Read an import."""
-        return await queries.get_import(self._store, request)
+        return await queries.get_import(self._database, request)
 
     async def on_list_imports(self, request: ListImports) -> FileImportList:
         """List the imports of a tenant."""
-        return await queries.list_imports(self._store, request)
+        return await queries.list_imports(self._database, request)

@@ -6,8 +6,9 @@ import pytest
 
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from libs.common.clock import ManualClock
+from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards
+from services.gateway.accounts import Configs, KeyRing, StripeAccounts, account_guards
 from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
@@ -20,7 +21,7 @@ class Accounts:
     """Decisions about configurations where Stripe names the account of a key."""
 
     def __init__(
-        self, fake: FakeStripe, store: ConfigStore, clock: ManualClock, connections: StripeConnections
+        self, fake: FakeStripe, database: Database, clock: ManualClock, connections: StripeConnections
     ) -> None:
         self.fake = fake
         self.connections = connections
@@ -29,16 +30,16 @@ class Accounts:
             connections=connections,
             platform=None,
             platform_webhook_secrets=(),
-            store=store,
+            database=database,
             keyring=keyring,
             cache_seconds=60,
             guards=account_guards(ProcessorSettings(), StripeSettings(), clock),
         )
-        self.store = store
+        self.database = database
         self.configs = Configs(
-            store=store, keyring=keyring, clock=clock, identify=accounts.identify, knows=accounts.knows
+            database=database, keyring=keyring, clock=clock, identify=accounts.identify, knows=accounts.knows
         )
-        self.before = Configs(store=store, keyring=keyring, clock=clock)
+        self.before = Configs(database=database, keyring=keyring, clock=clock)
         """As a version decided that did not ask Stripe."""
 
     def key(self, *, of: str = "", kind: str = "sk") -> str:
@@ -57,7 +58,7 @@ class Accounts:
 
     async def owner(self, key: str) -> str | None:
         """Which configuration owns the account of a key."""
-        async with self.store._database.connection() as connection:
+        async with self.database.connection() as connection:
             found: str | None = await connection.fetchval(
                 "SELECT processor FROM stripe_accounts WHERE account_id = $1", self.fake.account(key).account_id
             )
@@ -69,7 +70,7 @@ async def accounts(gateway_database: TestDatabase, clock: ManualClock) -> AsyncI
     async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
         connections = StripeConnections(api_base=fake.url)
         async with connections.open():
-            yield Accounts(fake, ConfigStore(database), clock, connections)
+            yield Accounts(fake, database, clock, connections)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from libs.common.clock import ManualClock
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards, place_processors
+from services.gateway.accounts import Configs, KeyRing, StripeAccounts, account_guards, place_processors
 from services.gateway.accounts.routing import PlaceCircuits
 from services.gateway.processors.port import Processors
 from services.gateway.processors.sandbox import SandboxProcessor
@@ -58,13 +58,13 @@ async def with_limits(gateway_database: TestDatabase, clock: ManualClock) -> Asy
             stripe_calls_per_second_endpoint=1_000,
             stripe_calls_shared_by=2,
         )
-        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
+        connections = StripeConnections(api_base=fake.url)
         keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
         accounts = StripeAccounts(
             connections=connections,
             platform=None,
             platform_webhook_secrets=(),
-            store=store,
+            database=database,
             keyring=keyring,
             cache_seconds=60,
             guards=account_guards(processor, stripe, clock),
@@ -73,4 +73,4 @@ async def with_limits(gateway_database: TestDatabase, clock: ManualClock) -> Asy
             sandbox=SandboxProcessor(clock=clock), accounts=accounts, settings=processor, default="sandbox", clock=clock
         )
         async with connections.open():
-            yield Limits(fake, processors, circuits, accounts, Configs(store=store, keyring=keyring, clock=clock))
+            yield Limits(fake, processors, circuits, accounts, Configs(database=database, keyring=keyring, clock=clock))

@@ -25,11 +25,13 @@ from libs.common.contracts.gateway_requests import (
     ListProcessorEvents,
     RotateGatewayKeys,
 )
+from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing
+from services.gateway.accounts import Configs, KeyRing
 from services.gateway.accounts.domain import account_name
 from services.gateway.accounts.queries import list_configs
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.notices import EventStore
 from services.gateway.notices.queries import list_events
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
@@ -58,17 +60,17 @@ def adding(tenant_id: str, **changes: object) -> AddGatewayConfig:
 class Decisions:
     """The decisions and the questions about configurations, on a database."""
 
-    def __init__(self, configs: Configs, store: ConfigStore, events: EventStore) -> None:
+    def __init__(self, configs: Configs, database: Database, events: EventStore) -> None:
         self.configs = configs
-        self.store = store
+        self.database = database
         self.events = events
 
 
 @pytest.fixture
 async def decisions(gateway_database: TestDatabase, clock: ManualClock) -> object:
     async with gateway_database.open("gateway") as database:
-        store, keyring = ConfigStore(database), KeyRing(LOCAL_ENCRYPTION_KEY)
-        yield Decisions(Configs(store=store, keyring=keyring, clock=clock), store, EventStore(database))
+        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
+        yield Decisions(Configs(database=database, keyring=keyring, clock=clock), database, EventStore(database))
 
 
 async def test_keys_are_sealed_and_only_their_ends_are_shown(
@@ -81,7 +83,7 @@ async def test_keys_are_sealed_and_only_their_ends_are_shown(
     assert await decisions.configs.add(request) == added
     with pytest.raises(GatewayConfigConflict):
         await decisions.configs.add(msgspec.structs.replace(request, currencies=("USD",)))
-    shown = await list_configs(decisions.store, ListGatewayConfigs(tenant_id=tenant_id))
+    shown = await list_configs(decisions.database, ListGatewayConfigs(tenant_id=tenant_id))
     assert shown.configs == [added]
     assert KEY not in str(shown)
     books = await asyncpg.connect(gateway_database.admin_url)
@@ -105,7 +107,7 @@ async def test_keys_rotate_and_configurations_of_others_do_not_exist(decisions: 
         await decisions.configs.delete(DeleteGatewayConfig(tenant_id="another", config_id=added.id))
     for _ in range(2):
         await decisions.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=added.id))
-    assert (await list_configs(decisions.store, ListGatewayConfigs(tenant_id=tenant_id))).configs == []
+    assert (await list_configs(decisions.database, ListGatewayConfigs(tenant_id=tenant_id))).configs == []
     with pytest.raises(GatewayConfigNotFound):
         await decisions.configs.rotate(RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=KEY))
 
@@ -115,19 +117,20 @@ async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
 ) -> None:
     new = base64.b64encode(b"n" * 32).decode()
     async with gateway_database.open("gateway") as database:
-        store = ConfigStore(database)
-        first = await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock).add(adding(tenant_id))
-        rotating = Configs(store=store, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock)
+        first = await Configs(database=database, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock).add(
+            adding(tenant_id)
+        )
+        rotating = Configs(database=database, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock)
         assert await rotating.reseal() >= 1
         assert await rotating.reseal() == 0
-        config = await store.find(first.id)
+        config = await configs_sql.find(database, first.id)
         assert config is not None
         opened = KeyRing(new)
         assert opened.unseal(config.sealed_key, tenant_id=tenant_id, owner_id=first.id) == KEY
         (sealed,) = config.sealed_webhook_secrets
         assert opened.unseal(sealed, tenant_id=tenant_id, owner_id=first.id) == SECRET
         # Back, for the other tests of this database.
-        assert await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
+        assert await Configs(database=database, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
 
 
 async def test_a_key_that_cannot_be_opened_keeps_no_other_from_being_sealed_anew(
@@ -135,18 +138,17 @@ async def test_a_key_that_cannot_be_opened_keeps_no_other_from_being_sealed_anew
 ) -> None:
     lost, new = (base64.b64encode(letter * 32).decode() for letter in (b"l", b"n"))
     async with gateway_database.open("gateway") as database:
-        store = ConfigStore(database)
         made = [
-            await Configs(store=store, keyring=KeyRing(key), clock=clock).add(adding(tenant_id))
+            await Configs(database=database, keyring=KeyRing(key), clock=clock).add(adding(tenant_id))
             for key in (lost, LOCAL_ENCRYPTION_KEY, lost, LOCAL_ENCRYPTION_KEY)
         ]
-        await Configs(store=store, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock).reseal()
-        found = [await store.find(config.id) for config in made]
+        await Configs(database=database, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock).reseal()
+        found = [await configs_sql.find(database, config.id) for config in made]
         sealed = [KeyRing(new).is_current(config.sealed_key) for config in found if config is not None]
         assert sealed == [False, True, False, True]
         # Back, for the other tests of this database.
         back = KeyRing(LOCAL_ENCRYPTION_KEY, [new, lost])
-        assert await Configs(store=store, keyring=back, clock=clock).reseal() >= 4
+        assert await Configs(database=database, keyring=back, clock=clock).reseal() >= 4
 
 
 @pytest.mark.parametrize(
@@ -250,17 +252,17 @@ async def test_default_payment_method_is_refused_in_live_mode(decisions: Decisio
         with pytest.raises(DefaultPaymentMethodLive) as caught:
             await decisions.configs.add(adding(tenant_id, secret_key=live))
         assert (caught.value.reason, caught.value.errors[0][0]) == ("default_payment_method_live", "/payment_method")
-    assert await decisions.store.of_tenant(tenant_id) == []
+    assert await configs_sql.of_tenant(decisions.database, tenant_id) == []
     with pytest.raises(Invalid, match="connected_account"):
         await decisions.configs.add(
             adding(tenant_id, secret_key="", webhook_secret="", connected_account="acct_12345678")
         )
     # A connected account is of the mode of the platform's key.
     connected = Configs(
-        store=decisions.store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=SystemClock(), mode_of=always_live
+        database=decisions.database, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=SystemClock(), mode_of=always_live
     )
     with pytest.raises(DefaultPaymentMethodLive):
         await connected.add(adding(tenant_id, secret_key="", webhook_secret="", connected_account="acct_12345678"))
-    assert await decisions.store.of_tenant(tenant_id) == []
+    assert await configs_sql.of_tenant(decisions.database, tenant_id) == []
     added = await decisions.configs.add(adding(tenant_id, secret_key=live, payment_method=""))
     assert added.payment_method == ""

@@ -17,11 +17,12 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards
+from services.gateway.accounts import Configs, KeyRing, StripeAccounts, account_guards
 from services.gateway.accounts.connect import ConnectedAccounts
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.accounts.sql.configs import _CONNECTED as CONNECTED
 from services.gateway.accounts.stripe_accounts import PLATFORM_TENANT
-from services.gateway.customers import CustomerStore, Saving
+from services.gateway.customers import Saving, chargeable
 from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, Settings
@@ -52,15 +53,15 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
             stripe_connect_webhook_secrets=(endpoint["secret"],),
             stripe_statement_every_seconds=0.2,
         )
-        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
+        connections = StripeConnections(api_base=fake.url)
         connected = ConnectedAccounts(
             connections=connections,
             platform=StripeAccount(name="stripe", secret_key=platform),
             webhook_secrets=(),
-            store=store,
+            database=database,
         )
         configs = Configs(
-            store=store,
+            database=database,
             keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
             clock=clock,  # type: ignore[arg-type]
             mode_of=connected.mode_of,
@@ -154,16 +155,16 @@ async def test_no_account_and_the_platforms_own_are_nobodys(accounts: Accounts, 
         connections=accounts.connections,
         platform=StripeAccount(name="stripe", secret_key=platform),
         webhook_secrets=(),
-        store=accounts.store,
+        database=accounts.database,
     )
     await accounts.configs.add(
         AddGatewayConfig(tenant_id="tenant-1", config_id=new_id(), processor="stripe", secret_key=accounts.key())
     )
     # An event that names no account is for none of the configurations that have none.
     assert await connected.whose("") == []
-    assert await accounts.store.connected("") == []
+    assert await configs_sql.connected(accounts.database, "") == []
     configs = Configs(
-        store=accounts.store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock, mode_of=connected.mode_of
+        database=accounts.database, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock, mode_of=connected.mode_of
     )
 
     def adding(account: str) -> AddGatewayConfig:
@@ -188,10 +189,10 @@ async def test_a_configuration_that_follows_another_gets_its_events_at_once(
         connections=accounts.connections,
         platform=StripeAccount(name="stripe", secret_key=platform),
         webhook_secrets=(),
-        store=accounts.store,
+        database=accounts.database,
     )
     configs = Configs(
-        store=accounts.store,
+        database=accounts.database,
         keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
         clock=clock,
         mode_of=connected.mode_of,
@@ -209,7 +210,7 @@ async def test_a_configuration_that_follows_another_gets_its_events_at_once(
 
 
 async def test_whose_an_account_is_has_an_index(accounts: Accounts) -> None:
-    async with accounts.store._database.transaction() as tx:
+    async with accounts.database.transaction() as tx:
         await tx.execute("SET LOCAL enable_seqscan = off")
         plan = await tx.fetchval(f"EXPLAIN (FORMAT JSON) {CONNECTED.text}", "acct_1")
     assert "ix_gateway_configs_connected" in plan
@@ -221,35 +222,37 @@ async def test_card_is_saved_and_charged_through_a_connected_account(
     key = f"sk_test_{new_id().hex}"
     platform, customer = StripeAccount(name="stripe", secret_key=key), new_id()
     async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
-        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
-        keyring, kept = KeyRing(LOCAL_ENCRYPTION_KEY), CustomerStore(database)
+        connections = StripeConnections(api_base=fake.url)
+        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
         own = fake.connect(f"sk_test_{new_id().hex}", to=key)
         accounts = StripeAccounts(
             connections=connections,
             platform=platform,
             platform_webhook_secrets=(),
-            store=store,
+            database=database,
             keyring=keyring,
             cache_seconds=60,
             guards=account_guards(ProcessorSettings(), FAST, clock),
         )
         async with connections.open():
-            connected = ConnectedAccounts(connections=connections, platform=platform, webhook_secrets=(), store=store)
-            configs = Configs(store=store, keyring=keyring, clock=clock, mode_of=connected.mode_of)
+            connected = ConnectedAccounts(
+                connections=connections, platform=platform, webhook_secrets=(), database=database
+            )
+            configs = Configs(database=database, keyring=keyring, clock=clock, mode_of=connected.mode_of)
             added = await configs.add(
                 AddGatewayConfig(
                     tenant_id=tenant_id, config_id=new_id(), processor="stripe", connected_account=own.account_id
                 )
             )
             name = f"stripe:{added.id}"
-            saving = Saving(kept, accounts=Always(name), vault_of=accounts.vault, clock=clock)
+            saving = Saving(database, accounts=Always(name), vault_of=accounts.vault, clock=clock)
             setup = await saving.start(
                 StartSetup(
                     tenant_id=tenant_id, customer_id=customer, setup_id=new_id(), payment_method="pm_card_mastercard"
                 )
             )
             assert setup.payment_method_id is not None
-            found = await kept.chargeable(tenant_id, customer, setup.payment_method_id)
+            found = await chargeable(database, tenant_id, customer, setup.payment_method_id)
             assert found is not None
             assert found.processor == name
             charged = await (await accounts.adapter(name)).authorize(

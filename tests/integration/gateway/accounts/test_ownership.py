@@ -13,8 +13,9 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
-from services.gateway.accounts import AccountStore, KeyRing, move_account
+from services.gateway.accounts import KeyRing, move_account, owns_account
 from services.gateway.accounts.domain import Ownership, account_name
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY
 from tests.integration.gateway.accounts.conftest import Accounts
@@ -33,7 +34,7 @@ async def test_a_stripe_account_belongs_to_one_configuration(accounts: Accounts,
     assert same not in caught.value.detail
     with pytest.raises(GatewayConfigConflict, match=f"gateway configuration {first.id} charges"):
         await accounts.configs.add(adding(tenant_id, secret_key=other))
-    assert [config.id for config in await accounts.store.of_tenant(tenant_id)] == [first.id]
+    assert [config.id for config in await configs_sql.of_tenant(accounts.database, tenant_id)] == [first.id]
     # Its settings are changed by a new configuration in the place of a deleted one.
     await accounts.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=first.id))
     with pytest.raises(GatewayConfigConflict):
@@ -47,7 +48,7 @@ async def test_two_that_add_one_account_at_once_do_not_both_get_it(accounts: Acc
     requests = [adding(str(new_id()), secret_key=accounts.key(of=key)) for _ in range(6)]
     answers = await asyncio.gather(*(accounts.configs.add(one) for one in requests), return_exceptions=True)
     assert sum(isinstance(answer, GatewayConfigConflict) for answer in answers) == 5
-    kept = [config for one in requests for config in await accounts.store.of_tenant(one.tenant_id)]
+    kept = [config for one in requests for config in await configs_sql.of_tenant(accounts.database, one.tenant_id)]
     assert await accounts.owner(key) == kept[0].name
     assert len(kept) == 1
 
@@ -62,7 +63,7 @@ async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tena
 
     new = accounts.key(of=key, kind="rk")
     assert (await accounts.configs.rotate(rotating(new))).secret_key_last4 == new[-4:]
-    taken_config = await accounts.store.find(taken.id)
+    taken_config = await configs_sql.find(accounts.database, taken.id)
     assert taken_config is not None
     taken_key = KeyRing(LOCAL_ENCRYPTION_KEY).unseal(
         taken_config.sealed_key, tenant_id=taken_config.tenant_id, owner_id=taken.id
@@ -74,7 +75,7 @@ async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tena
     with pytest.raises(Invalid, match="secret_key is refused by Stripe"):
         # The fake takes keys of test mode only.
         await accounts.configs.rotate(rotating(f"sk_live_{new_id().hex}"))
-    (kept,) = await accounts.store.of_tenant(tenant_id)
+    (kept,) = await configs_sql.of_tenant(accounts.database, tenant_id)
     assert (kept.key_last4, await accounts.owner(key)) == (new[-4:], account_name(added.id))
 
 
@@ -82,7 +83,7 @@ async def test_nothing_is_added_while_the_account_of_a_key_is_unknown(accounts: 
     accounts.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, method="GET", path="/v1/account"))
     with pytest.raises(ProcessorUnavailable, match="whose key"):
         await accounts.configs.add(adding(tenant_id, secret_key=accounts.key()))
-    assert await accounts.store.of_tenant(tenant_id) == []
+    assert await configs_sql.of_tenant(accounts.database, tenant_id) == []
 
 
 async def test_unknown_accounts_are_looked_up_and_shared_ones_go_on(accounts: Accounts, tenant_id: str) -> None:
@@ -92,7 +93,7 @@ async def test_unknown_accounts_are_looked_up_and_shared_ones_go_on(accounts: Ac
     while await accounts.configs.look_up_accounts() == 50:
         pass
     assert await accounts.owner(key) == account_name(first.id)
-    config = await accounts.store.find(second.id)
+    config = await configs_sql.find(accounts.database, second.id)
     assert config is not None and config.deleted_at is None
 
 
@@ -104,11 +105,11 @@ async def test_account_moves_once_confirmed_and_never_while_it_is_used(accounts:
     while await accounts.configs.look_up_accounts() == 50:
         pass
     account_id = accounts.fake.account(key).account_id
-    store = AccountStore(accounts.store._database)
+    database = accounts.database
     now = SystemClock().now()
 
     async def move(*arguments: str) -> str:
-        return await move_account(store, [account_id, "--reason", "sold", *arguments], now=now)
+        return await move_account(database, [account_id, "--reason", "sold", *arguments], now=now)
 
     def code(printed: str) -> str:
         return printed.rpartition(" ")[2]
@@ -127,10 +128,10 @@ async def test_account_moves_once_confirmed_and_never_while_it_is_used(accounts:
         await move("--to-tenant", third, "--confirm", code(planned))
     await move("--to-config", str(second.id), "--confirm", code(planned))
     assert await accounts.owner(key) == account_name(second.id)
-    owner = await accounts.store.find(second.id)
+    owner = await configs_sql.find(accounts.database, second.id)
     assert owner is not None
-    assert await store.owns(tenant_id=owner.tenant_id, processor=owner.name) is True
-    assert await store.owns(tenant_id=tenant_id, processor=account_name(first.id)) is False
+    assert await owns_account(database, tenant_id=owner.tenant_id, processor=owner.name) is True
+    assert await owns_account(database, tenant_id=tenant_id, processor=account_name(first.id)) is False
     with pytest.raises(Conflict):
         await move("--to-config", str(second.id), "--confirm", code(planned))
 
@@ -143,7 +144,7 @@ async def test_account_moves_once_confirmed_and_never_while_it_is_used(accounts:
         await accounts.configs.add(adding(tenant_id, secret_key=accounts.key(of=key)))
     added = await accounts.configs.add(same)
     assert await accounts.owner(key) == account_name(added.id)
-    lines = await store._database.fetch(
+    lines = await database.fetch(
         "SELECT action, detail::json ->> 'reason' AS reason FROM operator_actions WHERE subject = $1", account_id
     )
     assert [tuple(line) for line in lines] == [("stripe_account.moved", "sold")] * 2
@@ -151,7 +152,8 @@ async def test_account_moves_once_confirmed_and_never_while_it_is_used(accounts:
 
 async def test_the_platforms_own_account_is_no_tenants(accounts: Accounts, tenant_id: str) -> None:
     key = accounts.key()
-    await accounts.store.own(
+    await configs_sql.own(
+        accounts.database,
         Ownership(
             account_id=accounts.fake.account(key).account_id, is_live=False, tenant_id=str(new_id()), processor="stripe"
         ),

@@ -14,6 +14,7 @@ from libs.common.contracts.gateway_errors import (
 from libs.common.contracts.gateway_requests import GatewayConfig, RotateGatewayKeys
 from libs.common.ids import new_id
 from services.gateway.accounts.domain import account_name
+from services.gateway.accounts.sql import configs as configs_sql
 from services.gateway.operations import AttemptStore
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus
 from services.gateway.processors.port import Operation
@@ -37,7 +38,7 @@ async def test_of_two_rotations_at_once_one_is_a_conflict(accounts: Accounts, te
     done = [answer for answer in answers if isinstance(answer, GatewayConfig)]
     assert len(done) == 1
     assert [type(each) for each in answers if each not in done] == [GatewayConfigConflict] * 3
-    (kept,) = await accounts.store.of_tenant(tenant_id)
+    (kept,) = await configs_sql.of_tenant(accounts.database, tenant_id)
     assert kept.key_last4 == done[0].secret_key_last4
 
 
@@ -61,7 +62,7 @@ async def test_a_key_that_may_not_read_its_account_is_refused(accounts: Accounts
     assert caught.value.reason == "processor_account_unreadable"
     with pytest.raises(ProcessorAccountUnreadable):
         await accounts.configs.add(adding(str(new_id()), secret_key=restricted))
-    (kept,) = await accounts.store.of_tenant(tenant_id)
+    (kept,) = await configs_sql.of_tenant(accounts.database, tenant_id)
     assert kept.key_last4 == key[-4:]
 
 
@@ -96,7 +97,7 @@ async def test_where_the_old_key_is_refused_a_payment_proves_the_new(accounts: A
         correlation_id="rotation",
         traceparent="",
     )
-    await AttemptStore(accounts.store._database).open(held)
+    await AttemptStore(accounts.database).open(held)
     new, foreign = accounts.key(of=key), accounts.key()
     accounts.fake.expire_key(key)
     with pytest.raises(ProcessorAccountChanged):

@@ -1,6 +1,7 @@
 """What is saved of a customer is charged through the account that has it, or not at all."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway_customers import DetachSavedMethod, GetSetup, StartSetup
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.customers import CustomerStore, Saving
+from services.gateway.customers import Saving, chargeable
 from services.gateway.operations import Attempt
 from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxVault
@@ -30,9 +31,8 @@ class Saved(Place):
     def __init__(self, database: Database, clock: ManualClock, tenant_id: str) -> None:
         super().__init__(database, clock, tenant_id)
         self.customer = new_id()
-        self.customers = CustomerStore(database)
-        self.saving = Saving(self.customers, accounts=Always("sandbox"), vault_of=_vault, clock=clock)
-        self.commands._chargeable = self.customers.chargeable
+        self.saving = Saving(database, accounts=Always("sandbox"), vault_of=_vault, clock=clock)
+        self.commands._chargeable = partial(chargeable, database)
 
     async def save(self, card: str = "") -> UUID:
         request = StartSetup(

@@ -24,8 +24,8 @@ from libs.common.contracts.gateway_customers import (
 from libs.common.contracts.gateway_errors import SavedMethodNotFound, SetupNotFound, SetupRefused
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.accounts import ConfigStore, KeyRing, StripeAccounts, account_guards
-from services.gateway.customers import CustomerStore, Saving, queries, sql
+from services.gateway.accounts import KeyRing, StripeAccounts, account_guards
+from services.gateway.customers import Saving, queries, sql
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.saving import NewCustomer, Vault
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
@@ -56,13 +56,12 @@ class Shop:
         self.clock = clock
         self.tenant = tenant
         self.customer = new_id()
-        self.store = CustomerStore(database)
         self.vault_of = vault_of
         self.saving = self.another()
 
     def another(self) -> Saving:
         """The decisions of another process."""
-        return Saving(CustomerStore(self.database), accounts=Always(), vault_of=self.vault_of, clock=self.clock)
+        return Saving(self.database, accounts=Always(), vault_of=self.vault_of, clock=self.clock)
 
     @property
     def books(self) -> Any:
@@ -88,7 +87,7 @@ class Shop:
 
     async def methods(self) -> list[UUID]:
         request = ListSavedMethods(tenant_id=self.tenant, customer_id=self.customer)
-        return [each.id for each in (await queries.list_methods(self.store, request)).methods]
+        return [each.id for each in (await queries.list_methods(self.database, request)).methods]
 
     async def detach(self, method: UUID) -> None:
         await self.saving.detach(
@@ -111,7 +110,7 @@ async def shop(gateway_database: TestDatabase, clock: ManualClock, tenant_id: st
             connections=connections,
             platform=StripeAccount(name="stripe", secret_key=KEY),
             platform_webhook_secrets=(),
-            store=ConfigStore(database),
+            database=database,
             keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
             cache_seconds=60,
             guards=account_guards(ProcessorSettings(), FAST, clock),
@@ -128,7 +127,7 @@ async def test_saved_card_is_known_by_what_may_be_shown_of_it(shop: Shop) -> Non
     setup = await shop.saved("pm_card_mastercard")
     assert (setup.status, setup.processor) == ("SUCCEEDED", "stripe")
     (method,) = (
-        await queries.list_methods(shop.store, ListSavedMethods(tenant_id=shop.tenant, customer_id=shop.customer))
+        await queries.list_methods(shop.database, ListSavedMethods(tenant_id=shop.tenant, customer_id=shop.customer))
     ).methods
     assert method.id == setup.payment_method_id
     assert (method.type, method.brand, method.last4, method.exp_month, method.exp_year) == (
@@ -253,7 +252,7 @@ async def test_detached_method_is_nobodys_here_and_there(shop: Shop) -> None:
     assert await shop.methods() == []
     with pytest.raises(SavedMethodNotFound):
         await queries.find_method(
-            shop.store,
+            shop.database,
             FindSavedMethod(tenant_id=shop.tenant, customer_id=shop.customer, payment_method_id=method),
         )
     (kept,) = [each for each in shop.books.payment_methods.values() if each["customer"]]
@@ -300,7 +299,7 @@ async def test_what_is_anothers_is_not_found(shop: Shop) -> None:
     for tenant, customer in ((shop.tenant, other), ("another", shop.customer)):
         with pytest.raises(SavedMethodNotFound):
             await queries.find_method(
-                shop.store,
+                shop.database,
                 FindSavedMethod(tenant_id=tenant, customer_id=customer, payment_method_id=setup.payment_method_id),
             )
         with pytest.raises(SavedMethodNotFound):

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
-from services.gateway.notices import NoticeStore
+from services.gateway.notices.sql import payments as payments_sql
 from services.gateway.operations import Attempt, AttemptStatus, close
 from services.gateway.operations.domain.changes import CLOSED_WITHIN, RELEASED_AGAIN_AFTER
 from services.gateway.processors.port import (
@@ -79,7 +79,7 @@ async def test_hold_is_known_that_waited_for_the_decline_before_it(place: Place)
     """The customer pays in the same page a moment later: what is written beside the decline is not in the first snapshot."""
     intent, ref = await place.held(9_043)
     telling = Telling(place, intent, ref)
-    async with NoticeStore(place.database).payment(tenant_id=place.tenant_id, payment_intent_id=intent) as payment:
+    async with payments_sql.payment(place.database, tenant_id=place.tenant_id, payment_intent_id=intent) as payment:
         [acting] = payment.attempts
         paid = asyncio.create_task(place.notices.apply(telling.of(AuthorizedNotice)))
         async with asyncio.timeout(30):

@@ -15,7 +15,7 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from services.gateway.errors import AttemptConflict
-from services.gateway.notices import Notices, NoticeStore
+from services.gateway.notices import Notices
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Applied, CapturedNotice, Operation, Processor
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
@@ -32,7 +32,7 @@ class Place(Gateway):
         self.sandbox = SandboxProcessor(book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.001)
         self.book = CountingProcessor(self.sandbox)
         super().__init__(database, clock, tenant_id, self.book)
-        self.notices = Notices(store=NoticeStore(database), clock=clock)
+        self.notices = Notices(database=database, clock=clock)
 
     async def held(self, amount_minor: int, *, manual: bool = False) -> tuple[UUID, str]:
         """Authorize a payment; returns its id and reference."""

@@ -11,7 +11,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.notices import Notices, NoticeStore
+from services.gateway.notices import Notices
 from services.gateway.operations import AttemptStatus
 from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
 from services.gateway.processors.port import (
@@ -90,7 +90,7 @@ async def test_capture_that_was_refused_and_made_by_hand_counts_once(
     await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
     if is_being_released:
         assert await gateway.commands.release_expired(limit=1_000) == 1
-    notices = Notices(store=NoticeStore(database), clock=clock)
+    notices = Notices(database=database, clock=clock)
     common: dict[str, Any] = {
         "tenant_id": tenant_id,
         "payment_intent_id": intent,
@@ -178,7 +178,7 @@ async def test_slip_that_expires_while_its_void_is_in_progress_ends_both(
     body = msgspec.structs.replace(command.body, payment_method_type=PaymentMethodType.PIX)
     await gateway.commands.authorize(msgspec.structs.replace(command, body=body))
     await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref="pi_1"))
-    notices = Notices(store=NoticeStore(database), clock=clock)
+    notices = Notices(database=database, clock=clock)
     common: dict[str, Any] = {
         "tenant_id": tenant_id,
         "payment_intent_id": intent,

@@ -11,7 +11,7 @@ from libs.common.contracts.gateway import AuthorizePayment, RefundPayment
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.messaging import Received
-from services.gateway.operations import AttemptStatus, RestoredStore, restored
+from services.gateway.operations import AttemptStatus, restored
 from services.gateway.processors.port import Unknown, UnknownReason
 from tests.support.counting import CountingProcessor
 from tests.support.databases import TestDatabase
@@ -38,7 +38,7 @@ async def lose(administrator: asyncpg.Connection, gateway: Gateway) -> None:
 async def restart(gateway: Gateway, *, restored_to: str = "") -> None:
     """Go on as a new process, which knows of the restore."""
     if restored_to:
-        await restored(RestoredStore(gateway.database), ["--to", restored_to], now=gateway.clock.now())
+        await restored(gateway.database, ["--to", restored_to], now=gateway.clock.now())
     gateway.set_bulkhead(gateway.bulkhead)
 
 
@@ -139,4 +139,4 @@ async def test_payments_made_after_a_restore_are_called_at_once(
 @pytest.mark.parametrize("moment", ["yesterday", "2999-01-01T00:00:00Z"])
 async def test_a_moment_that_cannot_be_is_refused(gateway: Gateway, clock: ManualClock, moment: str) -> None:
     with pytest.raises(Invalid):
-        await restored(RestoredStore(gateway.database), ["--to", moment], now=clock.now())
+        await restored(gateway.database, ["--to", moment], now=clock.now())

@@ -34,7 +34,7 @@ from libs.common.contracts.gateway_imports import (
 )
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.reconciliation.imports import Imports, ImportStore, Reader, commands, queries
+from services.gateway.reconciliation.imports import Imports, Reader, commands, queries, sql
 from services.gateway.reconciliation.imports.commands import reading
 from services.gateway.reconciliation.imports.sql import Claimed
 from tests.support.databases import TestDatabase
@@ -54,12 +54,12 @@ class Bank:
     """A tenant with one source, and the gateway's decisions about its files."""
 
     def __init__(self, database: Database, tenant_id: str, clock: ManualClock) -> None:
-        self.store = ImportStore(database)
+        self.database = database
         self.tenant_id = tenant_id
         self.clock = clock
         self.source_id = new_id()
-        self.imports = Imports(self.store, bytes_max=1_000_000, open_max=3, clock=clock)
-        self.reader = Reader(self.store, bytes_max=1_000_000, deadline_seconds=30, clock=clock)
+        self.imports = Imports(self.database, bytes_max=1_000_000, open_max=3, clock=clock)
+        self.reader = Reader(self.database, bytes_max=1_000_000, deadline_seconds=30, clock=clock)
 
     async def source(self, **changes: Any) -> None:
         given: dict[str, Any] = {"name": "Bank", "format": "csv", "fields": FIELDS} | changes
@@ -99,20 +99,20 @@ class Bank:
         return await self.get(import_id)
 
     async def get(self, import_id: UUID) -> FileImport:
-        return await queries.get_import(self.store, GetImport(tenant_id=self.tenant_id, import_id=import_id))
+        return await queries.get_import(self.database, GetImport(tenant_id=self.tenant_id, import_id=import_id))
 
     async def take(self, content: bytes) -> FileImport:
         return await self.read(await self.send(content))
 
     async def lines(self, columns: str = "bank_id, amount_minor, occurrence") -> list[tuple[Any, ...]]:
-        rows = await self.store.database.fetch(
+        rows = await self.database.fetch(
             f"SELECT {columns} FROM statement_lines WHERE tenant_id = $1 ORDER BY booked_on, bank_id, occurrence",
             self.tenant_id,
         )
         return [tuple(row) for row in rows]
 
     async def left_over(self) -> int:
-        row = await self.store.database.fetchrow(
+        row = await self.database.fetchrow(
             "SELECT (SELECT count(*) FROM import_rows WHERE tenant_id = $1)"
             " + (SELECT count(*) FROM import_pieces WHERE tenant_id = $1) AS n",
             self.tenant_id,
@@ -185,7 +185,7 @@ async def test_an_id_with_other_money_is_a_conflict(bank: Bank, monkeypatch: pyt
 async def test_a_killed_reader_begins_anew(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     content = HEAD + b"".join(b"2026-01-15,C%d,1.00,\n" % i for i in range(1300))
     import_id = await bank.send(content)
-    stage, calls = bank.store.stage, 0
+    stage, calls = sql.stage, 0
 
     async def dying(*given: Any, **named: Any) -> bool:
         nonlocal calls
@@ -194,7 +194,7 @@ async def test_a_killed_reader_begins_anew(bank: Bank, monkeypatch: pytest.Monke
             raise asyncpg.ConnectionDoesNotExistError("killed")
         return await stage(*given, **named)
 
-    monkeypatch.setattr(bank.store, "stage", dying)
+    monkeypatch.setattr(sql, "stage", dying)
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
         await bank.reader.work()
     assert await bank.lines() == [] and (await bank.get(import_id)).status == "READING"
@@ -207,7 +207,7 @@ async def test_a_killed_reader_begins_anew(bank: Bank, monkeypatch: pytest.Monke
 async def test_whoever_lost_the_claim_writes_nothing(bank: Bank) -> None:
     import_id = await bank.send(HEAD + b"2026-01-15,A1,10.00,\n")
     now = bank.clock.now()
-    late = await bank.store.claim(now=now, until=now)
+    late = await sql.claim(bank.database, now=now, until=now)
     assert late is not None
     bank.clock.advance(timedelta(seconds=1))
     assert (await bank.read(import_id)).status == "IMPORTED"
@@ -220,7 +220,7 @@ async def test_a_file_that_always_kills_its_reader_ends(bank: Bank) -> None:
     import_id = await bank.send(HEAD + b"2026-01-15,A1,10.00,\n")
     for _ in range(reading.TRIES_MAX):
         now = bank.clock.now()
-        assert await bank.store.claim(now=now, until=now) is not None
+        assert await sql.claim(bank.database, now=now, until=now) is not None
         bank.clock.advance(timedelta(seconds=1))
     assert "however often" in (await bank.read(import_id)).errors[0].reason
 
@@ -289,18 +289,18 @@ async def test_files_of_one_source_count_one_after_the_other(bank: Bank, databas
 async def test_claim_is_kept_while_nothing_else_keeps_it(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_LEASE", timedelta(seconds=0.2))
     import_id = await bank.send(HEAD + b"2026-01-15,A1,10.00,o1\n")
-    keep, renewed = bank.store.renew, asyncio.Event()
+    keep, renewed = sql.renew, asyncio.Event()
 
-    async def renew(file: Claimed, *, until: datetime) -> bool:
-        held = await keep(file, until=until)
+    async def renew(database: Database, file: Claimed, *, until: datetime) -> bool:
+        held = await keep(database, file, until=until)
         renewed.set()
         return held
 
     async def slow(*_: Any, **__: Any) -> None:
         await renewed.wait()
 
-    monkeypatch.setattr(bank.store, "renew", renew)
-    monkeypatch.setattr(bank.store, "clear", slow)
+    monkeypatch.setattr(sql, "renew", renew)
+    monkeypatch.setattr(sql, "clear", slow)
     async with asyncio.timeout(20):
         await bank.reader.work()
     assert (await bank.get(import_id)).status == "IMPORTED"
@@ -320,16 +320,16 @@ async def test_refusals_and_limits(bank: Bank, database: Database) -> None:
     stranger.source_id = bank.source_id
     with pytest.raises(ImportSourceNotFound):
         await stranger.start(b"x")
-    mine = (await queries.list_imports(bank.store, ListImports(tenant_id=bank.tenant_id))).imports
+    mine = (await queries.list_imports(bank.database, ListImports(tenant_id=bank.tenant_id))).imports
     assert len(mine) == 3
     with pytest.raises(ImportNotFound):
         await stranger.get(mine[0].id)
     with pytest.raises(ImportNotFound):
         await stranger.add(mine[0].id, b"x")
-    theirs = (await queries.list_imports(bank.store, ListImports(tenant_id=stranger.tenant_id))).imports
+    theirs = (await queries.list_imports(bank.database, ListImports(tenant_id=stranger.tenant_id))).imports
     assert theirs == []
     await bank.imports.delete_source(DeleteImportSource(tenant_id=bank.tenant_id, source_id=bank.source_id))
-    listed = await queries.list_sources(bank.store, ListImportSources(tenant_id=bank.tenant_id))
+    listed = await queries.list_sources(bank.database, ListImportSources(tenant_id=bank.tenant_id))
     assert listed.sources == []
     with pytest.raises(ImportSourceNotFound):
         await bank.source()
@@ -362,7 +362,7 @@ async def test_samples_go_through_the_database(bank: Bank) -> None:
         found = await bank.take((Path("tests/data/imports") / name).read_bytes())
         assert (found.status, found.lines_new) == ("IMPORTED", lines), found.errors
     # Which kinds a report has says whether it can be of all that moved.
-    row = await bank.store.database.fetchrow(
+    row = await bank.database.fetchrow(
         "SELECT kinds FROM file_imports WHERE tenant_id = $1 AND 'charge' = ANY (kinds)",
         bank.tenant_id,
     )

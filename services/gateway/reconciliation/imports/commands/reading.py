@@ -13,7 +13,7 @@ import msgspec
 from libs.common.cards import mask_card_numbers
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_imports import ImportFault
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.errors import Transient
 from libs.common.ids import new_id
 from libs.common.observability.logging import get_logger
@@ -31,7 +31,7 @@ from services.gateway.reconciliation.imports.domain import (
     identity,
 )
 from services.gateway.reconciliation.imports.reading import read_file
-from services.gateway.reconciliation.imports.sql import Claimed, ImportStore, Slice, StagedRow
+from services.gateway.reconciliation.imports.sql import Claimed, Slice, StagedRow
 from services.gateway.reconciliation.imports.statements import BankStatement, numbered
 
 log = get_logger("gateway.imports")
@@ -131,8 +131,8 @@ class Reader:
     that dies leaves a claim that ends, and the next one begins anew.
     """
 
-    def __init__(self, store: ImportStore, *, bytes_max: int, deadline_seconds: float, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, bytes_max: int, deadline_seconds: float, clock: Clock) -> None:
+        self._database = database
         self._bytes_max = bytes_max
         self._deadline_seconds = deadline_seconds
         self._clock = clock
@@ -140,7 +140,7 @@ class Reader:
     async def work(self) -> bool:
         """Read the next file that waits; False when none does."""
         now = self._clock.now()
-        file = await self._store.claim(now=now, until=now + _LEASE)
+        file = await sql.claim(self._database, now=now, until=now + _LEASE)
         if file is None:
             return False
         renewing = asyncio.create_task(self._renew(file))
@@ -152,7 +152,7 @@ class Reader:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-        await self._store.clear(tenant_id=file.tenant_id, import_id=file.id, pieces=True, limit=_CLEAR)
+        await sql.clear(self._database, tenant_id=file.tenant_id, import_id=file.id, pieces=True, limit=_CLEAR)
         return True
 
     async def _renew(self, file: Claimed) -> None:
@@ -160,19 +160,19 @@ class Reader:
         while True:
             await asyncio.sleep(_LEASE.total_seconds() / 4)
             try:
-                if not await self._store.renew(file, until=self._clock.now() + _LEASE):
+                if not await sql.renew(self._database, file, until=self._clock.now() + _LEASE):
                     return
             except Transient as fault:
                 log.warning("import.claim_not_renewed", import_id=str(file.id), reason=fault.detail)
 
     async def _read(self, file: Claimed) -> None:
         count = _Count()
-        source = await self._store.source(tenant_id=file.tenant_id, source_id=file.source_id)
+        source = await sql.source(self._database, tenant_id=file.tenant_id, source_id=file.source_id)
         if file.tries > TRIES_MAX or source is None:
             count.fault("the file could not be read, however often it was tried")
             await self._reject(file, count)
             return
-        await self._store.clear(tenant_id=file.tenant_id, import_id=file.id, pieces=False, limit=_CLEAR)
+        await sql.clear(self._database, tenant_id=file.tenant_id, import_id=file.id, pieces=False, limit=_CLEAR)
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 await self._stage(file, source.how(), count)
@@ -190,12 +190,13 @@ class Reader:
     async def _stage(self, file: Claimed, reading: Reading, count: _Count) -> None:
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="imports")
-        pieces = _Pieces(self._store, file, loop)
+        pieces = _Pieces(self._database, file, loop)
         items = read_file(pieces, reading, bytes_max=self._bytes_max)
         try:
             while True:
                 batch, rows = await loop.run_in_executor(thread, _next, items, file, count)
-                held = await self._store.stage(
+                held = await sql.stage(
+                    self._database,
                     file,
                     rows,
                     lines_read=count.lines,
@@ -233,7 +234,7 @@ class Reader:
         after = Slice(rows=0, new=0, conflicts=[], identity=None, number=None, occurrence=None)
         rows = new = 0
         conflicts: list[int] = []
-        async with self._store.database.transaction() as tx:
+        async with self._database.transaction() as tx:
             if not await sql.lock_source(tx, file):
                 return False
             others, fresh = await next_to(tx, file, count.statements)
@@ -258,7 +259,7 @@ class Reader:
         return True
 
     async def _reject(self, file: Claimed, count: _Count) -> None:
-        async with self._store.database.transaction() as tx:
+        async with self._database.transaction() as tx:
             if not await self._end(tx, file, count, ImportStatus.REJECTED, lines_new=0, at=self._clock.now()):
                 raise ClaimLost
         log.info("import.rejected", import_id=str(file.id), errors=count.errors_total)
@@ -284,19 +285,19 @@ class Reader:
     async def tidy(self, *, abandon_after: timedelta, retention: timedelta) -> None:
         """End what does not come, clear what is over and forget what is old."""
         now = self._clock.now()
-        await self._store.abandon(before=now - abandon_after, at=now)
-        for tenant_id, import_id in await self._store.left_over(since=now - 30 * _DAY, limit=100):
-            await self._store.clear(tenant_id=tenant_id, import_id=import_id, pieces=True, limit=_CLEAR)
-        while await self._store.forget(before=now - retention, limit=_CLEAR) == _CLEAR:
+        await sql.abandon(self._database, before=now - abandon_after, at=now)
+        for tenant_id, import_id in await sql.left_over(self._database, since=now - 30 * _DAY, limit=100):
+            await sql.clear(self._database, tenant_id=tenant_id, import_id=import_id, pieces=True, limit=_CLEAR)
+        while await sql.forget(self._database, before=now - retention, limit=_CLEAR) == _CLEAR:
             pass
 
 
 class _Pieces:
     """The pieces of a file, fetched by the thread that reads them; its checksum is made as they pass."""
 
-    def __init__(self, store: ImportStore, file: Claimed, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, database: Database, file: Claimed, loop: asyncio.AbstractEventLoop) -> None:
         self.sha256 = hashlib.sha256()
-        self._store = store
+        self._database = database
         self._file = file
         self._loop = loop
         self._place = (0, -1)
@@ -306,7 +307,7 @@ class _Pieces:
         while True:
             part, piece = self._place
             coming = asyncio.run_coroutine_threadsafe(
-                self._store.next_piece(self._file, part=part, piece=piece), self._loop
+                sql.next_piece(self._database, self._file, part=part, piece=piece), self._loop
             )
             while True:
                 try:

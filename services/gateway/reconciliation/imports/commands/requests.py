@@ -23,10 +23,11 @@ from libs.common.contracts.gateway_imports import (
     PutImportSource,
     StartImport,
 )
+from libs.common.db import Database
 from services.gateway.reconciliation.imports import sql
 from services.gateway.reconciliation.imports.domain import ImportStatus, Reading
 from services.gateway.reconciliation.imports.reading import reading_faults
-from services.gateway.reconciliation.imports.sql import Announced, ImportStore
+from services.gateway.reconciliation.imports.sql import Announced
 
 PARTS_MAX = 10_000
 """Parts of one file."""
@@ -37,8 +38,8 @@ PIECES_MAX = 1_024
 class Imports:
     """What the api requests of sources and files."""
 
-    def __init__(self, store: ImportStore, *, bytes_max: int, open_max: int, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, bytes_max: int, open_max: int, clock: Clock) -> None:
+        self._database = database
         self._bytes_max = bytes_max
         self._open_max = open_max
         self._clock = clock
@@ -67,7 +68,8 @@ class Imports:
         faults = reading_faults(reading)
         if faults:
             raise ImportSourceInvalid("; ".join(faults))
-        found = await self._store.put_source(
+        found = await sql.put_source(
+            self._database,
             tenant_id=request.tenant_id,
             source_id=request.source_id,
             name=request.name,
@@ -76,7 +78,7 @@ class Imports:
             at=self._clock.now(),
         )
         if found is None:
-            known = await self._store.source(tenant_id=request.tenant_id, source_id=request.source_id)
+            known = await sql.source(self._database, tenant_id=request.tenant_id, source_id=request.source_id)
             if known is not None and known.deleted_at is None:
                 raise ImportSourceUsed("the source has lines already: read otherwise they would count again")
             raise ImportSourceNotFound("there is no such source of files")
@@ -88,8 +90,8 @@ class Imports:
         Raises:
             ImportSourceNotFound: when there is none.
         """
-        if not await self._store.delete_source(
-            tenant_id=request.tenant_id, source_id=request.source_id, at=self._clock.now()
+        if not await sql.delete_source(
+            self._database, tenant_id=request.tenant_id, source_id=request.source_id, at=self._clock.now()
         ):
             raise ImportSourceNotFound("there is no such source of files")
         return ImportSourceDeleted(id=request.source_id)
@@ -104,7 +106,7 @@ class Imports:
         """
         if request.size_bytes > self._bytes_max:
             raise FileTooLarge(f"the file is larger than {self._bytes_max} bytes")
-        source = await self._store.source(tenant_id=request.tenant_id, source_id=request.source_id)
+        source = await sql.source(self._database, tenant_id=request.tenant_id, source_id=request.source_id)
         if source is None or source.deleted_at is not None:
             raise ImportSourceNotFound("there is no such source of files")
         announced = Announced(
@@ -116,7 +118,7 @@ class Imports:
             size_bytes=request.size_bytes,
             created_at=self._clock.now(),
         )
-        found = await self._store.start(announced, open_max=self._open_max)
+        found = await sql.start(self._database, announced, open_max=self._open_max)
         if found is None:
             raise ImportConflict(f"{self._open_max} imports are open already; wait until one is read")
         if (found.source_id, found.sha256) != (request.source_id, request.sha256):
@@ -135,7 +137,7 @@ class Imports:
         if len(request.content) > PIECE_BYTES_MAX:
             raise FileTooLarge(f"a piece has at most {PIECE_BYTES_MAX} bytes")
         tenant_id, import_id = request.tenant_id, request.import_id
-        async with self._store.database.transaction() as tx:
+        async with self._database.transaction() as tx:
             locked = await sql.lock_import(tx, tenant_id=tenant_id, import_id=import_id)
             if locked is None:
                 raise ImportNotFound("there is no such import")
@@ -161,7 +163,7 @@ class Imports:
             ImportConflict: when parts are missing, or it was abandoned.
         """
         tenant_id, import_id = request.tenant_id, request.import_id
-        async with self._store.database.transaction() as tx:
+        async with self._database.transaction() as tx:
             locked = await sql.lock_import(tx, tenant_id=tenant_id, import_id=import_id)
             if locked is None:
                 raise ImportNotFound("there is no such import")
@@ -173,6 +175,6 @@ class Imports:
                 if come != size:
                     raise ImportConflict(f"{come} of {size} bytes have come")
                 await sql.complete(tx, tenant_id=tenant_id, import_id=import_id, at=self._clock.now())
-        found = await self._store.get(tenant_id=tenant_id, import_id=import_id)
+        found = await sql.get(self._database, tenant_id=tenant_id, import_id=import_id)
         assert found is not None
         return found

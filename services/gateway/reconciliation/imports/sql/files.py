@@ -175,63 +175,63 @@ UPDATE file_imports SET status = 'WAITING', completed_at = :at, received_bytes =
 """)
 
 
-class FileStore:
-    """Sources and files."""
+async def put_source(
+    database: Database, *, tenant_id: str, source_id: UUID, name: str, reading: str, must_exist: bool, at: datetime
+) -> KnownSource | None:
+    """Add or change a source; None when it is deleted, must exist and does not, or has lines that were read otherwise."""
+    row = await _PUT_SOURCE.write(
+        database,
+        tenant_id=tenant_id,
+        source_id=source_id,
+        name=name,
+        reading=reading,
+        must_exist=must_exist,
+        at=at,
+    )
+    return None if row is None else _source(row)
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
-    async def put_source(
-        self, *, tenant_id: str, source_id: UUID, name: str, reading: str, must_exist: bool, at: datetime
-    ) -> KnownSource | None:
-        """Add or change a source; None when it is deleted, must exist and does not, or has lines that were read otherwise."""
-        row = await _PUT_SOURCE.write(
-            self.database,
-            tenant_id=tenant_id,
-            source_id=source_id,
-            name=name,
-            reading=reading,
-            must_exist=must_exist,
-            at=at,
-        )
-        return None if row is None else _source(row)
+async def source(database: Database, *, tenant_id: str, source_id: UUID) -> KnownSource | None:
+    """Read a source, deleted ones too."""
+    row = await _GET_SOURCE.fetchrow(database, tenant_id=tenant_id, source_id=source_id)
+    return None if row is None else _source(row)
 
-    async def source(self, *, tenant_id: str, source_id: UUID) -> KnownSource | None:
-        """Read a source, deleted ones too."""
-        row = await _GET_SOURCE.fetchrow(self.database, tenant_id=tenant_id, source_id=source_id)
-        return None if row is None else _source(row)
 
-    async def sources(self, *, tenant_id: str, limit: int) -> list[KnownSource]:
-        """Read a tenant's sources, newest first."""
-        return [_source(row) for row in await _LIST_SOURCES.fetch(self.database, tenant_id=tenant_id, limit=limit)]
+async def sources(database: Database, *, tenant_id: str, limit: int) -> list[KnownSource]:
+    """Read a tenant's sources, newest first."""
+    return [_source(row) for row in await _LIST_SOURCES.fetch(database, tenant_id=tenant_id, limit=limit)]
 
-    async def delete_source(self, *, tenant_id: str, source_id: UUID, at: datetime) -> bool:
-        """Delete a source; whether there was one."""
-        row = await _DELETE_SOURCE.write(self.database, tenant_id=tenant_id, source_id=source_id, at=at)
-        return row is not None
 
-    async def start(self, file: Announced, *, open_max: int) -> FileImport | None:
-        """Begin an import, or return the one that the file has; None when too many of the tenant's are open."""
-        async with self.database.transaction() as tx:
-            await _LOCK.fetch(tx, tenant_id=file.tenant_id)
-            await _ABANDON_OTHER_SIZE.execute(tx, file=file)
-            known = await _found(tx, file)
-            if known is not None:
-                return known
-            if await _COUNT_OPEN.fetchval(tx, tenant_id=file.tenant_id) >= open_max:
-                return None
-            await _START.execute(tx, file=file)
-            return await _found(tx, file)
+async def delete_source(database: Database, *, tenant_id: str, source_id: UUID, at: datetime) -> bool:
+    """Delete a source; whether there was one."""
+    row = await _DELETE_SOURCE.write(database, tenant_id=tenant_id, source_id=source_id, at=at)
+    return row is not None
 
-    async def get(self, *, tenant_id: str, import_id: UUID) -> FileImport | None:
-        """Read an import with its errors."""
-        row = await _GET.fetchrow(self.database, tenant_id=tenant_id, import_id=import_id)
-        return None if row is None else _shown(dict(row))
 
-    async def newest(self, *, tenant_id: str, source_id: UUID | None, limit: int) -> list[FileImport]:
-        """Read a tenant's imports, newest first, without their errors."""
-        rows = await _LIST.fetch(self.database, tenant_id=tenant_id, source_id=source_id, limit=limit)
-        return [_shown(dict(row)) for row in rows]
+async def start(database: Database, file: Announced, *, open_max: int) -> FileImport | None:
+    """Begin an import, or return the one that the file has; None when too many of the tenant's are open."""
+    async with database.transaction() as tx:
+        await _LOCK.fetch(tx, tenant_id=file.tenant_id)
+        await _ABANDON_OTHER_SIZE.execute(tx, file=file)
+        known = await _found(tx, file)
+        if known is not None:
+            return known
+        if await _COUNT_OPEN.fetchval(tx, tenant_id=file.tenant_id) >= open_max:
+            return None
+        await _START.execute(tx, file=file)
+        return await _found(tx, file)
+
+
+async def get(database: Database, *, tenant_id: str, import_id: UUID) -> FileImport | None:
+    """Read an import with its errors."""
+    row = await _GET.fetchrow(database, tenant_id=tenant_id, import_id=import_id)
+    return None if row is None else _shown(dict(row))
+
+
+async def newest(database: Database, *, tenant_id: str, source_id: UUID | None, limit: int) -> list[FileImport]:
+    """Read a tenant's imports, newest first, without their errors."""
+    rows = await _LIST.fetch(database, tenant_id=tenant_id, source_id=source_id, limit=limit)
+    return [_shown(dict(row)) for row in rows]
 
 
 async def lock_import(tx: Connection, *, tenant_id: str, import_id: UUID) -> tuple[str, int] | None:

@@ -7,9 +7,8 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_imports import ImportFault
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, arrays_of, reader_of
-from services.gateway.reconciliation.imports.sql.files import FileStore
 from services.gateway.reconciliation.imports.sql.statements import forget_statements
 from services.gateway.reconciliation.imports.statements import BankStatement
 
@@ -249,66 +248,72 @@ DELETE FROM file_imports
 """)
 
 
-class ImportStore(FileStore):
-    """Sources, files, and the lines that are read of them."""
+async def claim(database: Database, *, now: datetime, until: datetime) -> Claimed | None:
+    """Take the file that is to be read next."""
+    row = await _CLAIM.write(database, now=now, until=until)
+    return None if row is None else _claimed(row)
 
-    async def claim(self, *, now: datetime, until: datetime) -> Claimed | None:
-        """Take the file that is to be read next."""
-        row = await _CLAIM.write(self.database, now=now, until=until)
-        return None if row is None else _claimed(row)
 
-    async def next_piece(self, file: Claimed, *, part: int, piece: int) -> tuple[int, int, bytes] | None:
-        """Read the piece after another one."""
-        row = await _NEXT_PIECE.fetchrow(
-            self.database, import_id=file.id, tenant_id=file.tenant_id, part=part, piece=piece
-        )
-        return None if row is None else (row["part"], row["piece"], row["content"])
+async def next_piece(database: Database, file: Claimed, *, part: int, piece: int) -> tuple[int, int, bytes] | None:
+    """Read the piece after another one."""
+    row = await _NEXT_PIECE.fetchrow(database, import_id=file.id, tenant_id=file.tenant_id, part=part, piece=piece)
+    return None if row is None else (row["part"], row["piece"], row["content"])
 
-    async def stage(
-        self, file: Claimed, rows: Sequence[StagedRow], *, lines_read: int, lines_skipped: int, until: datetime
-    ) -> bool:
-        """Keep what was read, and the claim; False when the claim is lost."""
-        async with self.database.transaction() as tx:
-            held = await _PROGRESS.execute(
-                tx, file=file, lines_read=lines_read, lines_skipped=lines_skipped, until=until
-            )
-            if held and rows:
-                await _STAGE.execute(tx, rows=rows)
-            return bool(held)
 
-    async def renew(self, file: Claimed, *, until: datetime) -> bool:
-        """Keep the claim; False when it is lost."""
-        async with self.database.connection() as connection:
-            return await _RENEW.execute(connection, file=file, until=until) == 1
+async def stage(
+    database: Database,
+    file: Claimed,
+    rows: Sequence[StagedRow],
+    *,
+    lines_read: int,
+    lines_skipped: int,
+    until: datetime,
+) -> bool:
+    """Keep what was read, and the claim; False when the claim is lost."""
+    async with database.transaction() as tx:
+        held = await _PROGRESS.execute(tx, file=file, lines_read=lines_read, lines_skipped=lines_skipped, until=until)
+        if held and rows:
+            await _STAGE.execute(tx, rows=rows)
+        return bool(held)
 
-    async def clear(self, *, tenant_id: str, import_id: UUID, pieces: bool, limit: int) -> None:
-        """Delete what was read of a file, and its bytes."""
-        statements = (_CLEAR_ROWS, _CLEAR_PIECES) if pieces else (_CLEAR_ROWS,)
-        for statement in statements:
-            # Bytes are many in few rows.
-            size = limit if statement is _CLEAR_ROWS else max(1, limit // 100)
-            while True:
-                async with self.database.connection() as connection:
-                    done = await statement.execute(connection, tenant_id=tenant_id, import_id=import_id, limit=size)
-                if done < size:
-                    break
 
-    async def left_over(self, *, since: datetime, limit: int) -> list[tuple[str, UUID]]:
-        """List files that are over and of which something is left."""
-        rows = await _LEFT_OVER.fetch(self.database, since=since, limit=limit)
-        return [(row["tenant_id"], row["id"]) for row in rows]
+async def renew(database: Database, file: Claimed, *, until: datetime) -> bool:
+    """Keep the claim; False when it is lost."""
+    async with database.connection() as connection:
+        return await _RENEW.execute(connection, file=file, until=until) == 1
 
-    async def abandon(self, *, before: datetime, at: datetime) -> int:
-        """End the imports whose files did not come; returns how many."""
-        async with self.database.connection() as connection:
-            return await _ABANDON.execute(connection, before=before, at=at)
 
-    async def forget(self, *, before: datetime, limit: int) -> int:
-        """Delete lines and imports that were kept long enough; returns how many."""
-        async with self.database.connection() as connection:
-            lines = await _FORGET_LINES.execute(connection, before=before, limit=limit)
-            statements = await forget_statements(connection, before=before, limit=limit)
-            return max(lines, statements, await _FORGET_IMPORTS.execute(connection, before=before, limit=limit))
+async def clear(database: Database, *, tenant_id: str, import_id: UUID, pieces: bool, limit: int) -> None:
+    """Delete what was read of a file, and its bytes."""
+    statements = (_CLEAR_ROWS, _CLEAR_PIECES) if pieces else (_CLEAR_ROWS,)
+    for statement in statements:
+        # Bytes are many in few rows.
+        size = limit if statement is _CLEAR_ROWS else max(1, limit // 100)
+        while True:
+            async with database.connection() as connection:
+                done = await statement.execute(connection, tenant_id=tenant_id, import_id=import_id, limit=size)
+            if done < size:
+                break
+
+
+async def left_over(database: Database, *, since: datetime, limit: int) -> list[tuple[str, UUID]]:
+    """List files that are over and of which something is left."""
+    rows = await _LEFT_OVER.fetch(database, since=since, limit=limit)
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def abandon(database: Database, *, before: datetime, at: datetime) -> int:
+    """End the imports whose files did not come; returns how many."""
+    async with database.connection() as connection:
+        return await _ABANDON.execute(connection, before=before, at=at)
+
+
+async def forget(database: Database, *, before: datetime, limit: int) -> int:
+    """Delete lines and imports that were kept long enough; returns how many."""
+    async with database.connection() as connection:
+        lines = await _FORGET_LINES.execute(connection, before=before, limit=limit)
+        statements = await forget_statements(connection, before=before, limit=limit)
+        return max(lines, statements, await _FORGET_IMPORTS.execute(connection, before=before, limit=limit))
 
 
 async def lock_source(tx: Connection, file: Claimed) -> bool:
