@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.db import Connection, Database
-from libs.common.db.statements import Statement, reader_of
+from libs.common.db.statements import Statement, arrays_of, reader_of
 from services.gateway.movements.domain import (
     Booked,
     Known,
@@ -63,21 +63,45 @@ SELECT source_ref, refund_id FROM processor_movements
  ORDER BY created_at, id
 """)
 
+_TYPES = {
+    "id": "text",
+    "movement_id": "uuid",
+    "tenant_id": "text",
+    "is_booked": "bool",
+    "is_opened": "bool",
+    "kind": "text",
+    "type": "text",
+    "reporting_category": "text",
+    "source_ref": "text",
+    "payment_ref": "text",
+    "charge_ref": "text",
+    "payment_intent_id": "uuid",
+    "refund_id": "uuid",
+    "amount_minor": "int8",
+    "fee_minor": "int8",
+    "fee_details": "jsonb",
+    "net_minor": "int8",
+    "currency": "text",
+    "exchange_rate": "text",
+    "source_amount_minor": "int8",
+    "source_currency": "text",
+    "created_at": "timestamptz",
+    "available_at": "timestamptz",
+    "status": "text",
+    "raw": "text",
+}
+"""What a movement is written with, and the type of each."""
+
 # One that is known changes nothing here; whoever inserts it publishes it, in the same transaction.
-_ADD = Statement("""
-INSERT INTO processor_movements (account_id, is_live, id, movement_id, tenant_id, is_booked, is_opened, kind, type, reporting_category,
-       source_ref, payment_ref, charge_ref, payment_intent_id, refund_id, amount_minor, fee_minor, fee_details, net_minor,
-       currency, exchange_rate, source_amount_minor, source_currency, created_at, available_at, status, raw, seen_at, updated_at)
-SELECT :account.account_id, :account.is_live, m.*, :at, :at
-  FROM unnest(:rows[].id::text[], :rows[].movement_id::uuid[], :rows[].tenant_id::text[], :rows[].is_booked::bool[], :rows[].is_opened::bool[],
-       :rows[].kind::text[], :rows[].type::text[], :rows[].reporting_category::text[], :rows[].source_ref::text[],
-       :rows[].payment_ref::text[], :rows[].charge_ref::text[], :rows[].payment_intent_id::uuid[], :rows[].refund_id::uuid[],
-       :rows[].amount_minor::int8[], :rows[].fee_minor::int8[], :rows[].fee_details::jsonb[], :rows[].net_minor::int8[],
-       :rows[].currency::text[], :rows[].exchange_rate::text[], :rows[].source_amount_minor::int8[],
-       :rows[].source_currency::text[], :rows[].created_at::timestamptz[], :rows[].available_at::timestamptz[],
-       :rows[].status::text[], :rows[].raw::text[]) AS m
+_ADD = Statement(
+    """
+INSERT INTO processor_movements (account_id, is_live, {columns}, seen_at, updated_at)
+SELECT :account.account_id, :account.is_live, m.*, :at, :at FROM unnest({arrays}) AS m
 ON CONFLICT DO NOTHING RETURNING id, currency, net_minor, is_booked, status
-""")
+""",
+    columns=", ".join(_TYPES),
+    arrays=arrays_of("rows", _TYPES),
+)
 
 # Pending becomes available, and never the other way round. Locked in the order of the key, so that an event and a page with the
 # same movements never wait in a circle.

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.db import Connection
-from libs.common.db.statements import Statement
+from libs.common.db.statements import Statement, arrays_of
 from services.gateway.reconciliation.matching.domain import (
     Match,
 )
@@ -18,16 +18,28 @@ SELECT part_id, scope FROM line_match_parts WHERE part_id = ANY (:ids::uuid[]) A
 """)
 
 
+_TYPES = {
+    "id": "uuid",
+    "rule": "text",
+    "rule_version": "int",
+    "confidence": "int",
+    "currency": "text",
+    "amount_minor": "int8",
+    "difference_minor": "int8",
+    "other_currency": "text",
+    "other_minor": "int8",
+}
+"""What a match is written with, and the type of each."""
+
 # The parts follow in the same transaction.
-_ADD = Statement("""
-INSERT INTO line_matches
-       (tenant_id, id, rule, rule_version, confidence, currency, amount_minor, difference_minor, other_currency, other_minor,
-        matched_by, reason, run_id, matched_at)
-SELECT :tenant_id, m.*, :matched_by, :reason, :run_id, :at
-  FROM unnest(:rows[].id::uuid[], :rows[].rule::text[], :rows[].rule_version::int[], :rows[].confidence::int[],
-       :rows[].currency::text[], :rows[].amount_minor::int8[], :rows[].difference_minor::int8[], :rows[].other_currency::text[],
-       :rows[].other_minor::int8[]) AS m
-""")
+_ADD = Statement(
+    """
+INSERT INTO line_matches (tenant_id, {columns}, matched_by, reason, run_id, matched_at)
+SELECT :tenant_id, m.*, :matched_by, :reason, :run_id, :at FROM unnest({arrays}) AS m
+""",
+    columns=", ".join(_TYPES),
+    arrays=arrays_of("rows", _TYPES),
+)
 
 
 # `uq_line_match_parts_active` refuses what is in another match.
