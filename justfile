@@ -395,6 +395,12 @@ bench *args: setup
 bench-observing *args: setup
     @{{ python }} -m tests.bench.observing "$@"
 
+# Measure latency by rate and the cost of a payment, and draw the plots of docs/performance.md; --draw-only draws what was measured before
+[no-exit-message]
+[group('measure')]
+bench-plots *args: setup
+    @{{ python }} -m tests.bench.plots "$@"
+
 # Measure how fast the ledger posts
 [no-exit-message]
 [group('measure')]

@@ -104,13 +104,7 @@ def take(env: Mapping[str, str], report: Callable[[str], None], names: Sequence[
     Raises:
         LocalFailure: when there is no browser, or a page does not open.
     """
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError as missing:
-        raise LocalFailure("playwright is not installed: uv sync") from missing
-    chromium = which("chromium")
-    if chromium is None:
-        raise LocalFailure("Chromium is not installed: apt-get install chromium")
+    Error, sync_playwright, chromium = _browser()  # noqa: N806 - a class
     base = base_url(env, "api")
     client = log_in(base, ADMIN, TENANT)
     furnish(client, report)
@@ -129,14 +123,7 @@ def take(env: Mapping[str, str], report: Callable[[str], None], names: Sequence[
                 page.set_viewport_size(PHONE if picture.is_narrow else SIZE)
                 page.emulate_media(color_scheme="dark" if picture.is_dark else "light")
                 _open(page, f"{base}/console/{picture.address}")
-                reduced = reducer.evaluate(
-                    _FEWER_COLOURS.read_text(), base64.b64encode(page.screenshot(animations="disabled")).decode()
-                )
-                content = png(
-                    width=reduced["width"],
-                    palette=bytes(reduced["palette"]),
-                    pixels=base64.b64decode(reduced["pixels"]),
-                )
+                content = _reduced(reducer, page.screenshot(animations="disabled"))
                 (FOLDER / f"{picture.name}.png").write_bytes(content)
                 report(f"{picture.name}.png {len(content) // 1000} kB")
                 count += 1
@@ -145,6 +132,41 @@ def take(env: Mapping[str, str], report: Callable[[str], None], names: Sequence[
         finally:
             browser.close()
     return count
+
+
+def rendered(text: str, *, width: int, height: int) -> bytes:
+    """Return the picture (PNG) of a page that is given as text.
+
+    Raises:
+        LocalFailure: when there is no browser.
+    """
+    _, sync_playwright, chromium = _browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
+        try:
+            context = browser.new_context(viewport={"width": width, "height": height}, locale="en-US")
+            page, reducer = context.new_page(), context.new_page()
+            page.set_content(text)
+            return _reduced(reducer, page.screenshot(animations="disabled"))
+        finally:
+            browser.close()
+
+
+def _browser() -> tuple[Any, Any, str]:
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as missing:
+        raise LocalFailure("playwright is not installed: uv sync") from missing
+    chromium = which("chromium")
+    if not chromium:
+        raise LocalFailure("Chromium is not installed: apt-get install chromium")
+    return Error, sync_playwright, chromium
+
+
+def _reduced(reducer: Any, picture: bytes) -> bytes:
+    """Write a picture of Chromium with fewer colours, in a page of its own."""
+    found = reducer.evaluate(_FEWER_COLOURS.read_text(), base64.b64encode(picture).decode())
+    return png(width=found["width"], palette=bytes(found["palette"]), pixels=base64.b64decode(found["pixels"]))
 
 
 def _open(page: Any, address: str) -> None:
