@@ -81,10 +81,10 @@ def costs_now(cpu_ms: Mapping[str, float]) -> dict[str, float]:
 
 
 def latencies(rates: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Return latency against the rate that was reached."""
+    """Return latency against the rate at which payments began."""
     named = (("create", "create_ms"), ("confirm to SETTLED", "confirm_to_settled_ms"))
     return [
-        (f"{name} {quantile}", [(each["settled_per_second"], each[key][quantile]) for each in rates])
+        (f"{name} {quantile}", [(each["per_second"], each[key][quantile]) for each in rates])
         for name, key in named
         for quantile in ("p50", "p99")
     ]
@@ -166,7 +166,7 @@ def draw(figures: Mapping[str, Any]) -> None:
     """Write the two pictures."""
     pictures = {
         "latency-by-rate": line_chart(
-            "Latency in ms, payments begin at a constant rate", "payments settled a second", latencies(figures["rates"])
+            "Latency in ms, payments begin at a constant rate", "payments begun a second", latencies(figures["rates"])
         ),
         "cost-by-service": stacked_bars(
             "CPU of one payment in ms, 64 clients", {"before": BEFORE, "now": costs_now(figures["cpu_ms"])}

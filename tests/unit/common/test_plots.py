@@ -19,7 +19,7 @@ CPU = {
 } | {f"postgres {service}": 0.1 for service in ("api", "gateway", "ledger", "notifier")}
 RATES = [
     {
-        "settled_per_second": rate,
+        "per_second": rate,
         "create_ms": {"p50": 10.0, "p99": 20.0},
         "confirm_to_settled_ms": {"p50": 100.0, "p99": 2.0 * rate},
     }
